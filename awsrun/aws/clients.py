@@ -1,0 +1,114 @@
+"""One cloud, and boto3 clients for it: readers that retry, writers that are sent once.
+
+botocore repeats a create whose answer was lost, and so makes two.  Mutating calls are therefore sent once
+(``total_max_attempts=1``); whoever makes them looks at the world before repeating.  Reads use botocore's standard
+retries.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from typing import Any
+
+from awsrun.aws import embedded
+from awsrun.aws.context import Context, current, pinned
+from awsrun.aws.errors import AwsrunError, message_of
+
+LOGIN = "set AWS_PROFILE, or run: aws configure; or go back with: awsrun use local"
+
+
+class Cloud:
+    """An account and region to talk to.  Clients are made on first use, shared, and safe to use from threads.
+
+    Attributes:
+        context: what was asked for, with the region and account that really answered.
+        calls: how many calls were made, by operation, for reports and tests.
+    """
+
+    def __init__(self, session: Any, context: Context, endpoint_url: str | None) -> None:
+        self.context = context
+        self.endpoint_url = endpoint_url
+        self.calls: Counter[str] = Counter()
+        self._session = session
+        self._clients: dict[tuple[str, bool], Any] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def account(self) -> str:
+        return self.context.account or ""
+
+    @property
+    def region(self) -> str:
+        return self.context.region or ""
+
+    def read(self, service: str) -> Any:
+        """A boto3 client for calls that change nothing: botocore's standard retries."""
+        return self._client(service, once=False)
+
+    def write(self, service: str) -> Any:
+        """A boto3 client for mutating calls: sent once, whatever comes back."""
+        return self._client(service, once=True)
+
+    def _client(self, service: str, once: bool) -> Any:
+        from botocore.config import Config
+
+        with self._lock:  # boto3 sessions are not safe to make clients from in parallel
+            if (service, once) not in self._clients:
+                retries = {"total_max_attempts": 1} if once else {"mode": "standard", "total_max_attempts": 6}
+                config = Config(
+                    retries=retries,
+                    connect_timeout=5,
+                    read_timeout=60,
+                    max_pool_connections=32,
+                    s3={"addressing_style": "path"} if self.endpoint_url else None,
+                    user_agent_extra="awsrun",
+                )
+                client = self._session.client(
+                    service, region_name=self.region or None, endpoint_url=self.endpoint_url, config=config
+                )
+                client.meta.events.register("before-send", self._count)
+                self._clients[service, once] = client
+            return self._clients[service, once]
+
+    def _count(self, event_name: str, **_: Any) -> None:
+        with self._lock:
+            self.calls[event_name.removeprefix("before-send.")] += 1
+
+
+def connect(context: Context | str | None = None) -> Cloud:
+    """The cloud of a context (default: the current one); starts the embedded cloud where that is what is asked for.
+
+    Raises:
+        AwsrunError: no credentials, no region, or another account than the one that ``awsrun use`` pinned.
+    """
+    import boto3
+
+    chosen = context if isinstance(context, Context) else current(context)
+    if chosen.name == "local":
+        session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=chosen.region)
+        return Cloud(session, chosen, embedded.endpoint())
+    return _connect_aws(chosen)
+
+
+def _connect_aws(context: Context) -> Cloud:
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        session = boto3.Session(profile_name=context.profile, region_name=context.region)
+        if not session.region_name:
+            raise AwsrunError("no AWS region is set", hint="awsrun use aws --region eu-west-1, or export AWS_REGION")
+        probe = Cloud(session, pinned(context, session.region_name, ""), os.environ.get("AWS_ENDPOINT_URL"))
+        account = str(probe.read("sts").get_caller_identity()["Account"])
+    except (BotoCoreError, ClientError) as error:
+        raise AwsrunError("cannot use AWS with these credentials", message_of(error), LOGIN) from error
+    if context.account and context.account != account:
+        raise AwsrunError(
+            f"these credentials belong to account {account}, but awsrun is set to account {context.account}",
+            f"profile {context.profile or 'default'} changed",
+            "to switch on purpose: awsrun use aws",
+        )
+    probe.context = pinned(context, session.region_name, account)
+    return probe

@@ -1,0 +1,92 @@
+"""Errors as data: what a user reads, and what the engine decides by.
+
+Decisions about AWS errors go by code, or by ``"Code:text"`` where AWS answers everything with one code (Batch says
+``ClientException`` whatever happened).  Nothing in awsrun decides by an exception's class or by its message alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+Outcome = Literal["throttled", "expired", "unknown", "refused"]
+
+# https://docs.aws.amazon.com/general/latest/gr/api-retries.html and botocore's own list of throttling codes.
+THROTTLES = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "LimitExceededException:Rate exceeded",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+
+
+class AwsrunError(Exception):
+    """What a user is told: what happened, why, and what to type next.
+
+    Args:
+        what: one sentence, no full stop needed.
+        why: the cause, as far as it is known.
+        hint: the command or the change that mends it.
+    """
+
+    def __init__(self, what: str, why: str = "", hint: str = "") -> None:
+        super().__init__(what, why, hint)
+        self.what, self.why, self.hint = what, why, hint
+
+    def __str__(self) -> str:
+        return "\n".join(part for part in (self.what, self.why, self.hint) if part)
+
+
+def code_of(error: BaseException) -> str:
+    """The AWS error code of a botocore ``ClientError``; empty for anything else."""
+    response = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
+def message_of(error: BaseException) -> str:
+    """AWS's own sentence where there is one, else the exception's text."""
+    response = getattr(error, "response", None)
+    text = response.get("Error", {}).get("Message", "") if isinstance(response, dict) else ""
+    return str(text) or str(error) or type(error).__name__
+
+
+def matches(error: BaseException, codes: Iterable[str]) -> bool:
+    """Whether ``error`` is one of ``codes``, each ``"Code"`` or ``"Code:substring of the message"``."""
+    code, message = code_of(error), message_of(error).lower()
+    if not code:
+        return False
+    for wanted in codes:
+        name, _, text = wanted.partition(":")
+        if name == code and text.lower() in message:
+            return True
+    return False
+
+
+def outcome(error: BaseException) -> Outcome:
+    """What a failed mutating call says of the world.
+
+    ``throttled``: nothing was done, try again later.  ``expired``: nothing was done, the user must log in again.
+    ``refused``: nothing was done, AWS says why.  ``unknown``: it may have been done (a time-out, a dropped connection,
+    a 5xx), so look before doing it again.
+    """
+    if matches(error, THROTTLES):
+        return "throttled"
+    if matches(error, EXPIRED):
+        return "expired"
+    if not code_of(error):
+        return "unknown"
+    response: dict[str, dict[str, int]] = getattr(error, "response", {})
+    return "unknown" if response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500 else "refused"

@@ -1,0 +1,75 @@
+"""The record of an applied stack: what resources put out, and what jobs need to know to run there.
+
+It is one item of the table ``awsrun-STACK``; apply writes it, everything else reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from awsrun.aws.clients import Cloud
+from awsrun.aws.errors import AwsrunError, matches
+from awsrun.aws.names import stack_table
+
+ABSENT = ("ResourceNotFoundException",)
+_KEY = {"pk": {"S": "OUTPUTS"}}
+
+
+@dataclass(frozen=True)
+class StackRecord:
+    """What the last apply left.
+
+    Attributes:
+        outputs: logical name -> output -> value (``{"results": {"name": "mnist-results-1a2b", "arn": ...}}``).
+        jobs: where jobs run, or empty: ``queue``, ``definition`` (ARNs), ``bucket``, ``table``, ``log_group`` (names),
+            ``vcpus``, ``gpus``, ``memory_mib`` (of one worker), ``max_vcpus`` (of the queue's environments).
+        applied_at: ISO 8601, UTC.
+        complete: False while an apply is under way or after one that failed.
+    """
+
+    stack: str
+    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    jobs: Mapping[str, Any] = field(default_factory=dict)
+    applied_at: str = ""
+    complete: bool = False
+
+
+def read(cloud: Cloud, stack: str) -> StackRecord:
+    """The record of ``stack``.
+
+    Raises:
+        AwsrunError: no such stack is applied in this account and region.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        answer = cloud.read("dynamodb").get_item(TableName=stack_table(stack), Key=_KEY, ConsistentRead=True)
+    except ClientError as error:
+        if not matches(error, ABSENT):
+            raise
+        answer = {}
+    if "Item" not in answer:
+        known = names(cloud)
+        raise AwsrunError(
+            f"stack {stack!r} is not applied in context {cloud.context}",
+            f"applied here: {', '.join(known) or 'nothing yet'}",
+            "awsrun apply SPEC",
+        )
+    return StackRecord(**json.loads(answer["Item"]["data"]["S"]))
+
+
+def write(cloud: Cloud, record: StackRecord) -> None:
+    """Put the record, replacing the last one."""
+    data = json.dumps(record.__dict__, sort_keys=True)
+    cloud.write("dynamodb").put_item(TableName=stack_table(record.stack), Item={**_KEY, "data": {"S": data}})
+
+
+def names(cloud: Cloud) -> list[str]:
+    """The stacks of this account and region, sorted."""
+    prefix, found = stack_table(""), []
+    for page in cloud.read("dynamodb").get_paginator("list_tables").paginate():
+        found += [name.removeprefix(prefix) for name in page["TableNames"] if name.startswith(prefix)]
+    return sorted(name for name in found if not name.endswith(".runs"))
