@@ -56,7 +56,7 @@ class Cloud:
 
         with self._lock:  # boto3 sessions are not safe to make clients from in parallel
             if (service, once) not in self._clients:
-                retries = {"total_max_attempts": 1} if once else {"mode": "standard", "total_max_attempts": 6}
+                retries: Any = {"total_max_attempts": 1} if once else {"mode": "standard", "total_max_attempts": 6}
                 config = Config(
                     retries=retries,
                     connect_timeout=5,

@@ -1,7 +1,7 @@
 """Contexts: which cloud a command talks to, as kubectl has them.
 
-``local`` (the embedded cloud) is what a fresh machine starts with, so that nobody is billed by surprise.  The setting is
-one small JSON file; ``AWSRUN_CONTEXT`` or ``--context`` override it for one command.
+``local`` (the embedded cloud) is what a fresh machine starts with, so that nobody is billed by surprise.  The setting
+is one small JSON file; ``AWSRUN_CONTEXT`` or ``--context`` override it for one command.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.paths import config_dir
@@ -77,7 +78,7 @@ def pinned(context: Context, region: str, account: str) -> Context:
     return replace(context, region=region, account=account)
 
 
-def _stored() -> dict[str, dict[str, str]]:
+def _stored() -> dict[str, Any]:
     path = config_dir() / "context.json"
     try:
         loaded = json.loads(path.read_text())

@@ -1,0 +1,116 @@
+"""The ``awsrun`` command: a group whose commands are imported only when they are called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from awsrun import __version__
+
+# In the order of a user's path; "module:command" below awsrun.cli, and the line that `awsrun --help` shows.
+COMMANDS = {
+    "use": ("use:use", "Show or switch the cloud that commands talk to."),
+    "plan": ("plan:plan", "Show what apply would change."),
+    "apply": ("apply:apply", "Make AWS look like a spec."),
+    "status": ("stacks:status", "Show stacks, or the resources of one."),
+    "outputs": ("stacks:outputs", "Print what a stack's resources put out."),
+    "drift": ("stacks:drift", "Show what was changed behind awsrun's back."),
+    "teardown": ("teardown:teardown", "Delete a stack, or all of them, and prove that nothing is left."),
+    "schema": ("schema:schema", "Print the JSON schema of specs, for editors."),
+    "submit": ("submit:submit", "Run a Python file over a grid, a random search or a file of inputs."),
+    "runs": ("runs:runs", "List runs."),
+    "show": ("runs:show", "Show how a run is getting on."),
+    "results": ("results:results", "Print a run's trials, best first."),
+    "plot": ("results:plot", "Draw a run: heat map, scatter, or one trial's curves."),
+    "logs": ("logs:logs", "Print what trials wrote."),
+    "cancel": ("control:cancel", "Stop a run, or one trial."),
+    "retry": ("control:retry", "Run failed trials again."),
+    "resume": ("control:resume", "Start workers again for a run that has none."),
+    "local": ("local:local", "Start, stop or reset the embedded cloud."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name alone, so that ``awsrun --help`` costs little more than importing click."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(f"awsrun.cli.{module}"), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"Did you mean 'awsrun {near[0]}'?" if near else "awsrun --help lists the commands."
+            raise click.UsageError(f"no command named {args[0]!r}. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="awsrun")
+def cli() -> None:
+    """From a YAML spec to AWS resources, and from a Python file to a sweep on AWS Batch.
+
+    \b
+      awsrun apply specs/batch.yaml
+      awsrun submit jobs/mnist.py --grid lr=0.1,0.01 --grid momentum=0.5,0.1 --wait
+      awsrun results last
+      awsrun teardown --all
+
+    A fresh machine talks to an embedded cloud on itself: nothing is billed.  `awsrun use aws` switches.
+    Shell completion: eval "$(_AWSRUN_COMPLETE=bash_source awsrun)" (or zsh_source, fish_source).
+    """
+
+
+def main() -> None:
+    """Run the command line; every error becomes one message on stderr: what happened, why, what to type next."""
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        _fail("stopped", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _fail("stopped", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
+        _explain(error)
+
+
+def _explain(error: Exception) -> None:
+    from awsrun.aws.errors import AwsrunError, code_of, message_of
+
+    if isinstance(error, AwsrunError):
+        lines = [line for line in (error.why, error.hint and f"→ {error.hint}") if line]
+        _fail("\n".join([error.what, *lines]))
+    if code_of(error):
+        _fail(f"AWS refused {getattr(error, 'operation_name', 'a call')}: {message_of(error)} ({code_of(error)})")
+    if type(error).__module__.startswith("botocore"):
+        _fail(f"AWS could not be reached: {error}")
+    raise error
+
+
+def _fail(text: str, code: int = 1) -> None:
+    first, _, rest = text.partition("\n")
+    click.secho(f"awsrun: {first}", fg="red", err=True)
+    if rest:
+        click.echo(rest, err=True)
+    sys.exit(code)

@@ -1,0 +1,58 @@
+"""What commands share: the options ``--context`` and ``--json``, and where text goes.
+
+With ``--json`` there is one JSON document on stdout; everything said to a person goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from awsrun.aws.clients import Cloud
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def context_option(command: F) -> F:
+    """``--context``: passed as ``context``, None for the current one."""
+    return click.option(
+        "--context",
+        type=click.Choice(["local", "aws"]),
+        help="The cloud to talk to, for this command alone (default: what `awsrun use` says).",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """``--json``: passed as ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")(command)
+
+
+def common(command: F) -> F:
+    """Both: for every command that talks to a cloud and reports."""
+    return context_option(json_option(command))
+
+
+def connect(context: str | None) -> Cloud:
+    """The cloud of a command, named on stderr so that nobody is surprised where things happen."""
+    from awsrun.aws.clients import connect as connected
+    from awsrun.aws.context import current
+
+    chosen = current(context)
+    cloud = connected(chosen)
+    where = "local (embedded cloud)" if chosen.name == "local" else str(cloud.context)
+    say(click.style(f"context: {where}", dim=True))
+    return cloud
+
+
+def emit(data: Any) -> None:
+    """Print the command's JSON document."""
+    click.echo(json.dumps(data, indent=2, default=str))
+
+
+def say(text: str) -> None:
+    """Tell a person something, on stderr."""
+    click.echo(text, err=True)
