@@ -1,0 +1,43 @@
+# Two commands do everything, set-up included: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint chaos bench schema clean
+
+demo: $(VENV)/.demo
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest tests
+
+# Kills apply and teardown before and after every mutating call in turn; `make test` takes a sample of the same points.
+chaos: $(VENV)/.test
+	AWSRUN_CHAOS=all $(BIN)/python -m pytest tests/chaos
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The schema that editors complete specs by; a test says when it is out of date.
+schema: $(VENV)/.test
+	$(BIN)/awsrun schema -o awsrun.schema.json
+
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks
+
+$(VENV)/.demo: setup.cfg pyproject.toml
+	@echo "Setting up $(VENV): awsrun, its embedded cloud, torch and torchvision (a few minutes, once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable '.[jobs,local]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	@$(PIP) --editable '.[jobs,local,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .demo build *.egg-info
