@@ -78,21 +78,6 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A resource that carries our owner tags.
-
-    Attributes:
-        name: the logical name (``network/public-0``).
-        id: what the kind's verbs take: the physical name where the kind's identity is ``name``, else AWS's id or ARN.
-        tags: all its tags.
-    """
-
-    name: str
-    id: str
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Seen(Generic[S]):
     """What AWS says of one resource now.
 
@@ -110,6 +95,24 @@ class Seen(Generic[S]):
 
 
 ABSENT: Seen[Any] = Seen(None, "absent")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A resource that carries our owner tags.
+
+    Attributes:
+        name: the logical name (``network/public-0``).
+        id: what the kind's verbs take: the physical name where the kind's identity is ``name``, else AWS's id or ARN.
+        tags: all its tags.
+        seen: what `Kind.read` would have said at the moment of the list call, where finding it told everything anyway.
+            It saves the read of a plan; after any writing call only `Kind.read` tells the truth.
+    """
+
+    name: str
+    id: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    seen: Seen[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,7 @@ class Kind(ABC, Generic[P, S]):
         identity: how doubles are avoided (RunInstances takes a ``token``, roles have a unique ``name``, a VPC has only
             its ``tags``, definitions have a ``revision``).
         absent: error codes of ``read``, ``update``, ``delete`` that mean: it is not there.
+        exists: error codes of ``create`` that mean: the name is taken, by us or by somebody else (look at the tags).
         retry: codes that mean: the very same call will pass later (propagation, a state that is passing).
         blocked: codes of ``delete`` that mean: something else must go first.
         pace: account-wide seconds between calls of a verb, where AWS publishes such a limit.
@@ -180,6 +184,7 @@ class Kind(ABC, Generic[P, S]):
     State: ClassVar[type[State]]
     identity: ClassVar[Identity]
     absent: ClassVar[frozenset[str]] = frozenset()
+    exists: ClassVar[frozenset[str]] = frozenset()
     retry: ClassVar[frozenset[str]] = frozenset()
     blocked: ClassVar[frozenset[str]] = frozenset()
     pace: ClassVar[Mapping[str, float]] = {}
@@ -229,7 +234,8 @@ class Kind(ABC, Generic[P, S]):
 
         ``hints``: ids that the stack's table remembers (explicit names, ids just made that lists do not show yet).
         Lists of whole services that return no tags are narrowed by the derived name, or by hints, before tags are read;
-        with ``stack=None`` everything is looked at.
+        with ``stack=None`` everything is looked at.  Of a ``revision`` kind every active revision is yielded, the newest
+        first; `Found.seen` is filled wherever the calls told everything.
         """
 
     @abstractmethod
