@@ -97,7 +97,8 @@ def _connect_aws(context: Context) -> Cloud:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        session = boto3.Session(profile_name=context.profile, region_name=context.region)
+        region = context.region or os.environ.get("AWS_REGION")  # which boto3, unlike other SDKs, does not read
+        session = boto3.Session(profile_name=context.profile, region_name=region)
         if not session.region_name:
             raise AwsrunError("no AWS region is set", hint="awsrun use aws --region eu-west-1, or export AWS_REGION")
         probe = Cloud(session, pinned(context, session.region_name, ""), os.environ.get("AWS_ENDPOINT_URL"))
