@@ -5,11 +5,14 @@ The dependency graph comes from these fields, so that a spec needs no templating
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Trail = tuple[str | int, ...]  # the way to a value: ("resources", "compute", "vpc")
+KINDS_KEY = "x-awsrun-kinds"  # in generated JSON schemas, until `json_schema` turns it into a description
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class RefTo:
         object.__setattr__(self, "kinds", kinds)
         object.__setattr__(self, "edge", edge)
 
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> dict[str, Any]:
+        return {**handler(core_schema), KINDS_KEY: list(self.kinds)}
+
 
 class ResourceSpec(BaseModel):
     """What a user writes of one resource.  Subclasses add fields and set ``kind: Literal["their.kind"]``.
@@ -44,25 +50,65 @@ class ResourceSpec(BaseModel):
 
 
 def references(spec: BaseModel) -> Iterator[tuple[str, str, RefTo]]:
-    """Each reference in ``spec`` as (field, logical name, what it may name), lists and optional fields included."""
-    for field_name, mark in reference_fields(type(spec)):
-        value: Any = getattr(spec, field_name)
-        for target in value if isinstance(value, (list, tuple, frozenset)) else [value]:
-            if target is not None:
-                yield field_name, target, mark
+    """Each reference in ``spec`` as (field, logical name, what it may name), also in lists, options and nested models.
+
+    The field is dotted where it lies deeper: ``compute_environments.0``, ``ingress.0.group``.
+    """
+    for trail, target, mark in mentions(type(spec), spec):
+        yield ".".join(map(str, trail)), target, mark
 
 
-def reference_fields(model: type[BaseModel]) -> Iterator[tuple[str, RefTo]]:
-    """The fields of ``model`` that hold references: ``Annotated[str, RefTo(...)]``, also as optional or in a list."""
+def mentions(model: type[BaseModel], value: Any) -> Iterator[tuple[Trail, str, RefTo]]:
+    """The references in ``value``: a ``model``, or the plain mapping that one is to be made from, valid or not."""
+    seen: set[tuple[Trail, str]] = set()
+    for trail, target, mark in _in_model(model, value, ()):
+        if (trail, target) not in seen:  # the branches of a union may name the same one
+            seen.add((trail, target))
+            yield trail, target, mark
+
+
+def _in_model(model: type[BaseModel], value: Any, trail: Trail) -> Iterator[tuple[Trail, str, RefTo]]:
     for name, info in model.model_fields.items():
-        for mark in _marks([*info.metadata, info.annotation]):
-            yield name, mark
-
-
-def _marks(parts: list[Any]) -> Iterator[RefTo]:
-    for part in parts:
-        if isinstance(part, RefTo):
-            yield part
+        if isinstance(value, Mapping):
+            key = info.alias if info.alias in value else name
+            inner = value.get(key)
         else:
-            nested = [*getattr(part, "__metadata__", ()), *getattr(part, "__args__", ())]
-            yield from _marks(nested)
+            key, inner = name, getattr(value, name, None)
+        yield from _in_value(info.annotation, info.metadata, inner, (*trail, str(key)))
+
+
+def _in_value(annotation: Any, marks: Any, value: Any, trail: Trail) -> Iterator[tuple[Trail, str, RefTo]]:
+    if value is None:
+        return
+    mark = next((mark for mark in marks if isinstance(mark, RefTo)), None)
+    if mark is not None:
+        yield from _named(value, mark, trail)
+    elif get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        yield from _in_value(inner, metadata, value, trail)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if isinstance(value, (Mapping, annotation)):
+            yield from _in_model(annotation, value, trail)
+    elif get_origin(annotation) in (list, tuple, set, frozenset):
+        for index, item in enumerate(_items(value)):
+            yield from _in_value(get_args(annotation)[0], (), item, (*trail, index))
+    elif get_origin(annotation) is dict:
+        for key, item in value.items() if isinstance(value, Mapping) else ():
+            yield from _in_value(get_args(annotation)[1], (), item, (*trail, key))
+    else:
+        for branch in get_args(annotation):
+            yield from _in_value(branch, (), value, trail)
+
+
+def _named(value: Any, mark: RefTo, trail: Trail) -> Iterator[tuple[Trail, str, RefTo]]:
+    if isinstance(value, str):
+        yield trail, value, mark
+    for index, item in enumerate(_items(value)):
+        if isinstance(item, str):
+            yield (*trail, index), item, mark
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    return list(value) if isinstance(value, (list, tuple)) else []

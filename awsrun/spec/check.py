@@ -1,0 +1,88 @@
+"""What no single resource can see: references, circles, overlapping networks, and where jobs run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from itertools import combinations
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from awsrun.spec.document import Document
+from awsrun.spec.graph import cycle
+from awsrun.spec.mistakes import near
+from awsrun.spec.references import RefTo, ResourceSpec, Trail, mentions
+from awsrun.spec.sentences import complain
+from awsrun.spec.stack import JobsSpec
+
+
+def check_references(
+    document: Document, trail: Trail, model: type[BaseModel], data: Any, kinds: Mapping[str, str]
+) -> None:
+    """Each reference in ``data`` names a resource of the spec, of a kind that may stand there.
+
+    ``kinds``: logical name -> kind.
+    """
+    for inner, target, mark in mentions(model, data):
+        if target not in kinds:
+            fitting = [name for name, kind in kinds.items() if kind in mark.kinds]
+            document.mistake((*trail, *inner), f"no resource named {target!r}{near(target, fitting or kinds)}")
+        elif kinds[target] not in mark.kinds and kinds[target]:
+            text = f"{target!r} is a {kinds[target]}, but this names a {' or a '.join(mark.kinds)}"
+            document.mistake((*trail, *inner), text)
+
+
+def check_cycles(document: Document, models: Mapping[str, type[BaseModel]], resources: Mapping[str, Any]) -> None:
+    """No resource needs itself, by whatever way round.  Grants order nothing, so they may go in circles."""
+    edges = {
+        name: [target for _, target, mark in mentions(model, resources[name]) if mark.edge and target in models]
+        for name, model in models.items()
+    }
+    if circle := cycle(edges):
+        first = min(range(len(circle) - 1), key=lambda at: document.line(("resources", circle[at])))
+        path = [*circle[first:-1], *circle[:first], circle[first]]
+        document.mistake(("resources", path[0]), f"a circle of references: {' → '.join(path)}")
+
+
+def check_networks(document: Document, specs: Mapping[str, ResourceSpec]) -> None:
+    """The address ranges of a stack's networks are apart, so that they can be joined later."""
+    networks = {
+        name: IPv4Network(str(cidr), strict=False)
+        for name, spec in specs.items()
+        if (cidr := getattr(spec, "cidr", None))
+    }
+    for (first, one), (second, other) in combinations(networks.items(), 2):
+        if one.overlaps(other):
+            document.mistake(("resources", second, "cidr"), f"{other} overlaps {one} of resources.{first}.cidr")
+
+
+def find_jobs(document: Document, written: Any, kinds: Mapping[str, str]) -> JobsSpec | None:
+    """Where jobs run: as written, the rest inferred where a resource is the only one of its kind.
+
+    None where nothing was written and a queue, a definition or a bucket is not there at all.
+    """
+    if written is not None and not isinstance(written, Mapping):
+        document.mistake(("jobs",), "must be lines such as `queue: NAME`")
+        return None
+    data: dict[str, Any] = dict(written or {})
+    candidates = {field: _of_kind(kinds, info.metadata) for field, info in JobsSpec.model_fields.items()}
+    candidates = {field: names for field, names in candidates.items() if data.get(field) is None}
+    if written is None and not all(candidates.values()):
+        return None
+    check_references(document, ("jobs",), JobsSpec, data, kinds)
+    for field, names in candidates.items():
+        if len(names) != 1:
+            choice = f"say which: {', '.join(names)}" if names else "no resource of that kind in this spec"
+            document.mistake(("jobs", field), f"missing; {choice}")
+        data[field] = names[0] if len(names) == 1 else ""
+    try:
+        return JobsSpec.model_validate(data)
+    except ValidationError as error:
+        complain(document, ("jobs",), JobsSpec, data, error)
+        return None
+
+
+def _of_kind(kinds: Mapping[str, str], marks: list[Any]) -> list[str]:
+    wanted = {kind for mark in marks if isinstance(mark, RefTo) for kind in mark.kinds}
+    return [name for name, kind in kinds.items() if kind in wanted]

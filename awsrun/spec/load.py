@@ -1,0 +1,136 @@
+"""Reads a spec: a `StackSpec`, or one error that names every mistake.  Nothing here talks to any cloud."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.spec import check
+from awsrun.spec.document import Document, read
+from awsrun.spec.mistakes import near, refuse
+from awsrun.spec.references import ResourceSpec
+from awsrun.spec.sentences import complain, shown
+from awsrun.spec.stack import RESOURCE_NAME, STACK_NAME, StackSpec
+
+Kinds = Mapping[str, type[ResourceSpec]]
+KEYS = ("stack", "resources", "jobs")
+
+
+def load(source: Path | str, kinds: Kinds) -> StackSpec:
+    """The stack that the file ``source`` describes.
+
+    Args:
+        kinds: what users may write as ``kind:``, each with its model; looked up only for the kinds that are used.
+
+    Raises:
+        AwsrunError: the file cannot be read, or has mistakes: all are named, each with line, field and, where there is
+            one, the nearest valid spelling.
+    """
+    return parse(_text(Path(source)), str(source), kinds)
+
+
+def parse(text: str, source: str, kinds: Kinds) -> StackSpec:
+    """The stack that the YAML ``text`` describes; ``source`` is the file's name in errors, else as `load`."""
+    document = read(text, source)
+    if document.data is None and document.mistakes:
+        raise refuse(source, document.mistakes)
+    if not isinstance(document.data, dict):
+        document.mistake((), "a spec is lines such as `stack: NAME` and `resources:`")
+        raise refuse(source, document.mistakes)
+    for key in document.data:
+        if key not in KEYS:
+            document.mistake((key,), f"unknown key{near(key, KEYS)}")
+    stack = _stack(document)
+    written = _resources(document)
+    specs = _specs(document, written, kinds)
+    models = {name: kinds[str(data["kind"])] for name, data in written.items() if data.get("kind") in kinds}
+    names = {name: str(data.get("kind") if name in models else "") for name, data in written.items()}
+    for name, model in models.items():
+        check.check_references(document, ("resources", name), model, written[name], names)
+    check.check_cycles(document, models, written)
+    check.check_networks(document, specs)
+    jobs = check.find_jobs(document, document.data.get("jobs"), names)
+    if document.mistakes:
+        raise refuse(source, document.mistakes)
+    return StackSpec(stack, specs, jobs, source)
+
+
+def _stack(document: Document) -> str:
+    name = document.data.get("stack")
+    if name is None:
+        document.mistake(("stack",), "missing: a spec starts with `stack: NAME`")
+    elif not isinstance(name, str) or not re.match(STACK_NAME, name):
+        rule = "a stack's name is lower-case letters, digits and single dashes, a letter first, 24 characters at most"
+        document.mistake(("stack",), f"{shown(name)} will not do: {rule}")
+    return str(name)
+
+
+def _resources(document: Document) -> dict[str, dict[str, Any]]:
+    """Those that are mappings under a valid name; the rest are noted as mistakes."""
+    written = document.data.get("resources")
+    if not isinstance(written, dict) or not written:
+        text = "missing: a spec has `resources:`" if written is None else "must be lines such as `NAME: {kind: vpc}`"
+        document.mistake(("resources",), text)
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for name, data in written.items():
+        twin = next((other for other in found if other.replace("_", "-") == name.replace("_", "-")), None)
+        if not re.match(RESOURCE_NAME, name):
+            rule = "a resource's name is lower-case letters, digits, single - and _, a letter first, 40 at most"
+            document.mistake(("resources", name), f"{name!r} will not do: {rule}")
+        elif twin:
+            document.mistake(("resources", name), f"too like {twin!r}: physical names would be the same")
+        elif not isinstance(data, dict):
+            document.mistake(("resources", name), f"must be lines such as `kind: vpc`; this is {shown(data)}")
+        else:
+            found[name] = data
+    return found
+
+
+def _specs(document: Document, written: Mapping[str, dict[str, Any]], kinds: Kinds) -> dict[str, ResourceSpec]:
+    specs: dict[str, ResourceSpec] = {}
+    for name, data in written.items():
+        trail, kind = ("resources", name), data.get("kind")
+        if kind is None:
+            document.mistake((*trail, "kind"), f"missing{near('', kinds)}")
+        elif not isinstance(kind, str) or kind not in kinds:
+            document.mistake((*trail, "kind"), f"no kind {shown(kind)}{near(kind, kinds)}")
+        else:
+            try:
+                specs[name] = kinds[kind].model_validate(data)
+            except ValidationError as error:
+                complain(document, trail, kinds[kind], data, error)
+            except AwsrunError as error:
+                document.mistake(trail, ": ".join(part for part in (error.what, error.why, error.hint) if part))
+    return specs
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AwsrunError(f"{path} is not a text file in UTF-8", f"byte {error.start} is not") from error
+    except IsADirectoryError as error:
+        raise AwsrunError(f"{path} is a folder, not a spec", _there(path), "") from error
+    except FileNotFoundError as error:
+        near_files = [str(found) for folder in (path.parent, Path("specs")) for found in _yaml(folder)]
+        close = get_close_matches(str(path), near_files, n=1)
+        hint = f"did you mean {close[0]}?" if close else ""
+        raise AwsrunError(f"no file {path}", _there(path.parent), hint) from error
+    except OSError as error:
+        raise AwsrunError(f"cannot read {path}", str(error)) from error
+
+
+def _there(folder: Path) -> str:
+    names = [found.name for found in _yaml(folder)]
+    return f"in {folder} there are: {', '.join(names[:12])}" if names else f"there is no YAML file in {folder}"
+
+
+def _yaml(folder: Path) -> list[Path]:
+    return sorted(found for found in folder.glob("*.y*ml") if found.is_file())
