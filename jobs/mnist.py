@@ -106,7 +106,9 @@ def train(
     trial.keep(model=model, opt=opt, history=history)
 
     for epoch in trial.range(epochs):
-        order = torch.Generator().manual_seed(trial.seed + epoch)  # an epoch done again after a loss sees the same order
+        order = torch.Generator().manual_seed(
+            trial.seed + epoch
+        )  # an epoch done again after a loss sees the same order
         train_loss = train_epoch(model, opt, *training, batch_size, order)
         val_loss, val_accuracy = evaluate(model, *validation)
         history.add(train_loss=train_loss, val_loss=val_loss, val_accuracy=val_accuracy)
@@ -188,7 +190,7 @@ def sample(cache: Path) -> tuple[torch.Tensor, torch.Tensor]:
 def split(
     images: torch.Tensor, labels: torch.Tensor, device: torch.device
 ) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
-    """Training and validation digits as normalised tensors on ``device``: the whole set fits, so nothing is loaded twice."""
+    """Training and validation digits as normalised tensors on ``device``: the whole set fits there."""
     x = images.to(device).float().div_(255).sub_(MEAN).div_(STD).unsqueeze(1)
     y = labels.to(device)
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(SPLIT_SEED)).to(device)

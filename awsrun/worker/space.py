@@ -85,7 +85,7 @@ def scale(limits: Mapping[str, Any], at: float) -> float | int:
     if limits.get("int"):
         # each integer gets its own interval [k, k + 1), so that both ends are as likely as their neighbours
         value = _log_between(low, high + 1, at) if log else low + at * (high + 1 - low)
-        return min(max(math.floor(value), low), high)
+        return int(min(max(math.floor(value), low), high))
     # log and exp may differ in the last bit between C libraries: nine digits are the same everywhere
     drawn = float(f"{_log_between(low, high, at):.9g}") if log else low + at * (high - low)
     return float(min(max(drawn, low), high))
@@ -103,7 +103,7 @@ def input_line(inputs: Mapping[str, Any], line: int, read: ReadRange) -> dict[st
 def _point(axes: Mapping[str, list[Any]], n: int) -> dict[str, Any]:
     """Point n of the grid, names in the axes' order; the last axis turns fastest."""
     picked = []
-    for name, values in reversed(axes.items()):
+    for name, values in reversed(list(axes.items())):
         n, i = divmod(n, len(values))
         picked.append((name, values[i]))
     return dict(reversed(picked))

@@ -1,0 +1,105 @@
+"""Inputs: a JSON, JSONL or CSV file with one set of parameters per trial, as JSONL and a byte index in S3.
+
+The index lets a worker read line n with two small ranged reads (see awsrun.worker.space).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.jobs.signature import Signature
+from awsrun.worker.space import OFFSET
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A checked inputs file, ready for S3.
+
+    Attributes:
+        count: lines.
+        names: the parameters that every line sets.
+        lines: the JSONL; ``index``: (count + 1) big-endian 64-bit offsets into it.
+    """
+
+    count: int
+    names: tuple[str, ...]
+    lines: bytes
+    index: bytes
+
+
+def load(path: Path, signature: Signature) -> Inputs:
+    """Read and check an inputs file; its suffix says what it is.
+
+    Raises:
+        AwsrunError: no such file, not what its suffix says, no line, or a line that does not fit (with its number).
+    """
+    common: set[str] | None = None
+    body, offsets = bytearray(), [0]
+    for number, row in _rows(path):
+        checked = _check(path, number, row, signature)
+        common = set(checked) if common is None else common & set(checked)
+        body += json.dumps(checked, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        offsets.append(len(body))
+    if common is None:
+        raise AwsrunError(f"{path} holds no inputs", "one line is one trial")
+    index = b"".join(map(OFFSET.pack, offsets))
+    return Inputs(len(offsets) - 1, tuple(name for name in signature.parameters if name in common), bytes(body), index)
+
+
+def _check(path: Path, number: int, row: Any, signature: Signature) -> dict[str, Any]:
+    if not isinstance(row, Mapping):
+        raise AwsrunError(f"{path}:{number}: an input is an object of parameters", f"got {row!r:.80}")
+    try:
+        return {name: _value(signature, name, value, path) for name, value in row.items()}
+    except AwsrunError as error:
+        raise AwsrunError(f"{path}:{number}: {error.what}", error.why, error.hint) from error
+
+
+def _value(signature: Signature, name: str, value: Any, path: Path) -> Any:
+    parameter = signature.parameter(name)
+    return parameter.parse(value) if path.suffix.lower() == ".csv" else parameter.check(value)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """(line or item number from 1, value)."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise AwsrunError(f"cannot read inputs {path}", str(error)) from error
+    match path.suffix.lower():
+        case ".csv":
+            reader = csv.DictReader(io.StringIO(text), strict=True)
+            try:
+                for row in reader:
+                    if None in row or None in row.values():
+                        raise AwsrunError(
+                            f"{path}:{reader.line_num}: the line has another number of fields than the header"
+                        )
+                    yield reader.line_num, row
+            except csv.Error as error:
+                raise AwsrunError(f"{path}:{reader.line_num}: {error}") from error
+        case ".json":
+            loaded = _json(path, 1, text)
+            if not isinstance(loaded, list):
+                raise AwsrunError(f"{path} is not a JSON list", "each item is one trial's parameters")
+            yield from enumerate(loaded, 1)
+        case ".jsonl" | ".ndjson":
+            for number, line in enumerate(text.split("\n"), 1):
+                if line.strip():
+                    yield number, _json(path, number, line)
+        case other:
+            raise AwsrunError(f"{path}: inputs are .json, .jsonl or .csv, not {other or 'a file without a suffix'}")
+
+
+def _json(path: Path, line: int, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise AwsrunError(f"{path}:{line + error.lineno - 1}: not JSON: {error.msg}") from error
