@@ -96,10 +96,12 @@ class _Builder:
             raise yaml.composer.ComposerError(None, None, text, node.start_mark)
         self.open.add(id(node))
         try:
-            if isinstance(node, yaml.MappingNode):
+            if node.tag == _Loader.DEFAULT_MAPPING_TAG and isinstance(node, yaml.MappingNode):
                 return self.mapping(node, trail)
-            if isinstance(node, yaml.SequenceNode):
+            if node.tag == _Loader.DEFAULT_SEQUENCE_TAG and isinstance(node, yaml.SequenceNode):
                 return [self.value(item, (*trail, index)) for index, item in enumerate(node.value)]
+            if not isinstance(node, yaml.ScalarNode):
+                raise yaml.composer.ComposerError(None, None, f"unknown tag {node.tag}", node.start_mark)
             return self.loader.construct_object(node)
         finally:
             self.open.discard(id(node))
@@ -112,13 +114,14 @@ class _Builder:
                 self.document.mistakes.append(Mistake(line, dotted(trail), "a key must be a word"))
                 continue
             key = str(key_node.value)
+            place = (*trail, key)
             if key in data:
-                first = self.document.lines[(*trail, key)]
+                first = self.document.lines[place]
                 text = f"written twice: first on line {first}"
-                self.document.mistakes.append(Mistake(line, dotted((*trail, key)), text))
+                self.document.mistakes.append(Mistake(line, dotted(place), text))
                 continue
-            self.document.lines[(*trail, key)] = line
-            data[key] = self.value(value_node, (*trail, key))
+            self.document.lines[place] = line
+            data[key] = self.value(value_node, place)
         return data
 
 

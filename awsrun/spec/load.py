@@ -14,7 +14,7 @@ from awsrun.aws.errors import AwsrunError
 from awsrun.spec import check
 from awsrun.spec.document import Document, read
 from awsrun.spec.mistakes import near, refuse
-from awsrun.spec.references import ResourceSpec
+from awsrun.spec.references import ResourceSpec, Trail
 from awsrun.spec.sentences import complain, shown
 from awsrun.spec.stack import RESOURCE_NAME, STACK_NAME, StackSpec
 
@@ -96,7 +96,7 @@ def _resources(document: Document) -> dict[str, dict[str, Any]]:
 def _specs(document: Document, written: Mapping[str, dict[str, Any]], kinds: Kinds) -> dict[str, ResourceSpec]:
     specs: dict[str, ResourceSpec] = {}
     for name, data in written.items():
-        trail, kind = ("resources", name), data.get("kind")
+        kind, trail = data.get("kind"), ("resources", name)
         if kind is None:
             document.mistake((*trail, "kind"), f"missing{near('', kinds)}")
         elif not isinstance(kind, str) or kind not in kinds:
@@ -104,11 +104,19 @@ def _specs(document: Document, written: Mapping[str, dict[str, Any]], kinds: Kin
         else:
             try:
                 specs[name] = kinds[kind].model_validate(data)
+                _no_truth_as_number(document, trail, data, specs[name])
             except ValidationError as error:
                 complain(document, trail, kinds[kind], data, error)
             except AwsrunError as error:
                 document.mistake(trail, ": ".join(part for part in (error.what, error.why, error.hint) if part))
     return specs
+
+
+def _no_truth_as_number(document: Document, trail: Trail, data: Mapping[str, Any], spec: ResourceSpec) -> None:
+    """Pydantic takes true for 1; somebody who writes `max_vcpus: true` means something else."""
+    for key, value in data.items():
+        if isinstance(value, bool) and type(getattr(spec, key, None)) in (int, float):
+            document.mistake((*trail, key), f"must be a whole number; this is {shown(value)}")
 
 
 def _text(path: Path) -> str:

@@ -12,7 +12,7 @@ from awsrun.spec.references import Trail
 
 @dataclass(frozen=True, order=True)
 class Mistake:
-    """One thing to mend.  ``line`` counts from 1; ``where`` is the way to the value, dotted, empty for the whole file."""
+    """One thing to mend.  ``line`` counts from 1; ``where`` is the dotted way to the value, empty for the file."""
 
     line: int
     where: str

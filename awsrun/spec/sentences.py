@@ -63,7 +63,7 @@ def _sentence(problem: Mapping[str, Any], keys: Callable[[], Iterable[str]]) -> 
         return str(context["error"])
     if kind in ("literal_error", "enum"):
         choices = re.findall(r"'([^']*)'", str(context["expected"]))
-        return f"{shown(value)} is not allowed{near(value, choices) or f': must be {context["expected"]}'}"
+        return f"{shown(value)} is not allowed{near(value, choices)}"
     if kind in _BOUNDS:
         phrase, bound = _BOUNDS[kind]
         return f"{phrase} {context[bound]}; this is {shown(value)}"
