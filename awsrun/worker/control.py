@@ -1,0 +1,147 @@
+"""What a user does to a run: create, cancel, put failed trials back.
+
+Putting trials back has three steps, so that no worker can find a run finished while they are under way: the run becomes
+``retrying`` under a new generation, then each trial becomes ``retry``, then the run is ``running``.  A command that was
+killed in between leaves ``retrying``; the next one goes on.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from awsrun.worker.reads import Outcome, Reads, slot_key
+from awsrun.worker.records import FINAL, Me, Run, RunStatus, TrialRecord, dump, trial_key
+from awsrun.worker.table import When
+
+PUT_BACK = frozenset({"failed", "cancelled"})
+"""States of trials that a retry puts back."""
+
+
+class Control(Reads):
+    """The laptop's side of the runs table."""
+
+    def create(self, run: Run) -> bool:
+        """Write a new run; False if the id is taken (by another run: a repeat of the same create is True)."""
+        hot, cold = run.to_items()
+        nonce = uuid.uuid4().hex
+        hot["nonce"] = nonce
+        self._certain(lambda: self.table.put(cold, (When("pk", "absent"),)), lambda old: True)
+        made = self._certain(
+            lambda: self.table.put(hot, (When("pk", "absent"),)), lambda old: old.get("nonce") == nonce
+        )
+        if made.ok:
+            entry = {"job": run.job, "total": run.total, "submitted_at": run.submitted_at}
+            self._certain(lambda: self.table.update("RUNS", run.run, entry), lambda old: False)
+            self._list(run.run, run.state, run.generation)
+        return made.ok
+
+    def attach(self, run: str, engine: Mapping[str, Any]) -> None:
+        """Record how the workers were started."""
+        self._certain(lambda: self.table.update(run, "RD", {"engine": dump(dict(engine))}), lambda old: False)
+
+    def next_slot(self, run: str) -> int:
+        """The first slot that no worker has used: where a new group of workers starts (``resume``)."""
+        return max((worker.slot + 1 for worker in self.workers(run)), default=0)
+
+    def cancel(self, run: str, now_ms: int = 0) -> str:
+        """Cancel a run; the state it has then (``done`` or ``failed`` if it was over already).
+
+        Workers notice with their next heartbeat, stop their trials and go.
+        """
+        while True:
+            seen = self.status(run)
+            if seen.state in FINAL:
+                return seen.state
+            if self._change(run, seen, "cancelled", {"ended_ms": now_ms}).ok:
+                self._list(run, "cancelled", seen.generation)
+                return "cancelled"
+
+    def cancel_trial(self, run: str, n: int, now_ms: int = 0) -> TrialRecord:
+        """Cancel one trial, started or not; its record then (unchanged if it was settled).
+
+        The commit is here: whatever its worker finds out later is refused.  The worker is told, to stop the work.
+        """
+        pk, sk = trial_key(run, n)
+        while True:
+            seen = self.trial(run, n)
+            if seen is None:
+                fresh = TrialRecord(n, "cancelled", 0, ended_ms=now_ms)
+                item = fresh.to_item(run)
+                self._certain(lambda item=item: self.table.put(item, (When("pk", "absent"),)), lambda old: False)  # type: ignore[misc]
+                continue
+            if seen.settled:
+                return seen
+            fence = (When("state", "=", seen.state), When("attempt", "=", seen.attempt))
+            change = {"state": "cancelled", "ended_ms": now_ms}
+            self._certain(lambda f=fence, c=change: self.table.update(pk, sk, c, when=f), lambda old: False)  # type: ignore[misc]
+            if seen.state == "run":
+                owner = Me.parse(seen.owner)
+                self._tell(run, owner, f"cancel {n}@{seen.attempt}")
+
+    def retry(self, run: str) -> int:
+        """Put every failed or cancelled trial back and the run to ``running``; how many were put back.
+
+        Also what ``resume`` does first for a run that is over.  Workers are started by the caller.  If another retry
+        overtakes this one (it was paused), it starts again, so that what it put back is never left in a finished run;
+        if the run is cancelled meanwhile, that stands.
+        """
+        token = uuid.uuid4().hex
+        while True:
+            seen = self.status(run)
+            generation = seen.generation + 1
+            self._list(run, "running", generation)
+            change = {"state": "retrying", "generation": generation, "error": "", "ended_ms": 0, "token": token}
+            when = (When("generation", "=", seen.generation), When("state", "=", seen.state))
+            begun = self._certain(
+                lambda c=change, w=when: self.table.update(run, "R", c, when=w),  # type: ignore[misc]
+                lambda old, g=generation: old["generation"] == g and old.get("token") == token,  # type: ignore[misc]
+            )
+            if not begun.ok:
+                continue
+            whole = self.run(run)
+            back = sum(self._put_back(run, shard) for shard in range(whole.shards if whole else 0))
+            ended = self._change(run, RunStatus("retrying", generation, 0), "running", {})
+            if ended.ok or (ended.item or {}).get("state") == "cancelled":
+                return back
+
+    def _put_back(self, run: str, shard: int) -> int:
+        count = 0
+        for trial in self.trials(run, shard):
+            if trial.state not in PUT_BACK:
+                continue
+            fence = (When("state", "=", trial.state), When("attempt", "=", trial.attempt))
+            change = {"state": "retry", "losses": "", "failures": 0}
+            key = trial_key(run, trial.n)
+            count += self._certain(
+                lambda k=key, c=change, f=fence: self.table.update(*k, c, when=f),  # type: ignore[misc]
+                lambda old: old["state"] == "retry",
+            ).ok
+        return count
+
+    def _change(self, run: str, seen: RunStatus, state: str, extra: Mapping[str, str | int]) -> Outcome:
+        """Move a run from the state and generation it was seen in."""
+        when = (When("state", "=", seen.state), When("generation", "=", seen.generation))
+        return self._certain(
+            lambda: self.table.update(run, "R", {"state": state, **extra}, when=when),
+            lambda old: old["state"] == state and old["generation"] == seen.generation,
+        )
+
+    def _tell(self, run: str, worker: Me, cmd: str) -> None:
+        when = (When("boot", "=", worker.boot), When("dead", "=", False))
+        self._certain(
+            lambda: self.table.update(f"{run}#W", slot_key(worker.slot), {"cmd": cmd}, when=when), lambda old: False
+        )
+
+    def _list(self, run: str, state: str, generation: int) -> None:
+        """Note a run's state in the list; a late copy of an older generation's is refused."""
+        self._certain(
+            lambda: self.table.update(
+                "RUNS",
+                run,
+                {"state": state, "generation": generation},
+                when=(When("generation", "absent or <", generation + 1),),
+            ),
+            lambda old: False,
+        )

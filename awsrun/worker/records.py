@@ -1,0 +1,430 @@
+"""What a run is made of, and how it lies in the runs table.
+
+========================  =====================  ==========================================================
+Partition                 Sort key               Item
+========================  =====================  ==========================================================
+``RUN``                   ``R``                  what changes: state, generation, next trial (small: each reserve writes it)
+``RUN``                   ``RD``                 what does not: job, space, limits, provenance
+``RUN#W``                 slot                   a worker: boot, beat, dead
+``RUN#T#{n // 1000}``     n                      a trial that has started
+``RUN#P#{n}``             attempt ``#`` step     a report
+``RUN#S``                 shard                  a sealed shard's summary
+``RUN#F``                 see ``store.py``       evidence for failing fast
+``RUNS``                  run                    the list of runs
+========================  =====================  ==========================================================
+
+Sort keys are zero padded, so that they sort as numbers do.  Parameters, results and errors are JSON text: floats come
+back bit for bit (DynamoDB's numbers hold 38 decimal digits and no infinities).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from awsrun.worker.table import Item
+
+SHARD = 1000
+"""Trials per shard: a query reads one shard in a page or two."""
+
+RunState = Literal["running", "retrying", "done", "failed", "cancelled"]
+TrialState = Literal["run", "retry", "paused", "done", "failed", "cancelled", "stopped"]
+FINAL: frozenset[str] = frozenset({"done", "failed", "cancelled"})
+"""States in which a run asks for no more work."""
+SETTLED: frozenset[str] = frozenset({"done", "failed", "cancelled", "stopped"})
+"""States in which a trial needs no more work."""
+
+
+def dump(value: object) -> str:
+    """Compact JSON; floats as Python's repr, NaN and infinities included."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _load(item: Item, name: str, default: Any) -> Any:
+    text = item.get(name)
+    return json.loads(text) if isinstance(text, str) and text else default
+
+
+@dataclass(frozen=True, order=True)
+class Me:
+    """A worker's identity: its slot, and which start of that slot it is (1000 × engine attempt + re-registrations)."""
+
+    slot: int
+    boot: int
+
+    def __str__(self) -> str:
+        return f"{self.slot}.{self.boot}"
+
+    @property
+    def container(self) -> str:
+        """The same for every registration of one container: what counts as one worker when losses are counted."""
+        return f"{self.slot}.{self.boot // 1000}"
+
+    @classmethod
+    def parse(cls, text: str) -> Me:
+        slot, boot = text.split(".")
+        return cls(int(slot), int(boot))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may take.  Times are in seconds.
+
+    Attributes:
+        timeout: per attempt of a trial; 0 means none.
+        retries: how often a trial that raised is run again.
+        workers: how many workers were asked for.
+        lease: a worker that shows no beat for so long is taken for dead.
+        beat: between two heartbeats.
+        checkpoint: between two checkpoints of a trial (always one when a worker is told to go).
+        grace: how long a trial may take to checkpoint when its worker is told to go (SIGTERM).
+        keep_going: do not fail the run however many trials fail.
+    """
+
+    timeout: float = 0.0
+    retries: int = 0
+    workers: int = 1
+    lease: float = 90.0
+    beat: float = 15.0
+    checkpoint: float = 30.0
+    grace: float = 25.0
+    keep_going: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """One submit.
+
+    Attributes:
+        run: the run's id; no ``#`` in it.
+        job: the job file, relative to the root of the packed code.
+        function: the entry function's name in that file.
+        space: see :mod:`awsrun.worker.space`.
+        metric, mode: what ``best`` is of, and ``max`` or ``min``; an empty metric means that there is none.
+        code_key, code_hash: S3 key and SHA-256 of the archive (see :mod:`awsrun.worker.bootstrap`).
+        log_group: where the workers' output goes, ``""`` if unknown.
+        engine: how the workers were started (job ids, queue, definition), as the laptop's side writes it.
+        provenance: git commit, dirty, versions, user.
+        submitted_at: ISO 8601, UTC.
+        generation: how often failed trials were put back; seals and finishes of an older one do not count.
+        next: the first trial that no worker has reserved; may be above ``total``.
+        error: why the run failed (see :class:`TrialRecord`), or None.
+    """
+
+    run: str
+    job: str
+    function: str
+    space: Mapping[str, Any]
+    total: int
+    seed: int = 0
+    metric: str = ""
+    mode: str = "max"
+    code_key: str = ""
+    code_hash: str = ""
+    requirements: str = ""
+    bucket: str = ""
+    log_group: str = ""
+    limits: Limits = field(default_factory=Limits)
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    submitted_at: str = ""
+    state: str = "running"
+    generation: int = 0
+    next: int = 0
+    error: Mapping[str, Any] | None = None
+    ended_ms: int = 0
+
+    @property
+    def shards(self) -> int:
+        """How many shards the run's trials fill."""
+        return -(-self.total // SHARD)
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The parameters that are the same for every trial (``--set``)."""
+        return dict(self.space.get("set") or {})
+
+    def to_items(self) -> tuple[Item, Item]:
+        """The item that changes and the one that does not."""
+        body = asdict(self)
+        for name in ("state", "generation", "next", "error", "ended_ms", "engine", "run"):
+            del body[name]
+        hot: Item = {"pk": self.run, "sk": "R", "state": self.state, "generation": self.generation, "next": self.next}
+        return hot, {"pk": self.run, "sk": "RD", "body": dump(body), "engine": dump(dict(self.engine))}
+
+    @classmethod
+    def from_items(cls, hot: Item, cold: Item) -> Run:
+        body = _load(cold, "body", {})
+        limits = Limits(**body.pop("limits"))
+        return cls(
+            run=str(hot["pk"]),
+            limits=limits,
+            engine=_load(cold, "engine", {}),
+            **RunStatus.from_item(hot).__dict__,
+            **body,
+        )
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """The part of a run that changes."""
+
+    state: str
+    generation: int
+    next: int
+    error: Mapping[str, Any] | None = None
+    ended_ms: int = 0
+
+    @classmethod
+    def from_item(cls, item: Item) -> RunStatus:
+        return cls(
+            state=str(item["state"]),
+            generation=int(item["generation"]),
+            next=int(item["next"]),
+            error=_load(item, "error", None),
+            ended_ms=int(item.get("ended_ms", 0)),
+        )
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """One line of the list of runs."""
+
+    run: str
+    job: str
+    total: int
+    state: str
+    submitted_at: str
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker's record.
+
+    Attributes:
+        beat: counts up; says nothing about time.
+        dead: buried by another worker, or gone of its own accord.
+        cmd: what it is told (``cancel N@ATTEMPT``), or empty.
+        log_stream: where its output is in the run's log group, or empty.
+        started_ms: by its own clock, since the epoch.
+        job_id: the engine's id of its job, or empty.
+    """
+
+    slot: int
+    boot: int
+    beat: int = 0
+    dead: bool = False
+    cmd: str = ""
+    log_stream: str = ""
+    started_ms: int = 0
+    job_id: str = ""
+
+    @property
+    def me(self) -> Me:
+        return Me(self.slot, self.boot)
+
+    @classmethod
+    def from_item(cls, item: Item) -> Worker:
+        return cls(
+            slot=int(item["sk"]),
+            boot=int(item["boot"]),
+            beat=int(item["beat"]),
+            dead=bool(item["dead"]),
+            cmd=str(item.get("cmd", "")),
+            log_stream=str(item.get("log_stream", "")),
+            started_ms=int(item.get("started_ms", 0)),
+            job_id=str(item.get("job_id", "")),
+        )
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial that has started, or was cancelled before it did.
+
+    Attributes:
+        attempt: the fence; artifacts of the committed attempt lie under ``RUN/n/attempt/``.
+        owner: ``slot.boot`` of the worker whose attempt it is.
+        result: what the job's function returned, or None.
+        value: the run's metric of this trial, or None.
+        error: ``{"type", "message", "file", "line", "traceback", "signal", "peak_mib", "import"}``, as far as known.
+        losses: the containers that died with this trial.
+        failures: how many attempts ended with an error of the job's.
+        step: how many steps the committed attempt reported.
+        started_ms, ended_ms: of the latest attempt, by its worker's clock.
+        artifacts: file name -> bytes.
+    """
+
+    n: int
+    state: str
+    attempt: int
+    owner: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    result: Any = None
+    value: float | None = None
+    error: Mapping[str, Any] | None = None
+    losses: tuple[str, ...] = ()
+    failures: int = 0
+    step: int = 0
+    log_stream: str = ""
+    started_ms: int = 0
+    ended_ms: int = 0
+    artifacts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> bool:
+        return self.state in SETTLED
+
+    @property
+    def seconds(self) -> float:
+        """How long the latest attempt ran; 0 while it does."""
+        return max(0, self.ended_ms - self.started_ms) / 1000 if self.ended_ms else 0.0
+
+    def fields(self) -> Item:
+        """Everything but the key."""
+        return {
+            "state": self.state,
+            "attempt": self.attempt,
+            "owner": self.owner,
+            "params": dump(dict(self.params)),
+            "result": dump(self.result),
+            "value": dump(self.value),
+            "error": dump(self.error),
+            "losses": ",".join(self.losses),
+            "failures": self.failures,
+            "step": self.step,
+            "log_stream": self.log_stream,
+            "started_ms": self.started_ms,
+            "ended_ms": self.ended_ms,
+            "artifacts": dump(dict(self.artifacts)),
+        }
+
+    def to_item(self, run: str) -> Item:
+        pk, sk = trial_key(run, self.n)
+        return {"pk": pk, "sk": sk, **self.fields()}
+
+    @classmethod
+    def from_item(cls, item: Item) -> TrialRecord:
+        losses = str(item.get("losses", ""))
+        return cls(
+            n=int(item["sk"]),
+            state=str(item["state"]),
+            attempt=int(item["attempt"]),
+            owner=str(item.get("owner", "")),
+            params=_load(item, "params", {}),
+            result=_load(item, "result", None),
+            value=_load(item, "value", None),
+            error=_load(item, "error", None),
+            losses=tuple(losses.split(",")) if losses else (),
+            failures=int(item.get("failures", 0)),
+            step=int(item.get("step", 0)),
+            log_stream=str(item.get("log_stream", "")),
+            started_ms=int(item.get("started_ms", 0)),
+            ended_ms=int(item.get("ended_ms", 0)),
+            artifacts=_load(item, "artifacts", {}),
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a trial reported at one step (0-based); ``at_ms`` by its worker's clock."""
+
+    n: int
+    attempt: int
+    step: int
+    metrics: Mapping[str, Any]
+    at_ms: int = 0
+
+    def to_item(self, run: str) -> Item:
+        sk = f"{self.attempt:06d}#{self.step:09d}"
+        return {"pk": f"{run}#P#{self.n}", "sk": sk, "metrics": dump(dict(self.metrics)), "at_ms": self.at_ms}
+
+    @classmethod
+    def from_item(cls, item: Item) -> Report:
+        attempt, step = str(item["sk"]).split("#")
+        n = int(str(item["pk"]).rsplit("#", 1)[1])
+        return cls(n, int(attempt), int(step), _load(item, "metrics", {}), int(item.get("at_ms", 0)))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The summary of up to 1000 trials that are all settled.
+
+    Attributes:
+        generation: of the run when it was sealed; it counts only while the run's is the same.
+        counts: trial state -> how many.
+        best: ``{"n", "value", "params"}`` of the best trial by the run's metric, or None.
+        seconds: the sum over its trials' latest attempts.
+    """
+
+    shard: int
+    generation: int
+    counts: Mapping[str, int]
+    best: Mapping[str, Any] | None = None
+    seconds: float = 0.0
+
+    def to_item(self, run: str) -> Item:
+        return {
+            "pk": f"{run}#S",
+            "sk": f"{self.shard:06d}",
+            "generation": self.generation,
+            "counts": dump(dict(self.counts)),
+            "best": dump(self.best),
+            "seconds": dump(self.seconds),
+        }
+
+    @classmethod
+    def from_item(cls, item: Item) -> Shard:
+        return cls(
+            shard=int(item["sk"]),
+            generation=int(item["generation"]),
+            counts=_load(item, "counts", {}),
+            best=_load(item, "best", None),
+            seconds=_load(item, "seconds", 0.0),
+        )
+
+
+def trial_key(run: str, n: int) -> tuple[str, str]:
+    """Partition and sort key of a trial."""
+    return f"{run}#T#{n // SHARD}", f"{n:09d}"
+
+
+def better(mode: str, value: float | None, than: float | None) -> bool:
+    """Whether a metric's value beats another; None and NaN beat nothing."""
+    if value is None or value != value:
+        return False
+    if than is None or than != than:
+        return True
+    return value > than if mode == "max" else value < than
+
+
+def summary(shard: int, generation: int, trials: Iterable[TrialRecord], mode: str) -> Shard:
+    """The summary of a shard's trials."""
+    counts: dict[str, int] = {}
+    best: TrialRecord | None = None
+    seconds = 0.0
+    for trial in trials:
+        counts[trial.state] = counts.get(trial.state, 0) + 1
+        seconds += trial.seconds
+        if trial.state == "done" and better(mode, trial.value, best.value if best else None):
+            best = trial
+    found = None if best is None else {"n": best.n, "value": best.value, "params": dict(best.params)}
+    return Shard(shard, generation, counts, found, round(seconds, 3))
+
+
+def curve(reports: Iterable[Report], attempt: int | None = None) -> list[Report]:
+    """The reports that make one trial's history, by step: a later attempt replaces an earlier one from its first step on.
+
+    Args:
+        attempt: the committed attempt; reports of later ones (a zombie's) are left out.
+    """
+    kept: list[Report] = []
+    by_attempt = sorted((r for r in reports if attempt is None or r.attempt <= attempt), key=lambda r: r.attempt)
+    last = 0
+    for report in sorted(by_attempt, key=lambda r: (r.attempt, r.step)):
+        if report.attempt != last:
+            kept = [r for r in kept if r.step < report.step]
+            last = report.attempt
+        kept.append(report)
+    return kept

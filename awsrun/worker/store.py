@@ -1,0 +1,184 @@
+"""The claim protocol: how workers share a run's trials, each step one conditional write.
+
+====================  ======================================  ===============================  =========================
+Step                  Write                                   Condition                        Mine if the old item has
+====================  ======================================  ===============================  =========================
+register              worker: boot, beat 0, alive             no boot, or a smaller one        my boot, alive
+beat                  worker: beat + 1                        my boot, alive                   (a repeat is harmless)
+reserve               run: next + k                           running, next < total            (a repeat makes a hole)
+claim                 put trial: run, attempt 1, me           no item                          run, 1, me
+take over             trial: run, attempt + 1, me             state, attempt, owner as seen    attempt + 1, me
+settle                trial: state, result                    run, my attempt, me              that state, attempt, me
+bury                  worker: dead                            boot and beat as seen, alive     dead
+seal                  put shard: generation, summary          none, or an older generation     the same generation
+finish, fail          run: done or failed                     running, the generation          that state, generation
+====================  ======================================  ===============================  =========================
+
+"Mine": the write was refused because an earlier copy of it, whose answer was lost, had succeeded.  The attempt is the
+fence: whoever lost a trial can no longer settle it, however late its writes arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from awsrun.worker.control import Control
+from awsrun.worker.reads import slot_key
+from awsrun.worker.records import Me, Shard, TrialRecord, Worker, dump, trial_key
+from awsrun.worker.table import Item, When
+
+MAX_LOSSES = 3
+"""A trial that took so many distinct workers with it has failed."""
+
+
+class RunStore(Control):
+    """A run's records and the protocol on them.  Safe to use from several threads if the table is."""
+
+    def register(self, run: str, me: Me, info: Mapping[str, str | int] | None = None) -> Me | None:
+        """Appear as a worker.
+
+        Args:
+            me: slot, and 1000 × engine attempt or what the last registration gave + 1.
+            info: ``log_stream``, ``job_id``, ``started_ms``.
+
+        Returns:
+            who this worker is, or None: the engine has started this slot anew, so this one should go.
+        """
+        while True:
+            fields: Item = {"boot": me.boot, "beat": 0, "dead": False, "cmd": "", **(info or {})}
+            outcome = self._certain(
+                lambda b=me.boot, f=fields: self.table.update(  # type: ignore[misc]
+                    f"{run}#W", slot_key(me.slot), f, when=(When("boot", "absent or <", b),)
+                ),
+                lambda old, b=me.boot: old["boot"] == b and not old["dead"],  # type: ignore[misc]
+            )
+            if outcome.ok:
+                return me
+            seen = int((outcome.item or {}).get("boot", me.boot))
+            if seen // 1000 > me.boot // 1000:
+                return None
+            me = Me(me.slot, seen + 1)
+
+    def beat(self, run: str, me: Me) -> Worker | None:
+        """Show life; the worker's record with its ``cmd``, or None: buried, or a newer start of the slot is there."""
+        when = (When("boot", "=", me.boot), When("dead", "=", False))
+        outcome = self._certain(
+            lambda: self.table.update(f"{run}#W", slot_key(me.slot), {}, {"beat": 1}, when), lambda old: False
+        )
+        return Worker.from_item(outcome.item) if outcome.ok and outcome.item else None
+
+    def leave(self, run: str, me: Me) -> None:
+        """Go of one's own accord: others need not wait for a lease."""
+        when = (When("boot", "=", me.boot),)
+        self._certain(
+            lambda: self.table.update(f"{run}#W", slot_key(me.slot), {"dead": True}, when=when), lambda old: True
+        )
+
+    def bury(self, run: str, seen: Worker) -> bool:
+        """Declare a worker dead that has not beaten since it was seen; False if it has."""
+        when = (When("boot", "=", seen.boot), When("beat", "=", seen.beat), When("dead", "=", False))
+        return self._certain(
+            lambda: self.table.update(f"{run}#W", slot_key(seen.slot), {"dead": True}, when=when),
+            lambda old: old["boot"] == seen.boot and bool(old["dead"]),
+        ).ok
+
+    def reserve(self, run: str, count: int, total: int) -> range:
+        """Take the next ``count`` trials, or what is left of them; empty when none is left or the run is not running."""
+        when = (When("state", "=", "running"), When("next", "<", total))
+        outcome = self._certain(lambda: self.table.update(run, "R", {}, {"next": count}, when), lambda old: False)
+        if not outcome.ok or outcome.item is None:
+            return range(0)
+        end = int(outcome.item["next"])
+        return range(end - count, min(end, total))
+
+    def claim(
+        self, run: str, n: int, me: Me, params: Mapping[str, Any], log_stream: str = "", now_ms: int = 0
+    ) -> TrialRecord | None:
+        """Start a trial that has not started; None if it has."""
+        trial = TrialRecord(n, "run", 1, str(me), params, log_stream=log_stream, started_ms=now_ms)
+        item = trial.to_item(run)
+        outcome = self._certain(
+            lambda: self.table.put(item, (When("pk", "absent"),)),
+            lambda old: (old["state"], old["attempt"], old["owner"]) == ("run", 1, str(me)),
+        )
+        return trial if outcome.ok else None
+
+    def take_over(
+        self, run: str, seen: TrialRecord, me: Me, params: Mapping[str, Any], log_stream: str = "", now_ms: int = 0
+    ) -> TrialRecord | None:
+        """Go on with a trial that was released or whose owner is dead; None if somebody else did.
+
+        From state ``run`` it counts as a loss; with :data:`MAX_LOSSES` distinct containers lost, the trial comes back
+        ``failed`` instead of ``run``.
+        """
+        losses = seen.losses
+        if seen.state == "run":
+            losses = tuple(dict.fromkeys((*losses, Me.parse(seen.owner).container)))
+        trial = replace(
+            seen, state="run", attempt=seen.attempt + 1, owner=str(me), params=params, losses=losses,
+            log_stream=log_stream, started_ms=now_ms, ended_ms=0, step=0,
+        )  # fmt: skip
+        if len(losses) >= MAX_LOSSES:
+            message = f"{len(losses)} workers were lost while they ran this trial ({', '.join(losses)})"
+            trial = replace(trial, state="failed", ended_ms=now_ms, error={"type": "WorkersLost", "message": message})
+        when = (When("state", "=", seen.state), When("attempt", "=", seen.attempt), When("owner", "=", seen.owner))
+        fields = trial.fields()
+        outcome = self._certain(
+            lambda: self.table.update(*trial_key(run, seen.n), fields, when=when),
+            lambda old: (old["attempt"], old["owner"]) == (trial.attempt, str(me)),
+        )
+        return trial if outcome.ok else None
+
+    def settle(self, run: str, trial: TrialRecord) -> bool:
+        """Commit what became of one's attempt: done, failed, retry, paused or cancelled.
+
+        Returns:
+            False: the attempt was lost to somebody else, and nothing of it counts.
+        """
+        when = (When("state", "=", "run"), When("attempt", "=", trial.attempt), When("owner", "=", trial.owner))
+        fields = trial.fields()
+        del fields["params"]  # as claimed
+        return self._certain(
+            lambda: self.table.update(*trial_key(run, trial.n), fields, when=when),
+            lambda old: (old["state"], old["attempt"], old["owner"]) == (trial.state, trial.attempt, trial.owner),
+        ).ok
+
+    def seal(self, run: str, summary: Shard) -> bool:
+        """Record that a shard's trials are all settled in this generation."""
+        item = summary.to_item(run)
+        return self._certain(
+            lambda: self.table.put(item, (When("generation", "absent or <", summary.generation),)),
+            lambda old: old["generation"] == summary.generation,
+        ).ok
+
+    def finish(
+        self, run: str, generation: int, state: str = "done", error: Mapping[str, Any] | None = None, now_ms: int = 0
+    ) -> bool:
+        """End a run: ``done`` when every shard is sealed, ``failed`` with the reason; False if it is not running."""
+        when = (When("state", "=", "running"), When("generation", "=", generation))
+        fields: Item = {"state": state, "ended_ms": now_ms, "error": dump(error) if error else ""}
+        ended = self._certain(
+            lambda: self.table.update(run, "R", fields, when=when),
+            lambda old: old["state"] == state and old["generation"] == generation,
+        ).ok
+        if ended:
+            self._list(run, state, generation)
+        return ended
+
+    def note_success(self, run: str) -> None:
+        """Leave evidence that some trial succeeded: the run does not fail fast any more."""
+        self._certain(lambda: self.table.update(f"{run}#F", "!ok", {"ok": True}), lambda old: True)
+
+    def note_failure(self, run: str, generation: int, n: int, signature: str) -> None:
+        """Leave evidence of a failed trial; ``signature`` is the same for failures alike (hex)."""
+        key = f"{generation:06d}#{signature}#{n:09d}"
+        self._certain(lambda: self.table.update(f"{run}#F", key, {"n": n}), lambda old: True)
+
+    def failing(self, run: str, generation: int, signature: str, threshold: int) -> bool:
+        """Whether no trial succeeded and ``threshold`` of this generation failed alike."""
+        if self.table.get(f"{run}#F", "!ok") is not None:
+            return False
+        alike = self.table.query(f"{run}#F", f"{generation:06d}#{signature}#", limit=threshold)
+        return sum(1 for _ in alike) >= threshold
