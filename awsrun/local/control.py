@@ -1,0 +1,187 @@
+"""Start, stop, status and reset of the embedded cloud, for the command line.
+
+Every function may be called by several commands at once: a file lock makes one of them do the work, the others find it
+done.  moto is not imported here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.aws.paths import data_dir
+from awsrun.local import state
+from awsrun.local.state import Files
+
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0  # jobs get SIGTERM and a while to end, then the state is written
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether the embedded cloud runs, and where."""
+
+    running: bool
+    endpoint: str | None = None
+    pid: int | None = None
+    strict: bool = False
+
+
+def folder() -> Path:
+    """The data folder of this user's embedded cloud."""
+    return data_dir() / "local"
+
+
+def status(data: Path) -> Status:
+    """What runs on ``data`` now."""
+    found = state.read(Files(data))
+    if found is None or _health(found.endpoint) != found.pid:
+        return Status(running=False)
+    return Status(True, found.endpoint, found.pid, found.strict)
+
+
+def start(data: Path, port: int | None = None) -> Status:
+    """Start the server unless it runs, and wait until it answers.
+
+    Args:
+        data: its data folder, made where it is missing.
+        port: to listen on; None means the last one if it is free, else any.
+
+    Raises:
+        AwsrunError: moto is not installed, or the server ended or hung while starting (its log says why).
+    """
+    files = Files(data)
+    files.make()
+    with _exclusive(files):
+        running = status(data)
+        if running.running:
+            return running
+        if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
+            raise AwsrunError(
+                "the embedded cloud needs moto", "it is not installed here", "pip install 'awsrun-jobs[local]'"
+            )
+        return _launch(files, port)
+
+
+def stop(data: Path) -> Status:
+    """Stop the server; its state stays, and jobs that ran are retried at the next start.
+
+    Raises:
+        AwsrunError: it does not end in time.
+    """
+    files = Files(data)
+    if not data.exists():
+        return Status(running=False)
+    with _exclusive(files):
+        _stop(files)
+    return Status(running=False)
+
+
+def reset(data: Path) -> Status:
+    """Stop the server and forget everything it held."""
+    files = Files(data)
+    if not data.exists():
+        return Status(running=False)
+    with _exclusive(files):
+        _stop(files)
+        for path in (files.store, files.jobs):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in (files.server, files.log):
+            path.unlink(missing_ok=True)
+    return Status(running=False)
+
+
+def _launch(files: Files, port: int | None) -> Status:
+    command = [sys.executable, "-m", "awsrun.local", "serve", "--data", str(files.data)]
+    if port is not None:
+        command += ["--port", str(port)]
+    with files.log.open("ab") as log:
+        log_start = log.tell()
+        server = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # a Ctrl-C in this terminal is not for the server
+            env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"},
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        found = state.read(files)
+        if found is not None and found.pid == server.pid:
+            running = status(files.data)
+            if running.running:
+                return running
+        if server.poll() is not None:
+            break
+        time.sleep(0.01)
+    ended = server.poll()
+    if ended is None:
+        server.kill()
+    why = f"it ended with exit code {ended}" if ended is not None else f"no answer within {START_SECONDS:.0f} s"
+    raise AwsrunError(
+        "the embedded cloud did not start",
+        f"{why}; the end of {files.log}:\n{_tail(files.log, log_start)}",
+        "awsrun local start; if its data is damaged: awsrun local reset",
+    )
+
+
+def _stop(files: Files) -> None:
+    found = state.read(files)
+    if found is None or _health(found.endpoint) != found.pid:
+        return
+    os.kill(found.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while _holds(files.server_lock):
+        if time.monotonic() > deadline:
+            raise AwsrunError("the embedded cloud does not stop", f"process {found.pid}", f"kill -9 {found.pid}")
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def _exclusive(files: Files) -> Iterator[None]:
+    with files.control_lock.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _holds(path: Path) -> bool:
+    """Whether some process holds the lock on ``path``."""
+    try:
+        with path.open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def _health(endpoint: str) -> int | None:
+    """The process that answers at ``endpoint``, or None."""
+    try:
+        with urllib.request.urlopen(f"{endpoint}/_awsrun/health", timeout=5) as answer:
+            found = json.loads(answer.read())
+        return int(found["pid"])
+    except (OSError, ValueError, KeyError, TypeError, urllib.error.URLError):
+        return None
+
+
+def _tail(path: Path, start: int, lines: int = 15) -> str:
+    with path.open("rb") as file:
+        file.seek(start)
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])

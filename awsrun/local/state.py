@@ -1,0 +1,109 @@
+"""Where the embedded cloud keeps its files, and the one that says where it answers.
+
+The folder is the user's own (mode 0700); the snapshots in it are pickles and are read back by nobody else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Server:
+    """What ``server.json`` says of a server that listens.
+
+    Attributes:
+        started: POSIX seconds.
+        version: of awsrun, so that a newer one can tell that an older one still runs.
+        strict: whether errors, lag and throttles of the real AWS are injected.
+    """
+
+    pid: int
+    port: int
+    endpoint: str
+    started: float
+    version: str
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files below the data folder."""
+
+    data: Path
+
+    @property
+    def server(self) -> Path:
+        return self.data / "server.json"
+
+    @property
+    def port(self) -> Path:
+        """The last port, kept over restarts so that endpoints stay valid."""
+        return self.data / "port"
+
+    @property
+    def log(self) -> Path:
+        return self.data / "server.log"
+
+    @property
+    def control_lock(self) -> Path:
+        """Held by a command that starts, stops or resets."""
+        return self.data / "control.lock"
+
+    @property
+    def server_lock(self) -> Path:
+        """Held by the server as long as it lives."""
+        return self.data / "server.lock"
+
+    @property
+    def store(self) -> Path:
+        """Snapshots, journals and blobs."""
+        return self.data / "store"
+
+    @property
+    def jobs(self) -> Path:
+        """One folder per running attempt of a job."""
+        return self.data / "jobs"
+
+    def make(self) -> None:
+        """Make the folder, for this user alone."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        self.data.chmod(0o700)
+
+
+def read(files: Files) -> Server | None:
+    """What the last server wrote, whether or not it still lives."""
+    try:
+        loaded: Any = json.loads(files.server.read_text())
+        return Server(**loaded)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write(files: Files, server: Server) -> None:
+    """Say where the server answers; a reader sees the old file or the new one, never half of it."""
+    replace(files.server, json.dumps(asdict(server)).encode())
+    replace(files.port, str(server.port).encode())
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write ``path`` aside (mode 0600) and move it into place."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    fresh.replace(path)
+
+
+def last_port(files: Files) -> int:
+    """The port of the last server, or 0 for any."""
+    try:
+        return int(files.port.read_text())
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,82 @@
+"""Fixtures for tests that need a cloud: the embedded one, a real server process on a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class LocalCloud:
+    """A running embedded cloud.
+
+    Attributes:
+        home: what AWSRUN_HOME points at.
+        endpoint: its URL.
+        env: the environment for subprocesses that should find it.
+    """
+
+    home: Path
+    endpoint: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+
+    def client(self, service: str, **options: Any) -> Any:
+        """A boto3 client of ``service``."""
+        import boto3
+        from botocore.config import Config
+
+        config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, **options)
+        session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
+        return session.client(service, endpoint_url=self.endpoint, config=config)
+
+    def control(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m awsrun.local ARGUMENTS``."""
+        command = [sys.executable, "-m", "awsrun.local", *arguments]
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=120)
+
+    def start(self) -> None:
+        """Start the server (again) and learn where it answers."""
+        started = self.control("start")
+        assert started.returncode == 0, started.stderr
+        self.endpoint = str(self.status()["endpoint"])
+
+    def stop(self) -> None:
+        """Stop the server; its data stays."""
+        stopped = self.control("stop")
+        assert stopped.returncode == 0, stopped.stderr
+
+    def status(self) -> dict[str, Any]:
+        """What ``status --json`` prints."""
+        found: dict[str, Any] = json.loads(self.control("status", "--json").stdout)
+        return found
+
+
+def _started(home: Path) -> LocalCloud:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "AWSRUN_"))}
+    cloud = LocalCloud(home, env={**clean, "AWSRUN_HOME": str(home)})
+    cloud.start()
+    return cloud
+
+
+@pytest.fixture(scope="session")
+def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """One embedded cloud for the whole session: use names of your own."""
+    cloud = _started(tmp_path_factory.mktemp("cloud"))
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture
+def fresh_cloud(tmp_path: Path) -> Iterator[LocalCloud]:
+    """An embedded cloud of this test's own, empty."""
+    cloud = _started(tmp_path / "home")
+    yield cloud
+    cloud.stop()
