@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
 from ipaddress import IPv4Network
 from itertools import combinations
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from awsrun.spec.document import Document
-from awsrun.spec.graph import cycle
 from awsrun.spec.mistakes import near
 from awsrun.spec.references import RefTo, ResourceSpec, Trail, mentions
 from awsrun.spec.sentences import complain
@@ -39,7 +39,10 @@ def check_cycles(document: Document, models: Mapping[str, type[BaseModel]], reso
         name: [target for _, target, mark in mentions(model, resources[name]) if mark.edge and target in models]
         for name, model in models.items()
     }
-    if circle := cycle(edges):
+    try:
+        TopologicalSorter(edges).prepare()
+    except CycleError as error:
+        circle = error.args[1][::-1]  # graphlib lists what must come first, first; the last is the first again
         first = min(range(len(circle) - 1), key=lambda at: document.line(("resources", circle[at])))
         path = [*circle[first:-1], *circle[:first], circle[first]]
         document.mistake(("resources", path[0]), f"a circle of references: {' → '.join(path)}")

@@ -1,0 +1,75 @@
+"""Shows a plan: what would be created, updated, replaced and deleted, and why."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from awsrun.reconcile.plan import Plan, Planned
+
+_SIGNS = {
+    "create": ("  +", "green"),
+    "update": ("  ~", "yellow"),
+    "replace": ("-/+", "magenta"),
+    "delete": ("  -", "red"),
+}
+_ALWAYS = ("create", "update")  # said in the summary even where there is none
+_WIDEST = 100  # a policy is longer than any line
+
+
+def show_changes(plan: Plan, out: Callable[[str], Any], details: bool = False) -> None:
+    """Print ``plan`` line by line with ``out``.
+
+    Args:
+        details: also what is set of each new resource.
+    """
+    changes = list(plan.changes)
+    if not changes:
+        out(f"stack {plan.stack}: no change")
+        return
+    out(f"stack {plan.stack}:")
+    width = max(len(change.name) for change in changes)
+    kinds = max(len(change.kind) for change in changes)
+    for change in changes:
+        _show(change, out, width, kinds, details)
+    out(summary(change.action for change in changes))
+
+
+def summary(actions: Iterable[str]) -> str:
+    """``14 to create, 0 to change``, and what is replaced and deleted where there is any."""
+    counts = Counter(actions)
+    words = {"create": "to create", "update": "to change", "replace": "to replace", "delete": "to delete"}
+    return ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key] or key in _ALWAYS)
+
+
+def _show(change: Planned, out: Callable[[str], Any], width: int, kinds: int, details: bool) -> None:
+    sign, colour = _SIGNS[change.action]
+    why = f"  {change.why}" if change.why else ""
+    out(f"{click.style(sign, fg=colour, bold=True)} {change.name:<{width}}  {change.kind:<{kinds}}{why}".rstrip())
+    if change.renamed:
+        out(f"        renamed? {change.renamed!r}, which would be deleted, looks just like it")
+    for field in change.fields:
+        if change.action == "create":
+            if details:
+                out(f"        {field.field}: {text(field.new)}")
+        else:
+            must = click.style("  (cannot change in place)", fg="magenta") if field.replace else ""
+            out(f"        {field.field}: {text(field.old)} → {text(field.new)}{must}")
+    if change.refused:
+        out(click.style(f"        apply will refuse: {change.refused}", fg="red"))
+
+
+def text(value: Any) -> str:
+    """A value in one line, shortened."""
+    from awsrun.reconcile.plain import plain
+
+    value = plain(value)
+    if value is None:
+        return "none"
+    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return said if len(said) <= _WIDEST else f"{said[: _WIDEST - 1]}…"

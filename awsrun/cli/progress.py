@@ -1,0 +1,106 @@
+"""Draws an engine's events on stderr: a live table at a terminal, else a line for each finished resource."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from awsrun.cli.output import say
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from awsrun.reconcile.progress import Event
+
+_PAST = {
+    "create": ("created", "green"),
+    "update": ("updated", "yellow"),
+    "replace": ("replaced", "yellow"),
+    "delete": ("deleted", "red"),
+}
+_NOW = {"create": "creating", "update": "updating", "replace": "replacing", "delete": "deleting", "lock": "waiting"}
+MOST_ROWS = 20  # a table taller than the terminal cannot be redrawn
+
+
+class Progress:
+    """An observer of engines, and a context manager for as long as there is something to draw.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._under_way: dict[tuple[str, str], tuple[Event, float]] = {}
+        self._live: Any = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(
+                console=Console(stderr=True), get_renderable=self._table, refresh_per_second=5, transient=True
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Take note of ``event``; called from several threads."""
+        with self._lock:
+            key, now = (event.name, event.kind), self._clock()
+            before = self._under_way.get(key)
+            if event.step in ("started", "waiting"):
+                started = before[1] if before and event.step == "waiting" else now - event.seconds
+                self._under_way[key] = (event, started)
+                if self._live is None and event.action == "lock" and event.step == "waiting":
+                    say(f"waiting   {event.why}")
+            else:
+                self._under_way.pop(key, None)
+                self._finished(event)
+
+    def _finished(self, event: Event) -> None:
+        if event.action == "lock" and event.step == "done":
+            return
+        word, colour = _PAST.get(event.action, (event.action, "white"))
+        if event.step in ("failed", "kept"):
+            word, colour = event.step, "red" if event.step == "failed" else "yellow"
+        line = f"{event.name:<28} {event.kind:<26} {event.seconds:5.1f} s"
+        if event.why:
+            line += f"  {event.why}"
+        said = f"{click.style(f'{word:<9}', fg=colour)} {line}"
+        if self._live is None:
+            say(said)
+        else:
+            from rich.text import Text
+
+            self._live.console.print(Text.from_ansi(said))
+
+    def _table(self) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2))
+        with self._lock:
+            rows = sorted(self._under_way.values(), key=lambda row: row[1])
+        now = self._clock()
+        for event, started in rows[:MOST_ROWS]:
+            doing = _NOW.get(event.action, event.action)
+            cells = (doing, event.name, event.kind, f"{now - started:.0f} s", event.why)
+            table.add_row(*map(Text, cells), style="dim" if event.step == "waiting" else "")
+        if len(rows) > MOST_ROWS:
+            table.add_row("", f"and {len(rows) - MOST_ROWS} more")
+        return table
