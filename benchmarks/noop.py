@@ -22,7 +22,7 @@ from ray import tune
 ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR")
 space = {"x": tune.uniform(0, 1)}
 tuner = tune.Tuner(lambda config: {"y": config["x"]}, param_space=space,
-    tune_config=tune.TuneConfig(num_samples=int(sys.argv[1]), metric="y", mode="max", max_concurrent_trials=2),
+    tune_config=tune.TuneConfig(num_samples=int(sys.argv[1]), metric="y", mode="max", max_concurrent_trials=2, reuse_actors=True),
     run_config=tune.RunConfig(storage_path=sys.argv[2], verbose=0))
 assert len(tuner.fit()) == int(sys.argv[1])
 """
@@ -62,7 +62,7 @@ def _other(name: str, program: str) -> dict[str, object]:
 
 
 def _wall(program: str, trials: int, folder: str) -> float:
-    env = {**os.environ, "RAY_AIR_NEW_OUTPUT": "0", "RAY_TRAIN_V2_ENABLED": "0"}
+    env = {**os.environ, "RAY_AIR_NEW_OUTPUT": "0", "RAY_USAGE_STATS_ENABLED": "0"}
     path = os.path.join(folder, "program.py")
     with open(path, "w") as file:
         file.write(program)
