@@ -22,7 +22,8 @@ from ray import tune
 ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR")
 space = {"x": tune.uniform(0, 1)}
 tuner = tune.Tuner(lambda config: {"y": config["x"]}, param_space=space,
-    tune_config=tune.TuneConfig(num_samples=int(sys.argv[1]), metric="y", mode="max", max_concurrent_trials=2, reuse_actors=True),
+    tune_config=tune.TuneConfig(num_samples=int(sys.argv[1]), metric="y", mode="max", max_concurrent_trials=2,
+        reuse_actors=True),
     run_config=tune.RunConfig(storage_path=sys.argv[2], verbose=0))
 assert len(tuner.fit()) == int(sys.argv[1])
 """
