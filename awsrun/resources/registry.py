@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any
 
+from awsrun.aws.clients import Cloud
 from awsrun.resources.kind import Kind
 
 KINDS = {
@@ -33,3 +36,24 @@ def kind(name: str) -> type[Kind[Any, Any]]:
     module, _, attribute = KINDS[name].partition(":")
     found: type[Kind[Any, Any]] = getattr(import_module(f"awsrun.resources.{module}"), attribute)
     return found
+
+
+class Kinds(Mapping[str, Kind[Any, Any]]):
+    """Every kind, ready to work on one cloud; each is imported and made when it is looked up."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._made: dict[str, Kind[Any, Any]] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, name: str) -> Kind[Any, Any]:
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = kind(name)(self._cloud)
+            return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KINDS)
+
+    def __len__(self) -> int:
+        return len(KINDS)

@@ -1,0 +1,149 @@
+"""Stacks from Python: what the commands call, without the terminal.
+
+spec = awsrun.load("specs/batch.yaml")
+print(awsrun.plan(spec).to_json())
+awsrun.apply(spec)
+awsrun.teardown("mnist")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from awsrun.aws import stacks
+from awsrun.aws.clients import Cloud, connect
+from awsrun.aws.context import Context
+from awsrun.aws.errors import AwsrunError
+from awsrun.reconcile import apply as applying
+from awsrun.reconcile import status as looking
+from awsrun.reconcile import teardown as tearing
+from awsrun.reconcile.apply import Applied
+from awsrun.reconcile.calls import explain
+from awsrun.reconcile.clock import SystemClock, timing_of
+from awsrun.reconcile.graph import Spec
+from awsrun.reconcile.halt import Halt, Halted, on_signals
+from awsrun.reconcile.plan import Plan, survey
+from awsrun.reconcile.progress import Observer, silent
+from awsrun.reconcile.session import Session
+from awsrun.reconcile.status import Status
+from awsrun.reconcile.table import StackTable
+from awsrun.reconcile.teardown import Doomed, TornDown
+from awsrun.resources.models import SpecModels
+from awsrun.resources.registry import Kinds
+from awsrun.spec.load import load as load_spec
+from awsrun.spec.stack import StackSpec
+
+Where = Cloud | Context | str | None  # a cloud, or the context to connect to; None: the current one
+
+
+def load(path: str | Path) -> StackSpec:
+    """The stack that a YAML file describes.
+
+    Raises:
+        AwsrunError: it cannot be read or has mistakes; each is named with its line.
+    """
+    return load_spec(path, SpecModels())
+
+
+def plan(spec: Spec, context: Where = None) -> Plan:
+    """What `apply` would do.  Calls nothing that changes anything.
+
+    Raises:
+        AwsrunError: the spec asks for what AWS does not have, or the cloud cannot be used.
+    """
+    session = open_session(context)
+    with _told(session, "look at what is there"):
+        return survey(session, spec, StackTable(session.cloud, spec.stack, session.calls).load()).plan
+
+
+def drift(spec: Spec, context: Where = None) -> Plan:
+    """What differs between a spec and AWS, changes made by hand included: the same comparison as `plan`."""
+    return plan(spec, context)
+
+
+def apply(
+    spec: Spec, context: Where = None, confirm: Callable[[Plan], bool] = lambda plan: True, observer: Observer = silent
+) -> Applied:
+    """Make AWS look like the spec; may be killed and run again at any time.
+
+    Args:
+        confirm: is shown the plan, and says whether to go on; called again where it changes under the lock.
+        observer: is told what happens, from several threads.
+
+    Returns:
+        what was done, what failed and why, and the outputs.  No exception for single resources that failed.
+
+    Raises:
+        AwsrunError: not confirmed, somebody else is changing the stack, stopped by a signal, credentials run out.
+    """
+    session = open_session(context, observer)
+    again = "run the same apply again: it goes on from what is there"
+    with on_signals(session.halt, again), _told(session, f"apply stack {spec.stack}"):
+        return applying.apply(session, spec, confirm)
+
+
+def teardown(
+    stack: str | None = None,
+    context: Where = None,
+    purge: bool = False,
+    confirm: Callable[[Sequence[Doomed]], bool] = lambda doomed: True,
+    before: Sequence[Callable[[str], None]] = (),
+    observer: Observer = silent,
+) -> TornDown:
+    """Delete a stack, or everything that awsrun made in this account and region; needs no spec.
+
+    Args:
+        stack: None means all of them.
+        purge: what holds data goes too; else only where its spec said ``purge: true``.
+        confirm: is shown what would go.
+        before: called with each stack's name once it is confirmed (to cancel runs, to save their records).
+
+    Raises:
+        AwsrunError: there is no such stack, not confirmed, somebody else is changing it, stopped by a signal.
+    """
+    session = open_session(context, observer)
+    again = "run the same teardown again: it goes on from what is left"
+    with on_signals(session.halt, again), _told(session, f"tear down {stack or 'all stacks'}"):
+        return tearing.teardown(session, stack, purge, confirm, before)
+
+
+def status(stack: str | None = None, context: Where = None) -> list[Status]:
+    """What exists of a stack (None: of every stack)."""
+    session = open_session(context)
+    with _told(session, "look at what is there"):
+        return looking.status(session, stack)
+
+
+def outputs(stack: str, context: Where = None) -> Mapping[str, Mapping[str, Any]]:
+    """What the last apply of a stack put out: logical name -> output -> value.
+
+    Raises:
+        AwsrunError: no such stack is applied.
+    """
+    return stacks.read(_cloud(context), stack).outputs
+
+
+def open_session(context: Where = None, observer: Observer = silent) -> Session:
+    """A session with the real kinds and the machine's clock."""
+    cloud, clock = _cloud(context), SystemClock()
+    return Session(cloud, Kinds(cloud), clock, timing_of(cloud), observer, Halt(clock.wake))
+
+
+def _cloud(context: Where) -> Cloud:
+    return context if isinstance(context, Cloud) else connect(context)
+
+
+@contextmanager
+def _told(session: Session, what: str) -> Iterator[None]:
+    """Whatever comes of it, users see an AwsrunError: the reason to halt, or AWS's own words."""
+    try:
+        yield
+    except Halted as halted:
+        raise session.halt.reason or AwsrunError(f"could not {what}", "it was stopped") from halted
+    except (BotoCoreError, ClientError) as error:
+        raise explain(error, what) from error

@@ -1,0 +1,168 @@
+"""Calls to AWS: what is repeated, what is looked at first, what ends everything.
+
+Mutating calls are sent once; only this file repeats them, and only where AWS said that nothing was done.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+from botocore import exceptions as boto
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
+
+from awsrun.aws.errors import AwsrunError, code_of, matches, message_of, outcome
+from awsrun.reconcile.clock import Clock, Timing
+from awsrun.reconcile.halt import Halt, Halted
+from awsrun.resources.kind import Kind
+
+T = TypeVar("T")
+Verb = Literal["create", "update", "tag", "delete", "empty"]
+
+# Errors of botocore that come without an answer of AWS.  The request may have arrived.
+_NO_ANSWER = (boto.HTTPClientError, ConnectionError, TimeoutError)
+_NO_CREDENTIALS = (boto.NoCredentialsError, boto.CredentialRetrievalError, boto.TokenRetrievalError, boto.SSOError)
+
+
+class Uncertain(Exception):
+    """A mutating call was sent and nobody knows whether it was done: look before repeating it."""
+
+
+class Blocked(Exception):
+    """AWS will not delete it while something else is there; the text says what."""
+
+
+class Gone(Exception):
+    """AWS says that it is not there."""
+
+
+class Calls:
+    """Makes the calls of one command.
+
+    Args:
+        gate: called before each mutating call; raises Halted where the lock no longer allows one.
+    """
+
+    def __init__(self, clock: Clock, timing: Timing, halt: Halt, gate: Callable[[], None] = lambda: None) -> None:
+        self.clock, self.timing, self.halt, self.gate = clock, timing, halt, gate
+        self._pace = _Pace(clock)
+
+    def read(self, call: Callable[[], T]) -> T:
+        """A call that changes nothing; botocore repeats it where that helps."""
+        self.halt.check()
+        try:
+            return call()
+        except Exception as error:
+            self._stop_if_expired(error)
+            raise
+
+    def write(self, kind: Kind[Any, Any], verb: Verb, call: Callable[[], T]) -> T:
+        """One mutating call of a kind, repeated while AWS says that it was not done and will pass later.
+
+        Raises:
+            Uncertain, Blocked, Gone: see there.
+            Halted: the command is being stopped; the call was not made.
+        """
+        passing = frozenset() if verb == "delete" else kind.retry - kind.exists
+        try:
+            return self._patiently(lambda: self._once(kind, verb, call), lambda e: _throttled(e) or matches(e, passing))
+        except Exception as error:
+            if isinstance(error, Halted):
+                raise
+            if no_answer(error):
+                raise Uncertain(message_of(error)) from error
+            if verb != "create" and matches(error, kind.absent):
+                raise Gone from error
+            if verb == "delete" and matches(error, kind.blocked | kind.retry):
+                raise Blocked(message_of(error)) from error
+            raise
+
+    def put(self, call: Callable[[], T]) -> T:
+        """A mutating call that may be made twice (an unconditional put): repeated without looking."""
+
+        def once() -> T:
+            self.halt.check()
+            try:
+                return call()
+            except Exception as error:
+                self._stop_if_expired(error)
+                raise
+
+        return self._patiently(once, lambda error: _throttled(error) or no_answer(error))
+
+    def _once(self, kind: Kind[Any, Any], verb: Verb, call: Callable[[], T]) -> T:
+        self._pace.wait(kind, verb)
+        self.halt.check()
+        self.gate()
+        try:
+            return call()
+        except Exception as error:
+            self._stop_if_expired(error)
+            raise
+
+    def _patiently(self, call: Callable[[], T], passing: Callable[[BaseException], bool]) -> T:
+        limit = self.clock.monotonic() + self.timing.patience
+
+        def enough(state: RetryCallState) -> bool:
+            return self.halt.reason is not None or self.clock.monotonic() > limit
+
+        timing = self.timing
+        retrying = Retrying(
+            sleep=self.clock.sleep,
+            stop=enough,
+            wait=wait_exponential_jitter(initial=timing.first, max=timing.most, jitter=timing.first),
+            retry=retry_if_exception(passing),
+            reraise=True,
+        )
+        return retrying(call)
+
+    def _stop_if_expired(self, error: BaseException) -> None:
+        if outcome(error) == "expired" or isinstance(error, _NO_CREDENTIALS):
+            reason = AwsrunError("the credentials have run out", message_of(error), "log in and run the same again")
+            self.halt.stop(reason)
+            raise Halted from error
+
+
+class _Pace:
+    """Keeps calls of one verb of one kind apart, where AWS limits an account to one in so many seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._free: dict[tuple[str, str], float] = {}
+        self._lock = threading.Lock()
+
+    def wait(self, kind: Kind[Any, Any], verb: str) -> None:
+        seconds = kind.pace.get(verb, 0.0)
+        if not seconds:
+            return
+        with self._lock:
+            now = self._clock.monotonic()
+            turn = max(now, self._free.get((kind.kind, verb), now))
+            self._free[kind.kind, verb] = turn + seconds
+        if turn > now:
+            self._clock.sleep(turn - now)
+
+
+def no_answer(error: BaseException) -> bool:
+    """Whether a mutating call that failed like this may have been done all the same."""
+    if isinstance(error, _NO_ANSWER):
+        return True
+    return bool(code_of(error)) and outcome(error) == "unknown"
+
+
+def _throttled(error: BaseException) -> bool:
+    return outcome(error) == "throttled"
+
+
+def explain(error: BaseException, what: str) -> AwsrunError:
+    """Any error as a user reads it; ``what`` could not be done."""
+    if isinstance(error, AwsrunError):
+        return error
+    code = code_of(error)
+    hint = "give this identity the permission, then run again" if _denied(code) else "mend the cause and run again"
+    return AwsrunError(f"could not {what}", f"{code}: {message_of(error)}" if code else message_of(error), hint)
+
+
+def _denied(code: str) -> bool:
+    return "AccessDenied" in code or "Unauthorized" in code or code in ("403", "Forbidden")

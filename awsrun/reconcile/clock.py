@@ -1,0 +1,94 @@
+"""Time, passed in: tests run hours of waiting in no time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlparse
+
+from awsrun.aws.clients import Cloud
+
+
+class Clock(Protocol):
+    """What the engine knows of time, in seconds."""
+
+    def now(self) -> float:
+        """Wall clock, since 1970."""
+
+    def monotonic(self) -> float:
+        """A clock that only goes forward."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; less where the command is told to stop meanwhile."""
+
+
+class SystemClock:
+    """The machine's clock.  `wake` ends all sleeps, now and later."""
+
+    def __init__(self) -> None:
+        self._woken = threading.Event()
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._woken.wait(seconds)
+
+    def wake(self) -> None:
+        self._woken.set()
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long things may take, in seconds.
+
+    Attributes:
+        first, most: the first pause between two looks at a resource, and the longest; each is 1.5 times the last.
+        settle: how long lists and reads may not show yet what was just made.
+        patience: how long a call is repeated that AWS refuses for now (propagation, throttling, no answer).
+        visible: how long an accepted change may take to show.
+        ready, gone: how long a resource may take to become ready, and to be deleted (network interfaces of functions
+            let go of a security group after 20 to 40 minutes).
+        lease: how long the lock is kept from others without a sign of life.
+        renew: how often its holder gives one.
+    """
+
+    first: float = 1.0
+    most: float = 10.0
+    settle: float = 120.0
+    patience: float = 300.0
+    visible: float = 60.0
+    ready: float = 1800.0
+    gone: float = 3000.0
+    lease: float = 60.0
+    renew: float = 15.0
+
+
+AWS = Timing()
+EMULATOR = Timing(first=0.05, most=2.0, settle=1.0, patience=120.0, visible=10.0, ready=600.0, gone=600.0)
+
+
+def timing_of(cloud: Cloud) -> Timing:
+    """AWS needs its time; an emulator on this machine answers at once and shows at once what it did."""
+    host = urlparse(cloud.endpoint_url or "").hostname or ""
+    return AWS if not host or host.endswith("amazonaws.com") else EMULATOR
+
+
+class Pauses:
+    """Growing pauses between looks at one resource; `reset` when something moved."""
+
+    def __init__(self, clock: Clock, timing: Timing) -> None:
+        self._clock, self._timing = clock, timing
+        self._next = timing.first
+
+    def reset(self) -> None:
+        self._next = self._timing.first
+
+    def pause(self) -> None:
+        self._clock.sleep(self._next)
+        self._next = min(self._next * 1.5, self._timing.most)

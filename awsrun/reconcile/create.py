@@ -1,0 +1,211 @@
+"""Creates a resource once, whatever happens to the call.
+
+An intent is written first.  Where an answer is lost, or the process dies, the next look goes by the kind's identity: a
+unique *name* tells whether it is there and whose it is; a *token* makes AWS itself answer twice with the same resource;
+*tags* and *revisions* are searched for the intent's nonce until lists have had time to settle.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from awsrun.aws import tags
+from awsrun.aws.errors import AwsrunError, code_of, matches
+from awsrun.aws.names import digest
+from awsrun.reconcile.calls import Uncertain
+from awsrun.reconcile.clock import Pauses
+from awsrun.reconcile.decide import owner_tags
+from awsrun.reconcile.graph import Node
+from awsrun.reconcile.plain import plain
+from awsrun.reconcile.session import Session
+from awsrun.reconcile.table import Intent, StackTable
+from awsrun.reconcile.world import Located
+from awsrun.resources.kind import Found, Kind, Owner, State
+
+ATTEMPTS = 5  # creates whose answer was lost, in a row
+
+
+class Creator:
+    """Creates the resources of one stack.
+
+    Args:
+        intents: what the stack's table remembers of earlier runs.
+    """
+
+    def __init__(self, session: Session, table: StackTable, intents: Iterable[Intent]) -> None:
+        self._session, self._table, self._calls = session, table, session.calls
+        self._intents = tuple(intents)
+
+    def create(self, node: Node, wanted: State, there: Sequence[Located]) -> str:
+        """Create it and return its id, or the id of what an earlier run created.
+
+        Args:
+            there: what already has its name (and is about to be replaced).
+
+        Raises:
+            AwsrunError: a resource of this name is there and is not ours.
+        """
+        kind = self._session.kinds[node.kind]
+        before, found = self._unfinished(kind, node, there)
+        if found:
+            return found
+        intent = self._begin(kind, node, wanted, there, before)
+        if before is not None and (kind.identity == "tags" or (kind.identity == "token" and before != intent)):
+            found = self._search(kind, before)
+        found = found or self._same_name(kind, node, intent, before is not None)
+        if not found:
+            self._table.remember(intent)
+            found = self._send(kind, node, wanted, intent)
+        self._table.remember(replace(intent, id=found))
+        return found
+
+    # -- what earlier runs left ---------------------------------------------------------------------------------------
+
+    def _unfinished(self, kind: Kind[Any, Any], node: Node, there: Sequence[Located]) -> tuple[Intent | None, str]:
+        """The intent of an earlier run whose end is not known; or the id of what it made, if that shows up now."""
+        nonces = {one.found.tags.get(tags.NONCE) for one in there}
+        ids = {one.id for one in there}
+        for intent in self._intents:
+            if (intent.kind, intent.name) != (node.kind, node.name) or intent.nonce in nonces or intent.id in ids:
+                continue
+            if not intent.id:
+                return intent, ""
+            if kind.identity != "name" and self._appears(kind, intent):
+                return None, intent.id
+            self._table.forget(intent.nonce)
+        return None, ""
+
+    def _appears(self, kind: Kind[Any, Any], intent: Intent) -> bool:
+        """Whether what was made a moment ago, and is not there, just does not show yet."""
+        pauses, limit = Pauses(self._session.clock, self._session.timing), self._limit(intent.at)
+        while self._session.clock.now() < limit:
+            if self._calls.read(lambda: kind.read(intent.id)).phase != "absent":
+                return True
+            pauses.pause()
+            self._session.halt.check()
+        return False
+
+    def _search(self, kind: Kind[Any, Any], intent: Intent, since: float | None = None) -> str:
+        """The id of what carries the intent's nonce; empty where it did not show within the time to settle."""
+        pauses = Pauses(self._session.clock, self._session.timing)
+        limit = self._limit(intent.at if since is None else since)
+        while True:
+            carriers = [f.id for f in self._find(kind, {intent.physical}) if f.tags.get(tags.NONCE) == intent.nonce]
+            if carriers:
+                return min(carriers)
+            if self._session.clock.now() >= limit:
+                return ""
+            pauses.pause()
+            self._session.halt.check()
+
+    def _limit(self, since: float) -> float:
+        """When what was done at ``since`` must show; an intent of a clock that is ahead counts from now."""
+        return min(since, self._session.clock.now()) + self._session.timing.settle
+
+    # -- this run ------------------------------------------------------------------------------------------------------
+
+    def _begin(
+        self, kind: Kind[Any, Any], node: Node, wanted: State, there: Sequence[Located], before: Intent | None
+    ) -> Intent:
+        request = digest(json.dumps(plain(wanted), sort_keys=True), length=32)
+        if before is not None and (kind.identity != "token" or before.request == request):
+            nonce = before.nonce
+        else:
+            nonce = uuid.uuid4().hex
+        physical = kind.physical(self._table.stack, node.name, node.spec, wanted)
+        ids = {one.id for one in there}
+        taken = ids | {intent.physical for intent in self._intents if intent.id in ids}
+        if physical in taken and kind.identity == "name" and kind.hashed and not node.spec.name:
+            physical = f"{physical[: kind.name_limit - 5].rstrip('-')}-{nonce[:4]}"  # the old one goes only later
+        return Intent(nonce, node.name, node.kind, physical, request, self._session.clock.now())
+
+    def _send(self, kind: Kind[Any, Any], node: Node, wanted: State, intent: Intent) -> str:
+        marks = {**owner_tags(self._table.stack, node), tags.NONCE: intent.nonce}
+        owner = Owner(self._table.stack, node.name, intent.physical, marks, intent.nonce)
+        pauses = Pauses(self._session.clock, self._session.timing)
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._calls.write(kind, "create", lambda: kind.create(wanted, owner))
+            except Uncertain:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                pauses.pause()
+                found = self._after_silence(kind, node, intent)
+                if found:
+                    return found
+            except Exception as error:
+                if not code_of(error):
+                    raise
+                found = self._same_name(kind, node, intent, attempt > 0) if matches(error, kind.exists) else ""
+                if found:
+                    return found
+                self._table.forget(intent.nonce)  # AWS said no: nothing was made
+                raise
+        raise AssertionError("unreachable")
+
+    def _after_silence(self, kind: Kind[Any, Any], node: Node, intent: Intent) -> str:
+        """What a create made whose answer was lost; empty where the same request may be sent again."""
+        if kind.identity == "name":
+            return self._same_name(kind, node, intent, True)
+        return "" if kind.identity == "token" else self._search(kind, intent, self._session.clock.now())
+
+    def _same_name(self, kind: Kind[Any, Any], node: Node, intent: Intent, begun: bool) -> str:
+        """The id of our resource that has the name already; empty where the name is free.
+
+        Args:
+            begun: an earlier create may have made it: then one without any owner's tags is taken for ours.
+        """
+        if kind.identity != "name":
+            return ""
+        mine = [f.id for f in self._find(kind, {intent.physical}) if f.tags.get(tags.NONCE) == intent.nonce]
+        if mine:
+            return min(mine)
+        if not self._is_there(kind, intent.physical):
+            return ""
+        every = self._calls.read(lambda: list(kind.find(None, {intent.physical})))
+        whose = next((f for f in every if f.id == intent.physical), None)
+        if whose is not None and (whose.name, whose.tags.get(tags.STACK)) == (node.name, self._table.stack):
+            return whose.id
+        if whose is None and begun:
+            marks = {**owner_tags(self._table.stack, node), tags.NONCE: intent.nonce}
+            self._calls.write(kind, "tag", lambda: kind.tag(intent.physical, marks, ()))
+            return intent.physical
+        raise _foreign(node, intent.physical, whose)
+
+    def _is_there(self, kind: Kind[Any, Any], physical: str) -> bool:
+        """Whether something has the name; one that is just being deleted is waited for."""
+        pauses = Pauses(self._session.clock, self._session.timing)
+        limit = self._session.clock.monotonic() + self._session.timing.gone
+        while True:
+            try:
+                phase = self._calls.read(lambda: kind.read(physical)).phase
+            except Exception as error:
+                if not code_of(error):
+                    raise
+                return False  # not ours to look at: the create call will say so
+            if phase != "deleting" or self._session.clock.monotonic() > limit:
+                return phase != "absent"
+            pauses.pause()
+            self._session.halt.check()
+
+    def _find(self, kind: Kind[Any, Any], hints: Collection[str]) -> list[Found]:
+        return self._calls.read(lambda: list(kind.find(self._table.stack, hints)))
+
+
+def _foreign(node: Node, physical: str, whose: Found | None) -> AwsrunError:
+    if whose is None:
+        return AwsrunError(
+            f"{physical} exists already and is not awsrun's",
+            "what awsrun did not make it never touches",
+            f"give {node.name!r} another `name:`, or delete {physical} by hand",
+        )
+    stack = whose.tags.get(tags.STACK)
+    return AwsrunError(
+        f"{physical} exists already: it is {whose.name!r} of stack {stack!r}",
+        "one resource belongs to one key of one stack",
+        f"keep the key {whose.name!r}, or give {node.name!r} another `name:`",
+    )

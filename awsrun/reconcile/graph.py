@@ -1,0 +1,153 @@
+"""A stack's nodes, each after those it needs; and the same order among kinds, for when there is no spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.resources.kind import Kind
+from awsrun.spec.references import RefTo, ResourceSpec, references
+
+
+class Spec(Protocol):
+    """What the engine needs of a spec; `awsrun.spec.stack.StackSpec` is one."""
+
+    @property
+    def stack(self) -> str: ...
+    @property
+    def resources(self) -> Mapping[str, ResourceSpec]: ...
+    @property
+    def jobs(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Node:
+    """One resource to be: what the user wrote, or a part of a composite.
+
+    Attributes:
+        after: the nodes that must be there before it.
+    """
+
+    name: str
+    kind: str
+    spec: ResourceSpec
+    after: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The nodes of a stack, each after all that it needs.
+
+    Attributes:
+        tops: what the user wrote, by logical name.
+    """
+
+    stack: str
+    nodes: Mapping[str, Node]
+    tops: Mapping[str, ResourceSpec]
+
+    def group(self, name: str) -> list[str]:
+        """The nodes that ``name`` stands for."""
+        return [node for node in self.nodes if group_of(node) == name]
+
+    def kinds(self) -> frozenset[str]:
+        return frozenset(node.kind for node in self.nodes.values())
+
+
+def group_of(name: str) -> str:
+    """``network`` of ``network/public-0``."""
+    return name.partition("/")[0]
+
+
+def exact(asking: str, named: str) -> bool:
+    """Whether a reference means one node: within a group; from outside it means the whole group."""
+    return group_of(asking) == group_of(named) or "/" in named
+
+
+def build(spec: Spec, kinds: Mapping[str, Kind[Any, Any]]) -> Graph:
+    """The graph of a spec.
+
+    Raises:
+        AwsrunError: resources need each other in a circle.
+    """
+    specs: dict[str, ResourceSpec] = {}
+    for name, written in spec.resources.items():
+        specs.update(kinds[written.kind].expand(name, written))
+    after = {name: _needs(name, found, specs) for name, found in specs.items()}
+    try:
+        order = list(TopologicalSorter({name: sorted(needs) for name, needs in sorted(after.items())}).static_order())
+    except CycleError as error:
+        circle = " -> ".join(reversed(error.args[1]))
+        raise AwsrunError(
+            "resources need each other in a circle", circle, "take one of these references out"
+        ) from error
+    nodes = {name: Node(name, specs[name].kind, specs[name], after[name]) for name in order}
+    return Graph(spec.stack, nodes, dict(spec.resources))
+
+
+def _needs(name: str, spec: ResourceSpec, specs: Mapping[str, ResourceSpec]) -> frozenset[str]:
+    needed: set[str] = set()
+    for field, target, mark in references(spec):
+        if not mark.edge:
+            continue
+        found = {target} if exact(name, target) else {other for other in specs if group_of(other) == target}
+        if not found <= specs.keys() or not found:
+            raise AwsrunError(f"{name}: {field} names {target!r}, which is not there")
+        needed |= found
+    return frozenset(needed)
+
+
+def uses(kinds: Mapping[str, Kind[Any, Any]]) -> dict[str, frozenset[str]]:
+    """Kind -> the kinds that its resources may need, by the typed references of the models.
+
+    A reference to a composite needs its parts too (``vpc``: ``vpc.subnet`` ...).
+    """
+    direct = {name: _named(type(kind).Spec) & kinds.keys() - {name} for name, kind in kinds.items()}
+    parts = {name: {part for part in kinds if part.startswith(f"{name}.") and not kinds[part].listed} for name in kinds}
+    return {
+        name: frozenset(target | {part for one in target if not name.startswith(f"{one}.") for part in parts[one]})
+        for name, target in direct.items()
+    }
+
+
+def _named(model: type[BaseModel]) -> set[str]:
+    """The kinds that fields of ``model`` may name, at any depth."""
+    found: set[str] = set()
+    for info in model.model_fields.values():
+        found |= _in_parts([*info.metadata, info.annotation], {model})
+    return found
+
+
+def _in_parts(parts: list[Any], done: set[type[BaseModel]]) -> set[str]:
+    found: set[str] = set()
+    for part in parts:
+        if isinstance(part, RefTo):
+            found |= set(part.kinds) if part.edge else set()
+        elif isinstance(part, type) and issubclass(part, BaseModel):
+            if part not in done:
+                found |= {
+                    k for i in part.model_fields.values() for k in _in_parts([*i.metadata, i.annotation], done | {part})
+                }
+        else:
+            found |= _in_parts([*getattr(part, "__metadata__", ()), *getattr(part, "__args__", ())], done)
+    return found
+
+
+def reach(uses: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """Kind -> all kinds that it may need, directly or through others."""
+
+    def follow(start: str) -> frozenset[str]:
+        found: set[str] = set()
+        rest = [start]
+        while rest:
+            for target in uses.get(rest.pop(), frozenset()) - found:
+                found.add(target)
+                rest.append(target)
+        return frozenset(found)
+
+    return {name: follow(name) for name in uses}

@@ -1,0 +1,70 @@
+"""What a kind sees of the rest of the stack while it lowers one resource."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from awsrun.reconcile.graph import Graph, Node, exact
+from awsrun.reconcile.session import Session
+from awsrun.resources.kind import UNKNOWN, Outputs, Refs
+from awsrun.spec.references import ResourceSpec
+
+
+class _NotYet(Mapping[str, Any]):
+    """The outputs of a resource that is not there: whatever is asked for, it is not known yet."""
+
+    def __getitem__(self, key: str) -> Any:
+        return UNKNOWN
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return UNKNOWN
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+NOT_YET: Outputs = _NotYet()
+
+
+class Outlook(Refs):
+    """References of one node, answered from the outputs that are known so far."""
+
+    def __init__(self, session: Session, graph: Graph, node: Node, outputs: Mapping[str, Outputs]) -> None:
+        self.stack, self.name = graph.stack, node.name
+        self.account, self.region = session.cloud.account, session.cloud.region
+        self._kinds, self._graph, self._outputs = session.kinds, graph, outputs
+
+    def output(self, name: str, key: str) -> Any:
+        found = self._seen(name)
+        if key not in found and found is not NOT_YET:
+            if any(node not in self._outputs for node in self._graph.group(name)):
+                return UNKNOWN
+            raise KeyError(f"{self.name} asks {name} for {key!r}, which has {sorted(found)}")
+        return found[key]
+
+    def arn(self, name: str) -> str:
+        spec = self.spec(name)
+        kind = self._kinds[spec.kind]
+        return kind.arn(kind.physical(self.stack, name, spec))
+
+    def spec(self, name: str) -> ResourceSpec:
+        top = self._graph.tops.get(name)
+        return top if top is not None else self._graph.nodes[name].spec
+
+    def _seen(self, name: str) -> Outputs:
+        if exact(self.name, name):
+            return self._outputs.get(name, NOT_YET)
+        return combined(self._kinds, self._graph, name, self._outputs)
+
+
+def combined(kinds: Mapping[str, Any], graph: Graph, name: str, outputs: Mapping[str, Outputs]) -> Outputs:
+    """What a resource of the spec puts out, all of its nodes taken together."""
+    group = {node: outputs.get(node, NOT_YET) for node in graph.group(name)}
+    if all(found is NOT_YET for found in group.values()):
+        return NOT_YET
+    found: Outputs = kinds[graph.tops[name].kind].combine(name, group)
+    return found

@@ -1,0 +1,181 @@
+"""What apply would do, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from awsrun.aws.stacks import StackRecord
+from awsrun.reconcile import graph as graphs
+from awsrun.reconcile.decide import Decision, decide, purges
+from awsrun.reconcile.graph import Graph, Node, Spec
+from awsrun.reconcile.outlook import Outlook
+from awsrun.reconcile.plain import plain
+from awsrun.reconcile.record import record_of
+from awsrun.reconcile.session import Session
+from awsrun.reconcile.table import Contents
+from awsrun.reconcile.world import Located, by_node, observe
+from awsrun.resources.kind import Change, Outputs, State
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One thing that apply would do.
+
+    Attributes:
+        name, kind: which resource.
+        fields: what differs; of a new resource, all that is set.
+        why: why it is replaced or deleted.
+        refused: why apply will not do it (it holds data); empty where it will.
+        renamed: of a ``create``: the resource in the same plan's deletes that looks just like it.
+    """
+
+    name: str
+    kind: str
+    action: Literal["create", "update", "replace", "delete"]
+    fields: tuple[Change, ...] = ()
+    why: str = ""
+    refused: str = ""
+    renamed: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        shown = [
+            {"field": c.field, "old": plain(c.old), "new": plain(c.new), "replace": c.replace} for c in self.fields
+        ]
+        extra = {"why": self.why, "refused": self.refused, "renamed": self.renamed}
+        found: dict[str, Any] = {"name": self.name, "kind": self.kind, "action": self.action, "fields": shown}
+        return found | {key: value for key, value in extra.items() if value}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What apply would do, in its order; empty where AWS is as the spec has it."""
+
+    stack: str
+    changes: tuple[Planned, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+    def __iter__(self) -> Any:
+        return iter(self.changes)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"stack": self.stack, "changes": [change.to_json() for change in self.changes]}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A plan with all that it rests on.
+
+    Attributes:
+        there: what exists, by (kind, logical name).
+        leftover: what the spec does not have any more.
+        complete: the stack's record says just what it would say after an apply that changes nothing.
+    """
+
+    plan: Plan
+    graph: Graph
+    there: Mapping[tuple[str, str], Sequence[Located]]
+    leftover: tuple[Located, ...]
+    contents: Contents
+    complete: bool
+    wide: bool
+    outputs: Mapping[str, Outputs] = field(default_factory=dict)
+
+
+def survey(session: Session, spec: Spec, contents: Contents | None) -> Survey:
+    """Look at everything and compare.  Makes no writing call.
+
+    Args:
+        contents: the stack's table; None where there is none: then all there is of every kind is looked at.
+    """
+    graph = graphs.build(spec, session.kinds)
+    known, wide = contents or Contents(), contents is None
+    kinds = session.kinds.keys() if wide else graph.kinds() | (known.kinds & session.kinds.keys())
+    there = by_node(observe(session, graph.stack, kinds, contents, wide))
+    mine = {(node.kind, node.name) for node in graph.nodes.values()}
+    leftover = tuple(one for key, found in there.items() if key not in mine for one in found)
+    outputs: dict[str, Outputs] = {}
+    planned: list[Planned] = []
+    lowered: dict[str, State] = {}
+    for node in graph.nodes.values():
+        kind = session.kinds[node.kind]
+        wanted = lowered[node.name] = kind.lower(node.spec, Outlook(session, graph, node, outputs))
+        decision = decide(kind, graph.stack, node, wanted, there.get((node.kind, node.name), ()), known.ids())
+        if decision.current is not None and decision.action in ("none", "update"):
+            outputs[node.name] = decision.current.seen.outputs
+        planned += _planned(session, node, wanted, decision)
+    gone = [_deletion(session, one, "it is not in the spec any more") for one in _last_first(session, leftover)]
+    planned = [_with_rename(change, lowered, leftover) for change in planned]
+    plan = Plan(graph.stack, (*planned, *gone))
+    record = record_of(session, graph, spec.jobs, outputs) if not plan else None
+    complete = record is not None and known.record is not None and _same(record, known.record)
+    return Survey(plan, graph, there, leftover, known, complete, wide, outputs)
+
+
+def _planned(session: Session, node: Node, wanted: State, decision: Decision) -> list[Planned]:
+    fields, action, refused = decision.changes, decision.action, ""
+    if decision.action == "create":
+        fields = tuple(
+            Change(f.name, None, getattr(wanted, f.name), False)
+            for f in _fields(wanted)
+            if getattr(wanted, f.name) is not None
+        )
+    for text in (decision.retag or {}), dict.fromkeys(decision.untag):
+        old = decision.current.found.tags if decision.current else {}
+        fields += tuple(Change(f"tag {key}", old.get(key), value, False) for key, value in text.items())
+    stale = [one for one in decision.stale if one is not decision.current]
+    if decision.action == "replace" and session.kinds[node.kind].identity == "revision":
+        action = "update"
+    if decision.action == "replace" and decision.first and decision.current is not None:
+        refused = refusal(session, decision.current, purges(node))
+    found = [Planned(node.name, node.kind, action, fields, decision.why, refused)] if action != "none" else []
+    if session.kinds[node.kind].identity == "revision" and action == "update":
+        return found  # old revisions go with the new one
+    return found + [_deletion(session, one, "an older one of this name is left over") for one in stale]
+
+
+def _deletion(session: Session, one: Located, why: str) -> Planned:
+    return Planned(one.name, one.kind, "delete", (), why, refusal(session, one, one.purge))
+
+
+def refusal(session: Session, one: Located, purge: bool) -> str:
+    """Why it may not be deleted; empty where it may."""
+    kind = session.kinds[one.kind]
+    if purge or not kind.holds_data or one.seen.phase in ("deleting", "absent"):
+        return ""
+    held = session.calls.read(lambda: kind.holds(one.id))
+    return f"{one.id} holds data ({held} or more)" if held else ""
+
+
+def _last_first(session: Session, leftover: Sequence[Located]) -> list[Located]:
+    """In the order of deletion: users before what they use."""
+    reach = graphs.reach(graphs.uses(session.kinds))
+    return sorted(leftover, key=lambda one: (-len(reach.get(one.kind, ())), one.name, one.id))
+
+
+def _with_rename(change: Planned, lowered: Mapping[str, State], leftover: Sequence[Located]) -> Planned:
+    """A create and a delete that look alike may be one resource under a new key."""
+    if change.action != "create" or "/" in change.name:
+        return change
+    wanted = lowered[change.name]
+    for one in leftover:
+        if one.kind == change.kind and one.seen.state is not None and _alike(wanted, one.seen.state):
+            return Planned(change.name, change.kind, "create", change.fields, change.why, change.refused, one.name)
+    return change
+
+
+def _alike(wanted: State, seen: State) -> bool:
+    pairs = [(getattr(wanted, f.name), getattr(seen, f.name)) for f in _fields(wanted)]
+    return all(new is None or new == old or "(known after apply)" in repr(new) for new, old in pairs)
+
+
+def _same(one: StackRecord, other: StackRecord) -> bool:
+    keys = ("outputs", "jobs", "complete")
+    return all(plain(getattr(one, key)) == plain(getattr(other, key)) for key in keys)
+
+
+def _fields(state: State) -> Any:
+    return fields(state)

@@ -1,0 +1,38 @@
+"""What an engine tells while it works.  Who listens draws it; nothing here prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Step = Literal["started", "waiting", "done", "failed", "kept"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to one resource.
+
+    Attributes:
+        name, kind: which resource.
+        action: what is being done: ``create``, ``update``, ``replace``, ``delete``; ``lock`` for the stack's lock.
+        step: ``waiting`` may come many times, with another ``why`` only when it changes.
+        why: what is waited for, or what went wrong.
+        seconds: since ``started``; 0 for ``started`` itself.
+    """
+
+    name: str
+    kind: str
+    action: str
+    step: Step
+    why: str = ""
+    seconds: float = 0.0
+
+
+class Observer(Protocol):
+    """Is called from several threads, one event at a time for each resource."""
+
+    def __call__(self, event: Event) -> None: ...
+
+
+def silent(event: Event) -> None:
+    """The observer of those who look at the result only."""

@@ -1,0 +1,40 @@
+"""What is written down of an applied stack: its outputs, and where jobs run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from awsrun.aws.names import runs_table
+from awsrun.aws.stacks import StackRecord
+from awsrun.reconcile.graph import Graph
+from awsrun.reconcile.outlook import NOT_YET, combined
+from awsrun.reconcile.plain import plain
+from awsrun.reconcile.session import Session
+from awsrun.resources.kind import Outputs
+from awsrun.spec.references import references
+
+_WORKER = ("vcpus", "gpus", "memory_mib", "log_group")
+
+
+def record_of(
+    session: Session, graph: Graph, jobs: Any, outputs: Mapping[str, Outputs], complete: bool = True
+) -> StackRecord:
+    """The record of a stack whose nodes put out ``outputs``; what is not there is left out."""
+    seen = {name: combined(session.kinds, graph, name, outputs) for name in graph.tops}
+    known = {name: dict(found) for name, found in seen.items() if found is not NOT_YET}
+    at = datetime.fromtimestamp(session.clock.now(), timezone.utc).isoformat(timespec="seconds")
+    where = _jobs(graph, jobs, known) if jobs is not None else {}
+    return StackRecord(graph.stack, plain(known), plain(where), at, complete)
+
+
+def _jobs(graph: Graph, jobs: Any, outputs: Mapping[str, Outputs]) -> dict[str, Any]:
+    queue, definition, bucket = (outputs.get(name) for name in (jobs.queue, jobs.definition, jobs.bucket))
+    if queue is None or definition is None or bucket is None:
+        return {}  # the apply failed before one of them was there
+    environments = {target for _, target, _ in references(graph.tops[jobs.queue])}
+    cores = [outputs[name]["max_vcpus"] for name in environments if "max_vcpus" in outputs.get(name, {})]
+    found = {"queue": queue["arn"], "definition": definition["arn"], "bucket": bucket["name"]}
+    found |= {key: definition[key] for key in _WORKER if key in definition}
+    return found | {"table": runs_table(graph.stack), "max_vcpus": sum(cores)}

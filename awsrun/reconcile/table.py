@@ -1,0 +1,176 @@
+"""The stack's own table: lock, intents, the kinds it ever had, outputs, history.
+
+All of it is hints and conveniences: what exists is known from owner tags, and a lost table is made again.  One item per
+thing, key ``pk``; a strong scan of one page reads it all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from awsrun.aws import stacks, tags
+from awsrun.aws.clients import Cloud
+from awsrun.aws.errors import AwsrunError, matches
+from awsrun.aws.names import runs_table, stack_table
+from awsrun.reconcile.calls import Calls
+from awsrun.reconcile.clock import Pauses
+
+ABSENT = ("ResourceNotFoundException",)
+EXISTS = ("ResourceInUseException", "TableAlreadyExistsException")
+OUTPUTS, LOCK, KINDS, INTENT, HISTORY = "OUTPUTS", "LOCK", "KINDS", "INTENT#", "HISTORY#"
+KIND_TAG = "awsrun.table"  # tells the stack's own tables from those that its spec has
+HISTORY_KEPT = 50
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A creation that was begun.
+
+    Attributes:
+        nonce: in the tags of what is created; the key of this item.
+        name, kind: the logical name and the kind.
+        physical: the physical name.
+        request: a fingerprint of the wanted state; a token may be sent again only with the very same request.
+        at: when it was written, seconds since 1970.
+        id: what the kind's verbs take, once the create answered.
+    """
+
+    nonce: str
+    name: str
+    kind: str
+    physical: str
+    request: str
+    at: float
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the table says."""
+
+    record: stacks.StackRecord | None = None
+    kinds: frozenset[str] = frozenset()
+    intents: Mapping[str, Intent] = field(default_factory=dict)
+    history: tuple[str, ...] = ()
+
+    def hints(self, kind: str) -> frozenset[str]:
+        """Ids and physical names that `Kind.find` should look at besides what it finds."""
+        mine = (i for i in self.intents.values() if i.kind == kind)
+        return frozenset(text for i in mine for text in (i.id, i.physical) if text)
+
+    def ids(self) -> frozenset[str]:
+        """The ids of what was made, as far as the answers came."""
+        return frozenset(intent.id for intent in self.intents.values() if intent.id)
+
+
+class StackTable:
+    """Reads and writes the table of one stack."""
+
+    def __init__(self, cloud: Cloud, stack: str, calls: Calls) -> None:
+        self.cloud, self.stack, self.calls = cloud, stack, calls
+        self.name = stack_table(stack)
+
+    def load(self) -> Contents | None:
+        """All that it says; None where there is no table."""
+        try:
+            pages = self.calls.read(self._scan)
+        except Exception as error:
+            if matches(error, ABSENT):
+                return None
+            raise
+        items = {item["pk"]["S"]: item for item in pages}
+        data = {key: json.loads(item["data"]["S"]) for key, item in items.items() if "data" in item}
+        intents = (Intent(**value) for key, value in data.items() if key.startswith(INTENT))
+        return Contents(
+            record=stacks.StackRecord(**data[OUTPUTS]) if OUTPUTS in data else None,
+            kinds=frozenset(data.get(KINDS, ())),
+            intents={intent.nonce: intent for intent in intents},
+            history=tuple(sorted(key for key in data if key.startswith(HISTORY))),
+        )
+
+    def _scan(self) -> list[dict[str, Any]]:
+        client = self.cloud.read("dynamodb")
+        pages = client.get_paginator("scan").paginate(TableName=self.name, ConsistentRead=True)
+        return [item for page in pages for item in page["Items"]]
+
+    def put(self, key: str, value: Any) -> None:
+        item = {"pk": {"S": key}, "data": {"S": json.dumps(value, sort_keys=True)}}
+        self.calls.put(lambda: self.cloud.write("dynamodb").put_item(TableName=self.name, Item=item))
+
+    def remove(self, key: str) -> None:
+        pk = {"pk": {"S": key}}
+        self.calls.put(lambda: self.cloud.write("dynamodb").delete_item(TableName=self.name, Key=pk))
+
+    def remember(self, intent: Intent) -> None:
+        self.put(INTENT + intent.nonce, asdict(intent))
+
+    def forget(self, nonce: str) -> None:
+        self.remove(INTENT + nonce)
+
+    def write_record(self, record: stacks.StackRecord) -> None:
+        self.calls.put(lambda: stacks.write(self.cloud, record))
+
+    def write_history(self, entry: Mapping[str, Any], known: Collection[str]) -> None:
+        """One entry; the oldest of more than HISTORY_KEPT are dropped."""
+        self.put(f"{HISTORY}{entry['at']}", entry)
+        for key in sorted(known)[: max(0, len(known) + 1 - HISTORY_KEPT)]:
+            self.remove(key)
+
+    # -- the tables themselves ----------------------------------------------------------------------------------------
+
+    def ensure(self, runs: bool) -> None:
+        """Make the stack's table, and its runs table where it runs jobs; wait until they are there."""
+        self._create(self.name, ("pk",))
+        if runs:
+            self._create(runs_table(self.stack), ("pk", "sk"))
+        for name in (self.name, runs_table(self.stack)) if runs else (self.name,):
+            self._wait(name, lambda status: status == "ACTIVE", "ready")
+
+    def _create(self, name: str, keys: tuple[str, ...]) -> None:
+        if self.status(name):
+            return
+        request = {
+            "TableName": name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            "KeySchema": [
+                {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            ],
+            "Tags": tags.pairs({tags.STACK: self.stack, tags.NAME: name, tags.KIND: KIND_TAG}),
+        }
+        self._accepting(EXISTS, lambda: self.cloud.write("dynamodb").create_table(**request))
+
+    def drop(self, name: str) -> bool:
+        """Delete one of the stack's tables and wait until it is gone; whether there was one."""
+        if not self.status(name):
+            return False
+        self._accepting(ABSENT, lambda: self.cloud.write("dynamodb").delete_table(TableName=name))
+        self._wait(name, lambda status: not status, "gone")
+        return True
+
+    def _accepting(self, codes: tuple[str, ...], call: Callable[[], Any]) -> None:
+        try:
+            self.calls.put(call)
+        except Exception as error:
+            if not matches(error, codes):
+                raise
+
+    def _wait(self, name: str, good: Callable[[str], bool], what: str) -> None:
+        pauses, limit = Pauses(self.calls.clock, self.calls.timing), self.calls.clock.monotonic() + 600
+        while not good(self.status(name)):
+            if self.calls.clock.monotonic() > limit:
+                raise AwsrunError(f"table {name} is not {what} after 10 minutes", "", "run the same again")
+            pauses.pause()
+
+    def status(self, name: str) -> str:
+        """DynamoDB's word for it; empty where there is no such table."""
+        try:
+            answer = self.calls.read(lambda: self.cloud.read("dynamodb").describe_table(TableName=name))
+        except Exception as error:
+            if matches(error, ABSENT):
+                return ""
+            raise
+        return str(answer["Table"]["TableStatus"])

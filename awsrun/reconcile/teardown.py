@@ -1,0 +1,183 @@
+"""Deletes a whole stack, or all of them.  Needs no spec: owner tags say what is there, the kinds in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from awsrun.aws import stacks
+from awsrun.aws.errors import AwsrunError
+from awsrun.aws.names import runs_table
+from awsrun.reconcile import graph as graphs
+from awsrun.reconcile.lock import Lease
+from awsrun.reconcile.parallel import run_graph
+from awsrun.reconcile.plan import refusal
+from awsrun.reconcile.remove import Kept, remove
+from awsrun.reconcile.session import Session
+from awsrun.reconcile.table import KIND_TAG, StackTable
+from awsrun.reconcile.waiting import work_on
+from awsrun.reconcile.world import Located, observe
+
+Key = tuple[str, str, str]  # stack, kind, id
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """One resource that a teardown deletes, kept or left.
+
+    Attributes:
+        why: of what is kept or left: why it is still there.
+    """
+
+    stack: str
+    name: str
+    kind: str
+    id: str
+    why: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        found = {"stack": self.stack, "name": self.name, "kind": self.kind, "id": self.id}
+        return found | {"why": self.why} if self.why else found
+
+
+@dataclass(frozen=True)
+class TornDown:
+    """What a teardown did.
+
+    Attributes:
+        deleted: what is gone.
+        kept: what holds data that nobody said may go.
+        left: what is still there against the will of the command.
+    """
+
+    deleted: tuple[Doomed, ...] = ()
+    kept: tuple[Doomed, ...] = ()
+    left: tuple[Doomed, ...] = ()
+
+    def __add__(self, other: TornDown) -> TornDown:
+        return TornDown(self.deleted + other.deleted, self.kept + other.kept, self.left + other.left)
+
+    def to_json(self) -> dict[str, Any]:
+        parts = {"deleted": self.deleted, "kept": self.kept, "left": self.left}
+        return {key: [one.to_json() for one in found] for key, found in parts.items()}
+
+
+def teardown(
+    session: Session,
+    stack: str | None,
+    purge: bool,
+    confirm: Callable[[Sequence[Doomed]], bool],
+    before: Sequence[Callable[[str], None]] = (),
+) -> TornDown:
+    """Delete ``stack`` (None: all stacks); see `awsrun.reconcile.api.teardown`."""
+    found = _find_all(session) if stack is None else {stack: _find(session, stack)}
+    if stack is not None and not found[stack] and not _tables(session, stack):
+        known = ", ".join(stacks.names(session.cloud)) or "nothing"
+        raise AwsrunError(f"there is no stack {stack!r} in {session.cloud.context}", f"there is: {known}")
+    listed = [d for name, there in sorted(found.items()) for d in _announce(session, name, there, purge)]
+    if listed and not confirm(listed):
+        raise AwsrunError("nothing was deleted", "it was not confirmed")
+    result = TornDown()
+    for name in sorted(found):
+        result += _Teardown(session, name, purge, wide=stack is None).run(before)
+        if session.halt.reason is not None:
+            raise session.halt.reason
+    return result
+
+
+def _find_all(session: Session) -> dict[str, list[Located]]:
+    """All stacks of this account and region: those with a table, and those of which only tagged resources are left."""
+    found: dict[str, list[Located]] = {name: [] for name in stacks.names(session.cloud)}
+    for one in observe(session, None, session.kinds, None, wide=True):
+        found.setdefault(one.stack, []).append(one)
+    return found
+
+
+def _find(session: Session, stack: str, wide: bool = False) -> list[Located]:
+    """All there is of a stack.  Without its table nobody knows explicit names: then everything is looked at."""
+    contents = StackTable(session.cloud, stack, session.calls).load()
+    there = observe(session, stack, session.kinds, contents, wide=contents is None)
+    if wide and contents is not None:
+        known = {(one.kind, one.id) for one in there}
+        more = observe(session, stack, session.kinds, None, wide=True)
+        there += [one for one in more if (one.kind, one.id) not in known]
+    return there
+
+
+def _tables(session: Session, stack: str) -> list[str]:
+    table = StackTable(session.cloud, stack, session.calls)
+    return [name for name in (runs_table(stack), table.name) if table.status(name)]
+
+
+def _announce(session: Session, stack: str, there: Sequence[Located], purge: bool) -> list[Doomed]:
+    found = [Doomed(stack, o.name, o.kind, o.id, refusal(session, o, purge or o.purge)) for o in there]
+    return found + [Doomed(stack, name, KIND_TAG, name) for name in _tables(session, stack)]
+
+
+class _Teardown:
+    """The teardown of one stack."""
+
+    def __init__(self, session: Session, stack: str, purge: bool, wide: bool) -> None:
+        self._session, self._stack, self._purge, self._wide = session, stack, purge, wide
+        self._table = StackTable(session.cloud, stack, session.calls)
+
+    def run(self, before: Sequence[Callable[[str], None]]) -> TornDown:
+        with ExitStack() as closing:
+            lease = None
+            if self._table.status(self._table.name):
+                lease = closing.enter_context(Lease(self._session, self._table))
+            for hook in before:
+                hook(self._stack)
+            there = _find(self._session, self._stack, self._wide)
+            errors = self._delete(there)
+            if self._session.halt.reason is not None:
+                return TornDown()
+            # Look again: what was made meanwhile, or did not show yet, must not go unnoticed.
+            rest = {self._key(one): one for one in _find(self._session, self._stack, self._wide)}
+            result = self._sort_out(there, rest, errors)
+            if lease is not None and not result.left:
+                if not result.kept:
+                    lease.end()
+                result += self._drop_tables(keep=bool(result.kept))
+            elif not result.left:
+                result += self._drop_tables(keep=bool(result.kept))
+            return result
+
+    def _delete(self, there: Sequence[Located]) -> dict[Key, AwsrunError]:
+        by_key = {self._key(one): one for one in there}
+        reach = graphs.reach(graphs.uses(self._session.kinds))
+        after = {
+            key: [other for other in by_key if key[1] in reach.get(other[1], ()) and other[1] not in reach[key[1]]]
+            for key in by_key
+        }
+
+        def delete(key: Key) -> None:
+            one = by_key[key]
+            with work_on(self._session, one.name, one.kind, "delete") as waiting:
+                remove(self._session, one, waiting, self._purge)
+
+        return run_graph(after, delete, self._session.halt, self._session.workers, lambda key: by_key[key].name)
+
+    def _sort_out(self, there: Sequence[Located], rest: dict[Key, Located], errors: dict[Key, AwsrunError]) -> TornDown:
+        deleted = tuple(self._doomed(one) for one in there if self._key(one) not in rest)
+        kept = tuple(self._doomed(one, str(errors[k])) for k, one in rest.items() if isinstance(errors.get(k), Kept))
+        left = tuple(
+            self._doomed(one, str(errors.get(key, "it came up while the stack was being deleted")))
+            for key, one in rest.items()
+            if not isinstance(errors.get(key), Kept)
+        )
+        return TornDown(deleted, kept, left)
+
+    def _drop_tables(self, keep: bool) -> TornDown:
+        """The stack's own tables; the main one stays while data is kept, because it remembers explicit names."""
+        names = (runs_table(self._stack),) if keep else (runs_table(self._stack), self._table.name)
+        gone = tuple(Doomed(self._stack, name, KIND_TAG, name) for name in names if self._table.drop(name))
+        return TornDown(deleted=gone)
+
+    def _key(self, one: Located) -> Key:
+        return (self._stack, one.kind, one.id)
+
+    def _doomed(self, one: Located, why: str = "") -> Doomed:
+        return Doomed(self._stack, one.name, one.kind, one.id, why)

@@ -1,0 +1,53 @@
+"""Tells the observer about one resource, each reason to wait once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.reconcile.calls import explain
+from awsrun.reconcile.halt import Halted
+from awsrun.reconcile.progress import Event, Step
+from awsrun.reconcile.session import Session
+
+
+class Waiting:
+    """The voice of one resource at work."""
+
+    def __init__(self, session: Session, name: str, kind: str, action: str) -> None:
+        self._session, self._about = session, (name, kind, action)
+        self._begun = session.clock.monotonic()
+        self._last = ""
+
+    def on(self, why: str) -> None:
+        """Waits for ``why``."""
+        if why != self._last:
+            self._last = why
+            self.tell("waiting", why)
+
+    def tell(self, step: Step, why: str = "") -> None:
+        seconds = 0.0 if step == "started" else self._session.clock.monotonic() - self._begun
+        self._session.observer(Event(*self._about, step, why, seconds))
+
+
+@contextmanager
+def work_on(session: Session, name: str, kind: str, action: str) -> Iterator[Waiting]:
+    """Tells start and end; errors become an AwsrunError that names the resource.
+
+    Raises:
+        AwsrunError: whatever went wrong inside.
+        Halted: the command is being stopped.
+    """
+    waiting = Waiting(session, name, kind, action)
+    waiting.tell("started")
+    try:
+        yield waiting
+    except Halted:
+        waiting.tell("failed", session.halt.reason.what if session.halt.reason else "stopped")
+        raise
+    except Exception as error:
+        told = error if isinstance(error, AwsrunError) else explain(error, f"{action} {name}")
+        waiting.tell("failed", ": ".join(part for part in (told.what, told.why) if part))
+        raise told from error
+    waiting.tell("done")

@@ -1,0 +1,89 @@
+"""What is there: everything that carries the owner tags of a stack, found in parallel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from awsrun.aws import tags
+from awsrun.reconcile.session import Session
+from awsrun.reconcile.table import Contents, Intent
+from awsrun.resources.kind import Found, Seen
+
+
+@dataclass(frozen=True)
+class Located:
+    """A resource of ours, and what AWS says of it."""
+
+    kind: str
+    found: Found
+    seen: Seen[Any]
+
+    @property
+    def name(self) -> str:
+        return self.found.name
+
+    @property
+    def id(self) -> str:
+        return self.found.id
+
+    @property
+    def stack(self) -> str:
+        return self.found.tags.get(tags.STACK, "")
+
+    @property
+    def purge(self) -> bool:
+        """Whether its spec let its contents go with it."""
+        return self.found.tags.get(tags.PURGE) == "true"
+
+
+def observe(
+    session: Session, stack: str | None, kinds: Iterable[str], contents: Contents | None, wide: bool = False
+) -> list[Located]:
+    """Everything of a stack (None: of every stack), except what is absent.
+
+    Args:
+        contents: what the stack's table says: its hints find what lists leave out.
+        wide: look at everything there is instead of what carries derived names (the hints are lost).
+    """
+    known = contents or Contents()
+    scope = None if wide else stack
+
+    def find(name: str) -> list[tuple[str, Found]]:
+        hints = known.hints(name)
+        listed = session.calls.read(lambda: list(session.kinds[name].find(scope, hints)))
+        mine = {f.id: f for f in listed if _is(f, name, stack)}
+        for intent in known.intents.values():
+            if intent.kind == name and intent.id and intent.id not in mine and session.kinds[name].identity != "name":
+                mine[intent.id] = _from_intent(intent, stack or "")
+        return [(name, found) for found in mine.values()]
+
+    def look(one: tuple[str, Found]) -> Located:
+        name, found = one
+        seen = found.seen or session.calls.read(lambda: session.kinds[name].read(found.id))
+        return Located(name, found, seen)
+
+    groups = session.side_by_side(find, sorted(set(kinds)))
+    located = session.side_by_side(look, [one for group in groups for one in group])
+    return [one for one in located if one.seen.phase != "absent"]
+
+
+def by_node(located: Iterable[Located]) -> Mapping[tuple[str, str], list[Located]]:
+    """(kind, logical name) -> what there is of it; more than one after a replacement that was cut short."""
+    found: dict[tuple[str, str], list[Located]] = {}
+    for one in located:
+        found.setdefault((one.kind, one.name), []).append(one)
+    return found
+
+
+def _is(found: Found, kind: str, stack: str | None) -> bool:
+    """Of this stack, and not one of the engine's own tables."""
+    whose = found.tags.get(tags.STACK, stack)
+    return found.tags.get(tags.KIND, kind) == kind and (stack is None or whose == stack)
+
+
+def _from_intent(intent: Intent, stack: str) -> Found:
+    """A resource that lists do not show yet, but that the stack's table remembers making."""
+    owner = {tags.STACK: stack, tags.NAME: intent.name, tags.KIND: intent.kind, tags.NONCE: intent.nonce}
+    return Found(intent.name, intent.id, owner)
