@@ -1,0 +1,109 @@
+"""IAM policies: one canonical text for equal documents, and least-privilege grants by reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+Statement = dict[str, Any]
+
+_LISTS = ("Action", "NotAction", "Resource", "NotResource")
+
+BUCKET_READ = ("s3:GetObject", "s3:GetObjectVersion")
+BUCKET_WRITE = ("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListMultipartUploadParts", "s3:PutObject")
+BUCKET_LIST = ("s3:GetBucketLocation", "s3:ListBucket")
+BUCKET_LIST_WRITE = ("s3:ListBucketMultipartUploads",)
+TABLE_READ = ("BatchGetItem", "ConditionCheckItem", "DescribeTable", "GetItem", "Query", "Scan")
+TABLE_WRITE = ("BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem")
+# What a worker does to the runs table; transactions are allowed by the rights of the items that they touch.
+RUNS = (
+    "BatchGetItem",
+    "BatchWriteItem",
+    "ConditionCheckItem",
+    "DeleteItem",
+    "GetItem",
+    "PutItem",
+    "Query",
+    "UpdateItem",
+)
+IMAGES_READ = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+IMAGES_WRITE = ("ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart")
+
+
+def canonical(document: Any) -> str:
+    """The policy as JSON that is equal for equal meaning: sorted keys, sorted lists where AWS allows a single string.
+
+    Args:
+        document: a policy as a mapping (boto3 decodes those of IAM) or as JSON text.
+    """
+    loaded = json.loads(document) if isinstance(document, str) else document
+    statements = loaded.get("Statement", [])
+    statements = statements if isinstance(statements, list) else [statements]
+    return _compact({**loaded, "Statement": sorted((_normal(one) for one in statements), key=_compact)})
+
+
+def policy(statements: Sequence[Statement]) -> str:
+    """A canonical policy of these statements; empty for none."""
+    return canonical({"Version": "2012-10-17", "Statement": list(statements)}) if statements else ""
+
+
+def trust(services: Iterable[str]) -> str:
+    """Who may assume a role: AWS services by their short names (``ecs-tasks``)."""
+    principals = {"Service": [f"{service}.amazonaws.com" for service in services]}
+    return policy([{"Effect": "Allow", "Principal": principals, "Action": "sts:AssumeRole"}])
+
+
+def allow(actions: Iterable[str], *resources: str) -> Statement:
+    """One Allow statement."""
+    return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+
+
+def grant(kind: str, arn: str, write: bool) -> list[Statement]:
+    """What reading (and writing) a resource of ``kind`` takes, on that resource alone.
+
+    Raises:
+        KeyError: nothing can be granted on such a kind.
+    """
+    return {"s3.bucket": _bucket, "dynamodb.table": _table, "ecr.repository": _repository}[kind](arn, write)
+
+
+def runs(table_arn: str) -> list[Statement]:
+    """What a job's worker may do: items of the runs table, and no more (a grant of logs:CreateLogGroup would let a late
+    worker bring a deleted log group back)."""
+    return [allow([f"dynamodb:{name}" for name in RUNS], table_arn)]
+
+
+def _bucket(arn: str, write: bool) -> list[Statement]:
+    on_bucket = (*BUCKET_LIST, *(BUCKET_LIST_WRITE if write else ()))
+    on_objects = (*BUCKET_READ, *(BUCKET_WRITE if write else ()))
+    return [allow(on_bucket, arn), allow(on_objects, f"{arn}/*")]
+
+
+def _table(arn: str, write: bool) -> list[Statement]:
+    actions = (*TABLE_READ, *(TABLE_WRITE if write else ()))
+    return [allow([f"dynamodb:{name}" for name in actions], arn, f"{arn}/index/*")]
+
+
+def _repository(arn: str, write: bool) -> list[Statement]:
+    actions = (*IMAGES_READ, *(IMAGES_WRITE if write else ()))
+    return [allow(actions, arn), allow(["ecr:GetAuthorizationToken"], "*")]  # this one knows no resources
+
+
+def _normal(statement: Statement) -> Statement:
+    normal = dict(statement)
+    for key in _LISTS:
+        if key in normal:
+            normal[key] = _listed(normal[key])
+    for key in ("Principal", "NotPrincipal"):
+        if isinstance(normal.get(key), dict):
+            normal[key] = {who: _listed(names) for who, names in normal[key].items()}
+    return normal
+
+
+def _listed(value: Any) -> list[Any]:
+    return sorted(value) if isinstance(value, list) else [value]
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
