@@ -1,0 +1,177 @@
+"""IAM roles: who may assume them, managed policies, and one inline policy made from grants by reference.
+
+Roles are global and the tagging API does not list them, so they are found by their path ``/awsrun/REGION/STACK/``
+(https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from botocore.exceptions import ClientError
+from pydantic import Field, field_validator
+
+from awsrun.aws.errors import matches
+from awsrun.aws.names import physical, runs_table
+from awsrun.aws.tags import NAME, mapping, pairs
+from awsrun.resources import policies
+from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
+from awsrun.resources.ours import arn, ours, partition
+from awsrun.spec.references import RefTo, ResourceSpec
+
+INLINE = "awsrun"  # the one inline policy of each role: a fixed name costs no list call
+GONE = frozenset({"NoSuchEntity", "NoSuchEntityException"})
+Grant = Annotated[str, RefTo("s3.bucket", "dynamodb.table", "ecr.repository", edge=False)]
+
+
+def path(region: str, stack: str | None) -> str:
+    """The IAM path below which a stack's roles and profiles lie (None: those of all stacks of the region)."""
+    return f"/awsrun/{region}/{stack}/" if stack else f"/awsrun/{region}/"
+
+
+def regional(stack: str, name: str, region: str, limit: int) -> str:
+    """A physical name with the region in it: IAM's names are unique in the account, stacks only in a region."""
+    return physical(stack, name, limit, region)
+
+
+class RoleSpec(ResourceSpec):
+    """An IAM role with the rights that its references name, and no others."""
+
+    kind: Literal["iam.role"] = "iam.role"
+    name: str | None = Field(default=None, max_length=64, pattern=r"^[\w+=,.@-]+$", description="Physical name.")
+    service: str | list[str] = Field(description="AWS service that may assume it: ecs-tasks, ec2, lambda; or a list.")
+    read: list[Grant] = Field(default=[], description="Buckets, tables, repositories whose contents it may read.")
+    read_write: list[Grant] = Field(default=[], description="Buckets, tables, repositories it may read and change.")
+    jobs: bool = Field(default=False, description="It may do what a job's worker does to the stack's runs table.")
+    managed_policies: list[str] = Field(
+        default=[], max_length=10, description="AWS managed policies by name (AmazonS3ReadOnlyAccess), or any by ARN."
+    )
+
+    @field_validator("service")
+    @classmethod
+    def _short(cls, value: str | list[str]) -> str | list[str]:
+        for service in [value] if isinstance(value, str) else value:
+            if "amazonaws" in service or not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)?", service):
+                raise ValueError(f"write a service by its short name (ecs-tasks, ec2, lambda), not {service!r}")
+        if not value:
+            raise ValueError("a role that nobody may assume is of no use: name a service")
+        return value
+
+
+@dataclass(frozen=True)
+class RoleState(State):
+    """``trust`` and ``policy`` are canonical JSON (``policy`` empty for none), ``managed`` are ARNs."""
+
+    trust: str
+    policy: str
+    managed: frozenset[str]
+
+
+class Role(Kind[RoleSpec, RoleState]):
+    kind = "iam.role"
+    Spec = RoleSpec
+    State = RoleState
+    identity = "name"
+    name_limit = 64
+    absent = GONE
+    exists = frozenset({"EntityAlreadyExists", "EntityAlreadyExistsException"})
+    # A principal or a change just made is not known everywhere yet: up to 2 minutes.
+    retry = frozenset({"ConcurrentModification", "MalformedPolicyDocument:principal", "UnmodifiableEntity"})
+    # DeleteRole: "you must delete the role's policies, and remove it from instance profiles, first".
+    blocked = frozenset({"DeleteConflict"})
+
+    def lower(self, spec: RoleSpec, refs: Refs) -> RoleState:
+        services = [spec.service] if isinstance(spec.service, str) else spec.service
+        wanted = dict.fromkeys(spec.read, False) | dict.fromkeys(spec.read_write, True)
+        statements: list[policies.Statement] = []
+        for name, write in wanted.items():
+            statements += policies.grant(refs.spec(name).kind, refs.arn(name), write)
+        if spec.jobs:
+            statements += policies.runs(arn(self.cloud, "dynamodb", f"table/{runs_table(refs.stack)}"))
+        managed = frozenset(self._policy_arn(name) for name in spec.managed_policies)
+        return RoleState(policies.trust(services), policies.policy(statements), managed)
+
+    def physical(self, stack: str, name: str, spec: RoleSpec, state: RoleState | None = None) -> str:
+        return spec.name or regional(stack, name, self.cloud.region, self.name_limit)
+
+    def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
+        pages = self._iam.get_paginator("list_roles").paginate(PathPrefix=path(self.cloud.region, stack))
+        for role in (role for page in pages for role in page["Roles"]):
+            tags, seen = self._look(role["RoleName"])
+            if ours(tags, stack):
+                yield Found(tags[NAME], role["RoleName"], tags, seen)
+
+    def read(self, id: str) -> Seen[RoleState]:
+        return self._look(id)[1]
+
+    def create(self, state: RoleState, owner: Owner) -> str:
+        self.cloud.write("iam").create_role(
+            RoleName=owner.physical,
+            Path=path(self.cloud.region, owner.stack),
+            AssumeRolePolicyDocument=state.trust,
+            Description=f"awsrun: {owner.name} of stack {owner.stack}",
+            Tags=pairs(dict(owner.tags)),
+        )
+        return owner.physical
+
+    def update(self, id: str, wanted: RoleState, seen: RoleState, changed: Collection[Change]) -> None:
+        iam, fields = self.cloud.write("iam"), {change.field for change in changed}
+        if "trust" in fields:
+            iam.update_assume_role_policy(RoleName=id, PolicyDocument=wanted.trust)
+        for policy_arn in sorted(wanted.managed - seen.managed):
+            iam.attach_role_policy(RoleName=id, PolicyArn=policy_arn)
+        for policy_arn in sorted(seen.managed - wanted.managed):
+            iam.detach_role_policy(RoleName=id, PolicyArn=policy_arn)
+        if "policy" in fields and wanted.policy:
+            iam.put_role_policy(RoleName=id, PolicyName=INLINE, PolicyDocument=wanted.policy)
+        elif "policy" in fields:
+            iam.delete_role_policy(RoleName=id, PolicyName=INLINE)
+
+    def tag(self, id: str, set: Mapping[str, str], unset: Collection[str]) -> None:
+        if set:
+            self.cloud.write("iam").tag_role(RoleName=id, Tags=pairs(dict(set)))
+        if unset:
+            self.cloud.write("iam").untag_role(RoleName=id, TagKeys=sorted(unset))
+
+    def delete(self, id: str, seen: Seen[RoleState]) -> None:
+        """Detaches what is attached, policies put there by hand included, then deletes."""
+        iam = self.cloud.write("iam")
+        for policy_arn in self._attached(id):
+            iam.detach_role_policy(RoleName=id, PolicyArn=policy_arn)
+        for page in self._iam.get_paginator("list_role_policies").paginate(RoleName=id):
+            for name in page["PolicyNames"]:
+                iam.delete_role_policy(RoleName=id, PolicyName=name)
+        iam.delete_role(RoleName=id)
+
+    @property
+    def _iam(self) -> Any:
+        return self.cloud.read("iam")
+
+    def _look(self, name: str) -> tuple[dict[str, str], Seen[RoleState]]:
+        try:
+            role = self._iam.get_role(RoleName=name)["Role"]
+            managed = self._attached(name)
+        except ClientError as error:
+            if matches(error, GONE):
+                return {}, ABSENT
+            raise
+        state = RoleState(policies.canonical(role["AssumeRolePolicyDocument"]), self._inline(name), frozenset(managed))
+        return mapping(role.get("Tags")), Seen(state, "ready", outputs={"name": name, "arn": role["Arn"]})
+
+    def _attached(self, name: str) -> list[str]:
+        pages = self._iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
+        return [attached["PolicyArn"] for page in pages for attached in page["AttachedPolicies"]]
+
+    def _inline(self, name: str) -> str:
+        try:
+            return policies.canonical(self._iam.get_role_policy(RoleName=name, PolicyName=INLINE)["PolicyDocument"])
+        except ClientError as error:
+            if matches(error, GONE):
+                return ""
+            raise
+
+    def _policy_arn(self, name: str) -> str:
+        return name if name.startswith("arn:") else f"arn:{partition(self.cloud.region)}:iam::aws:policy/{name}"
