@@ -1,0 +1,31 @@
+"""The caller's own public address, for rules that let in nobody else."""
+
+from __future__ import annotations
+
+import urllib.request
+from ipaddress import ip_address
+
+from awsrun.aws.context import Context
+from awsrun.aws.errors import AwsrunError
+
+ECHO = "https://checkip.amazonaws.com"  # AWS's own service that answers with the caller's address
+
+
+def my_address(context: Context) -> str:
+    """The caller's address as a CIDR of one address; loopback where the cloud is on this machine.
+
+    Raises:
+        AwsrunError: the address cannot be found out.
+    """
+    if context.name == "local":
+        return "127.0.0.1/32"
+    try:
+        with urllib.request.urlopen(ECHO, timeout=10) as answer:
+            address = ip_address(answer.read(64).decode().strip())
+    except (OSError, ValueError) as error:
+        raise AwsrunError(
+            "cannot find out this machine's public address",
+            f"{ECHO}: {error}",
+            "write it into the spec: from: A.B.C.D/32",
+        ) from error
+    return f"{address}/{address.max_prefixlen}"

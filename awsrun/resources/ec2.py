@@ -1,0 +1,73 @@
+"""What the kinds of EC2 share: they are listed by tag filters, and one list call tells state and tags."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from botocore.exceptions import ClientError
+
+from awsrun.aws.errors import matches
+from awsrun.aws.tags import NAME, STACK, mapping, pairs
+from awsrun.resources.kind import ABSENT, Found, Kind, Owner, Seen, State
+from awsrun.resources.ours import ours
+from awsrun.spec.references import ResourceSpec
+
+S = TypeVar("S", bound=State)
+P = TypeVar("P", bound=ResourceSpec)
+
+
+class Ec2Kind(Kind[P, S]):
+    """Base of the kinds of EC2.
+
+    Attributes:
+        lists: the operation that lists them, and the key of its answer: ``("describe_vpcs", "Vpcs")``.
+        id_key: where an entry has its id, and with an s the parameter that selects by id: ``VpcId``.
+        type_name: as ``TagSpecifications`` call it: ``vpc``.
+    """
+
+    lists: ClassVar[tuple[str, str]]
+    id_key: ClassVar[str]
+    type_name: ClassVar[str]
+
+    @abstractmethod
+    def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[S]:
+        """What one entry of the list says."""
+
+    def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
+        mine = {"Name": f"tag:{STACK}", "Values": [stack]} if stack else {"Name": "tag-key", "Values": [STACK]}
+        for entry in self._list(Filters=[mine]):
+            tags = mapping(entry.get("Tags"))
+            seen = self.seen(entry, tags)
+            if ours(tags, stack) and seen.phase != "absent":
+                yield Found(tags[NAME], entry[self.id_key], tags, seen)
+
+    def read(self, id: str) -> Seen[S]:
+        try:
+            entries = list(self._list(**{f"{self.id_key}s": [id]}))
+        except ClientError as error:
+            if matches(error, self.absent):
+                return ABSENT
+            raise
+        return self.seen(entries[0], mapping(entries[0].get("Tags"))) if entries else ABSENT
+
+    def tag(self, id: str, set: Mapping[str, str], unset: Collection[str]) -> None:
+        if set:
+            self.ec2.create_tags(Resources=[id], Tags=pairs(dict(set)))
+        if unset:
+            self.ec2.delete_tags(Resources=[id], Tags=[{"Key": key} for key in sorted(unset)])
+
+    @property
+    def ec2(self) -> Any:
+        """The client for mutating calls."""
+        return self.cloud.write("ec2")
+
+    def tagged(self, owner: Owner, **more: str) -> list[dict[str, Any]]:
+        """``TagSpecifications`` of a create call: the owner's tags, the name that the console shows, and ``more``."""
+        return [{"ResourceType": self.type_name, "Tags": pairs({"Name": owner.physical, **owner.tags, **more})}]
+
+    def _list(self, **arguments: Any) -> Iterator[Mapping[str, Any]]:
+        operation, key = self.lists
+        for page in self.cloud.read("ec2").get_paginator(operation).paginate(**arguments):
+            yield from page[key]
