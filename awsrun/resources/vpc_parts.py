@@ -1,0 +1,319 @@
+"""What a VPC consists of, each a resource of its own in AWS: internet gateway, route table, subnets, endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from botocore.exceptions import ClientError
+from pydantic import Field
+
+from awsrun.aws.errors import AwsrunError, matches
+from awsrun.resources.ec2 import Ec2Kind
+from awsrun.resources.kind import ABSENT, REPLACE, Change, Owner, Phase, Refs, Seen, State
+from awsrun.resources.ours import known, outputs_of
+from awsrun.spec.references import RefTo, ResourceSpec
+
+VPC_MISSING = frozenset({"InvalidVpcID.NotFound", "InvalidVpcId.NotFound"})
+ANYWHERE = "0.0.0.0/0"
+ZONE_TAG = "awsrun:zone"  # which of the region's zones was asked for, by number
+
+VpcRef = Annotated[str, RefTo("vpc")]
+
+
+class InternetGatewaySpec(ResourceSpec):
+    """An internet gateway, attached to a VPC."""
+
+    kind: Literal["vpc.internet_gateway"] = "vpc.internet_gateway"
+    vpc: VpcRef
+
+
+@dataclass(frozen=True)
+class InternetGatewayState(State):
+    """``vpc_id``: what it is attached to; empty for nothing."""
+
+    vpc_id: str
+
+
+class InternetGateway(Ec2Kind[InternetGatewaySpec, InternetGatewayState]):
+    kind = "vpc.internet_gateway"
+    Spec = InternetGatewaySpec
+    State = InternetGatewayState
+    identity = "tags"
+    listed = False
+    absent = frozenset({"InvalidInternetGatewayID.NotFound", "InvalidInternetGatewayId.NotFound"})
+    retry = VPC_MISSING | {"Gateway.NotAttached", "Resource.AlreadyAssociated"}  # it went or came meanwhile: read again
+    blocked = frozenset({"DependencyViolation"})  # public addresses are still mapped
+
+    lists = ("describe_internet_gateways", "InternetGateways")
+    id_key = "InternetGatewayId"
+    type_name = "internet-gateway"
+
+    def lower(self, spec: InternetGatewaySpec, refs: Refs) -> InternetGatewayState:
+        return InternetGatewayState(refs.output(spec.vpc, "id"))
+
+    def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[InternetGatewayState]:
+        attached = [
+            one["VpcId"] for one in entry.get("Attachments", []) if one["State"] not in ("detaching", "detached")
+        ]
+        state = InternetGatewayState(attached[0] if attached else "")
+        return Seen(state, "ready", outputs={"id": entry["InternetGatewayId"]})
+
+    def create(self, state: InternetGatewayState, owner: Owner) -> str:
+        answer = self.ec2.create_internet_gateway(TagSpecifications=self.tagged(owner))
+        return str(answer["InternetGateway"]["InternetGatewayId"])
+
+    def update(
+        self, id: str, wanted: InternetGatewayState, seen: InternetGatewayState, changed: Collection[Change]
+    ) -> None:
+        if seen.vpc_id:
+            self.ec2.detach_internet_gateway(InternetGatewayId=id, VpcId=seen.vpc_id)
+        self.ec2.attach_internet_gateway(InternetGatewayId=id, VpcId=wanted.vpc_id)
+
+    def delete(self, id: str, seen: Seen[InternetGatewayState]) -> None:
+        if seen.state is not None and seen.state.vpc_id:
+            self.ec2.detach_internet_gateway(InternetGatewayId=id, VpcId=seen.state.vpc_id)
+        self.ec2.delete_internet_gateway(InternetGatewayId=id)
+
+
+class SubnetSpec(ResourceSpec):
+    """A public subnet in one zone of the region."""
+
+    kind: Literal["vpc.subnet"] = "vpc.subnet"
+    vpc: VpcRef
+    cidr: str
+    zone: int = Field(ge=0)
+
+
+@dataclass(frozen=True)
+class SubnetState(State):
+    """``zone``: the number of the availability zone among the region's, by name."""
+
+    vpc_id: Annotated[str, REPLACE]
+    cidr: Annotated[str, REPLACE]
+    zone: Annotated[int, REPLACE]
+    public_addresses: bool
+
+
+class Subnet(Ec2Kind[SubnetSpec, SubnetState]):
+    kind = "vpc.subnet"
+    Spec = SubnetSpec
+    State = SubnetState
+    identity = "tags"
+    listed = False
+    absent = frozenset({"InvalidSubnetID.NotFound", "InvalidSubnetId.NotFound"})
+    exists = frozenset({"InvalidSubnet.Conflict"})
+    retry = VPC_MISSING
+    blocked = frozenset({"DependencyViolation"})  # any network interface, such as that of a task that is ending
+
+    lists = ("describe_subnets", "Subnets")
+    id_key = "SubnetId"
+    type_name = "subnet"
+
+    def lower(self, spec: SubnetSpec, refs: Refs) -> SubnetState:
+        return SubnetState(refs.output(spec.vpc, "id"), spec.cidr, spec.zone, public_addresses=True)
+
+    def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[SubnetState]:
+        zone = entry["AvailabilityZone"]
+        number = int(tags[ZONE_TAG]) if ZONE_TAG in tags else self._zones().index(zone)
+        state = SubnetState(entry["VpcId"], entry["CidrBlock"], number, entry["MapPublicIpOnLaunch"])
+        phase: Phase = "ready" if entry["State"] == "available" else "pending"
+        return Seen(state, phase, outputs={"id": entry["SubnetId"], "zone": zone, "cidr": state.cidr})
+
+    def create(self, state: SubnetState, owner: Owner) -> str:
+        """The zone is chosen now and stays, whatever zones the region gets later."""
+        zones = self._zones()
+        if state.zone >= len(zones):
+            raise AwsrunError(
+                f"{self.cloud.region} has only {len(zones)} availability zones for this account",
+                ", ".join(zones),
+                f"max_azs: {len(zones)}",
+            )
+        answer = self.ec2.create_subnet(
+            VpcId=state.vpc_id,
+            CidrBlock=state.cidr,
+            AvailabilityZone=zones[state.zone],
+            TagSpecifications=self.tagged(owner, **{ZONE_TAG: str(state.zone)}),
+        )
+        return str(answer["Subnet"]["SubnetId"])
+
+    def update(self, id: str, wanted: SubnetState, seen: SubnetState, changed: Collection[Change]) -> None:
+        self.ec2.modify_subnet_attribute(SubnetId=id, MapPublicIpOnLaunch={"Value": wanted.public_addresses})
+
+    def delete(self, id: str, seen: Seen[SubnetState]) -> None:
+        self.ec2.delete_subnet(SubnetId=id)
+
+    def _zones(self) -> list[str]:
+        """The region's own zones by name; local and wavelength zones have other types."""
+        only = [{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
+        answer = self.cloud.read("ec2").describe_availability_zones(Filters=only)
+        return sorted(zone["ZoneName"] for zone in answer["AvailabilityZones"])
+
+
+class RouteTableSpec(ResourceSpec):
+    """Routes of public subnets: what is not in the VPC goes to the internet gateway."""
+
+    kind: Literal["vpc.route_table"] = "vpc.route_table"
+    vpc: VpcRef
+    gateway: Annotated[str, RefTo("vpc.internet_gateway")]
+    subnets: list[Annotated[str, RefTo("vpc.subnet")]]
+
+
+@dataclass(frozen=True)
+class RouteTableState(State):
+    """``gateway``: where 0.0.0.0/0 goes; empty for nowhere."""
+
+    vpc_id: Annotated[str, REPLACE]
+    gateway: str
+    subnets: frozenset[str]
+
+
+class RouteTable(Ec2Kind[RouteTableSpec, RouteTableState]):
+    kind = "vpc.route_table"
+    Spec = RouteTableSpec
+    State = RouteTableState
+    identity = "token"
+    listed = False
+    absent = frozenset({"InvalidRouteTableID.NotFound", "InvalidRouteTableId.NotFound"})
+    retry = VPC_MISSING | {
+        "InvalidGatewayID.NotFound",
+        "InvalidInternetGatewayID.NotFound",
+        "InvalidSubnetID.NotFound",
+        "InvalidSubnetId.NotFound",
+        "RouteAlreadyExists",
+        "Resource.AlreadyAssociated",
+        "InvalidAssociationID.NotFound",
+    }
+    blocked = frozenset({"DependencyViolation"})
+
+    lists = ("describe_route_tables", "RouteTables")
+    id_key = "RouteTableId"
+    type_name = "route-table"
+
+    def lower(self, spec: RouteTableSpec, refs: Refs) -> RouteTableState:
+        subnets = known(outputs_of(refs, spec.subnets, "id"), frozenset)
+        return RouteTableState(refs.output(spec.vpc, "id"), refs.output(spec.gateway, "id"), subnets)
+
+    def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[RouteTableState]:
+        default = [route for route in entry["Routes"] if route.get("DestinationCidrBlock") == ANYWHERE]
+        gateway = default[0].get("GatewayId") or "another target" if default else ""
+        state = RouteTableState(entry["VpcId"], gateway, frozenset(_associations(entry)))
+        return Seen(state, "ready", outputs={"id": entry["RouteTableId"]})
+
+    def create(self, state: RouteTableState, owner: Owner) -> str:
+        answer = self.ec2.create_route_table(
+            VpcId=state.vpc_id, ClientToken=owner.token, TagSpecifications=self.tagged(owner)
+        )
+        return str(answer["RouteTable"]["RouteTableId"])
+
+    def update(self, id: str, wanted: RouteTableState, seen: RouteTableState, changed: Collection[Change]) -> None:
+        if seen.gateway != wanted.gateway:
+            put = self.ec2.replace_route if seen.gateway else self.ec2.create_route
+            put(RouteTableId=id, DestinationCidrBlock=ANYWHERE, GatewayId=wanted.gateway)
+        for subnet in sorted(wanted.subnets - seen.subnets):
+            self._associate(id, subnet)
+        self._disassociate(id, seen.subnets - wanted.subnets)
+
+    def delete(self, id: str, seen: Seen[RouteTableState]) -> None:
+        if seen.state is not None:
+            self._disassociate(id, seen.state.subnets)
+        self.ec2.delete_route_table(RouteTableId=id)
+
+    def _associate(self, id: str, subnet: str) -> None:
+        """A subnet has one table: if a hand gave it another one, that association is moved here."""
+        elsewhere = [{"Name": "association.subnet-id", "Values": [subnet]}]
+        others = [_associations(entry)[subnet] for entry in self._list(Filters=elsewhere)]
+        if others:
+            self.ec2.replace_route_table_association(AssociationId=others[0], RouteTableId=id)
+        else:
+            self.ec2.associate_route_table(RouteTableId=id, SubnetId=subnet)
+
+    def _disassociate(self, id: str, subnets: Collection[str]) -> None:
+        if subnets:
+            associations = _associations(next(self._list(RouteTableIds=[id])))
+            for subnet in sorted(subnets):
+                if subnet in associations:
+                    self.ec2.disassociate_route_table(AssociationId=associations[subnet])
+
+
+def _associations(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Subnet -> association of a route table."""
+    listed: Iterable[Mapping[str, Any]] = entry.get("Associations", [])
+    return {
+        one["SubnetId"]: one["RouteTableAssociationId"]
+        for one in listed
+        if "SubnetId" in one and one.get("AssociationState", {}).get("State") not in ("disassociating", "disassociated")
+    }
+
+
+class EndpointSpec(ResourceSpec):
+    """A gateway endpoint: a free way to S3 or DynamoDB that needs no internet."""
+
+    kind: Literal["vpc.endpoint"] = "vpc.endpoint"
+    vpc: VpcRef
+    service: Literal["s3", "dynamodb"]
+    route_tables: list[Annotated[str, RefTo("vpc.route_table")]]
+
+
+@dataclass(frozen=True)
+class EndpointState(State):
+    """``service``: ``com.amazonaws.REGION.s3``."""
+
+    vpc_id: Annotated[str, REPLACE]
+    service: Annotated[str, REPLACE]
+    route_tables: frozenset[str]
+
+
+class Endpoint(Ec2Kind[EndpointSpec, EndpointState]):
+    kind = "vpc.endpoint"
+    Spec = EndpointSpec
+    State = EndpointState
+    identity = "token"
+    listed = False
+    absent = frozenset({"InvalidVpcEndpointId.NotFound", "InvalidVpcEndpoint.NotFound"})
+    retry = VPC_MISSING | {"InvalidRouteTableId.NotFound", "InvalidRouteTableID.NotFound", "RouteAlreadyExists"}
+
+    lists = ("describe_vpc_endpoints", "VpcEndpoints")
+    id_key = "VpcEndpointId"
+    type_name = "vpc-endpoint"
+
+    def lower(self, spec: EndpointSpec, refs: Refs) -> EndpointState:
+        service = f"com.amazonaws.{self.cloud.region}.{spec.service}"
+        tables = known(outputs_of(refs, spec.route_tables, "id"), frozenset)
+        return EndpointState(refs.output(spec.vpc, "id"), service, tables)
+
+    def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[EndpointState]:
+        phases: dict[str, Phase] = {"pending": "pending", "deleting": "deleting", "failed": "broken"}
+        status = str(entry["State"]).lower()
+        if status == "deleted":
+            return ABSENT
+        state = EndpointState(entry["VpcId"], entry["ServiceName"], frozenset(entry.get("RouteTableIds", [])))
+        why = entry.get("LastError", {}).get("Message", "")
+        return Seen(state, phases.get(status, "ready"), why, {"id": entry["VpcEndpointId"]})
+
+    def create(self, state: EndpointState, owner: Owner) -> str:
+        answer = self.ec2.create_vpc_endpoint(
+            VpcEndpointType="Gateway",
+            VpcId=state.vpc_id,
+            ServiceName=state.service,
+            RouteTableIds=sorted(state.route_tables),
+            ClientToken=owner.token,
+            TagSpecifications=self.tagged(owner),
+        )
+        return str(answer["VpcEndpoint"]["VpcEndpointId"])
+
+    def update(self, id: str, wanted: EndpointState, seen: EndpointState, changed: Collection[Change]) -> None:
+        edits = {
+            "AddRouteTableIds": sorted(wanted.route_tables - seen.route_tables),
+            "RemoveRouteTableIds": sorted(seen.route_tables - wanted.route_tables),
+        }
+        self.ec2.modify_vpc_endpoint(VpcEndpointId=id, **{key: ids for key, ids in edits.items() if ids})
+
+    def delete(self, id: str, seen: Seen[EndpointState]) -> None:
+        """DeleteVpcEndpoints answers 200 also when it did not; what it says of ours is raised."""
+        answer = self.ec2.delete_vpc_endpoints(VpcEndpointIds=[id])
+        for failed in answer.get("Unsuccessful", []):
+            error = ClientError({"Error": failed["Error"]}, "DeleteVpcEndpoints")
+            if not matches(error, self.absent):
+                raise error
