@@ -1,0 +1,52 @@
+"""What the kinds of Batch share: statuses that pass, tags by ARN, and errors that all have one code.
+
+Batch answers everything with ClientException, so its errors are told apart by their texts (seen in
+https://github.com/hashicorp/terraform-provider-aws/issues/46925 and
+https://github.com/astronomer/astronomer-providers/issues/413).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from awsrun.resources.kind import Kind, Phase, State
+from awsrun.resources.ours import arn
+from awsrun.spec.references import ResourceSpec
+
+S = TypeVar("S", bound=State)
+P = TypeVar("P", bound=ResourceSpec)
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+GONE = frozenset({"ClientException:does not exist"})
+EXISTS = frozenset({"ClientException:already exists", "InvalidParameterValueException:already exists"})
+MODIFIED = frozenset({"ClientException:being modified"})
+PHASES: Mapping[str, Phase] = {
+    "CREATING": "pending",
+    "UPDATING": "pending",
+    "VALID": "ready",
+    "INVALID": "broken",
+    "DELETING": "deleting",
+    "DELETED": "absent",
+}
+
+
+class BatchKind(Kind[P, S]):
+    """Base of the kinds of Batch; ``resource`` is how their ARNs name them (``job-queue``)."""
+
+    resource: ClassVar[str]
+
+    def arn(self, physical: str) -> str:
+        return arn(self.cloud, "batch", f"{self.resource}/{physical}")
+
+    def tag(self, id: str, set: Mapping[str, str], unset: Collection[str]) -> None:
+        resource_arn = id if id.startswith("arn:") else self.arn(id)
+        if set:
+            self.batch.tag_resource(resourceArn=resource_arn, tags=dict(set))
+        if unset:
+            self.batch.untag_resource(resourceArn=resource_arn, tagKeys=sorted(unset))
+
+    @property
+    def batch(self) -> Any:
+        """The client for mutating calls."""
+        return self.cloud.write("batch")

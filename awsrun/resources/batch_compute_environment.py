@@ -1,0 +1,196 @@
+"""Managed compute environments of Batch: what jobs run on, scaled by AWS between two numbers of vCPUs.
+
+``serviceRole`` is left out, so that Batch uses its service-linked role: an environment whose own role was deleted
+first is stuck in DELETING for good.  ``desiredvCpus`` is Batch's own and never compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from awsrun.aws.tags import NAME
+from awsrun.resources.batch import EXISTS, GONE, MODIFIED, NAME_PATTERN, PHASES, BatchKind
+from awsrun.resources.iam_instance_profile import InstanceProfileSpec
+from awsrun.resources.iam_role import RoleSpec
+from awsrun.resources.kind import ABSENT, REPLACE, Change, Found, Owner, Refs, Seen, State
+from awsrun.resources.ours import known, ours, outputs_of
+from awsrun.spec.references import RefTo, ResourceSpec
+
+INSTANCE_TYPE = r"^[a-z][a-z0-9-]*[a-z0-9](\.[a-z0-9-]+)?$"
+INSTANCE_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
+
+
+class ComputeEnvironmentSpec(ResourceSpec):
+    """Machines for jobs, bought when jobs wait and given back when none do."""
+
+    kind: Literal["batch.compute_environment"] = "batch.compute_environment"
+    name: str | None = Field(default=None, max_length=128, pattern=NAME_PATTERN, description="Physical name.")
+    vpc: Annotated[str, RefTo("vpc")] = Field(description="The VPC in whose public subnets the machines run.")
+    instance_types: list[Annotated[str, Field(pattern=INSTANCE_TYPE)]] | None = Field(
+        default=None,
+        description="EC2 instance types (g4dn.xlarge), families (c5), or optimal: the default. Not with fargate.",
+    )
+    spot: bool = Field(default=False, description="Spare capacity: much cheaper, taken back with two minutes' notice.")
+    fargate: bool = Field(default=False, description="Containers without instances, instead of instance_types.")
+    max_vcpus: int = Field(ge=1, le=1_000_000, description="Most vCPUs at once. Changed in place.")
+    min_vcpus: int = Field(default=0, ge=0, description="vCPUs kept running, and paid, without jobs. Changed in place.")
+    security_groups: list[Annotated[str, RefTo("security_group")]] = Field(
+        default=[], max_length=5, description="Security groups; the VPC's own, which lets nothing in, unless given."
+    )
+    instance_profile: Annotated[str, RefTo("iam.instance_profile")] | None = Field(
+        default=None, description="What the instances may do; a profile with the least that ECS needs unless given."
+    )
+
+    @field_validator("instance_types")
+    @classmethod
+    def _some(cls, value: list[str] | None) -> list[str] | None:
+        if value is not None and not value:
+            raise ValueError("name at least one instance type, or leave the field out for optimal")
+        return value
+
+    @model_validator(mode="after")
+    def _possible(self) -> ComputeEnvironmentSpec:
+        if self.min_vcpus > self.max_vcpus:
+            raise ValueError(f"min_vcpus ({self.min_vcpus}) is more than max_vcpus ({self.max_vcpus})")
+        for field in ("instance_types", "min_vcpus", "instance_profile"):
+            if self.fargate and getattr(self, field):
+                raise ValueError(f"Fargate has no instances: leave {field} out, or fargate")
+        return self
+
+
+@dataclass(frozen=True)
+class ComputeEnvironmentState(State):
+    """``strategy``, ``instance_profile`` are empty and ``instance_types`` and ``min_vcpus`` are nothing on Fargate."""
+
+    type: Annotated[str, REPLACE]
+    strategy: Annotated[str, REPLACE]
+    instance_types: Annotated[frozenset[str], REPLACE]
+    subnets: Annotated[frozenset[str], REPLACE]
+    security_groups: Annotated[frozenset[str], REPLACE]
+    instance_profile: Annotated[str, REPLACE]
+    min_vcpus: int
+    max_vcpus: int
+    enabled: bool
+
+
+class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentState]):
+    kind = "batch.compute_environment"
+    Spec = ComputeEnvironmentSpec
+    State = ComputeEnvironmentState
+    identity = "name"
+    hashed = True
+    resource = "compute-environment"
+    absent = GONE
+    exists = EXISTS
+    # Batch validates the profile and makes its service-linked role on the first use in an account; both lag.
+    retry = frozenset({*MODIFIED, "ClientException:service-linked role", "ClientException:instance profile"})
+    # It says so for a while after the queue let go.
+    blocked = frozenset({"ClientException:existing JobQueue relationship"})
+
+    def expand(self, name: str, spec: ComputeEnvironmentSpec) -> Mapping[str, ResourceSpec]:
+        if spec.fargate or spec.instance_profile:
+            return {name: spec}
+        role, profile = f"{name}/role", f"{name}/profile"
+        return {
+            role: RoleSpec(service="ec2", managed_policies=[INSTANCE_POLICY]),
+            profile: InstanceProfileSpec(role=role),
+            name: spec.model_copy(update={"instance_profile": profile}),
+        }
+
+    def lower(self, spec: ComputeEnvironmentSpec, refs: Refs) -> ComputeEnvironmentState:
+        groups = outputs_of(refs, spec.security_groups, "id")
+        if not spec.security_groups:
+            groups = known(refs.output(spec.vpc, "security_group"), lambda group: (group,))
+        strategy = "SPOT_PRICE_CAPACITY_OPTIMIZED" if spec.spot else "BEST_FIT_PROGRESSIVE"
+        return ComputeEnvironmentState(
+            type=("FARGATE_SPOT" if spec.spot else "FARGATE") if spec.fargate else ("SPOT" if spec.spot else "EC2"),
+            strategy="" if spec.fargate else strategy,
+            instance_types=frozenset() if spec.fargate else frozenset(spec.instance_types or ["optimal"]),
+            subnets=known(refs.output(spec.vpc, "subnets"), frozenset),
+            security_groups=known(groups, frozenset),
+            instance_profile=refs.output(spec.instance_profile, "arn") if spec.instance_profile else "",
+            min_vcpus=spec.min_vcpus,
+            max_vcpus=spec.max_vcpus,
+            enabled=True,
+        )
+
+    def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
+        for entry in self._list():
+            tags, seen = entry.get("tags", {}), self._seen(entry)
+            if ours(tags, stack) and seen.phase != "absent":
+                yield Found(tags[NAME], entry["computeEnvironmentName"], tags, seen)
+
+    def read(self, id: str) -> Seen[ComputeEnvironmentState]:
+        entries = list(self._list(computeEnvironments=[id]))
+        return self._seen(entries[0]) if entries else ABSENT
+
+    def create(self, state: ComputeEnvironmentState, owner: Owner) -> str:
+        resources: dict[str, Any] = {
+            "type": state.type,
+            "maxvCpus": state.max_vcpus,
+            "subnets": sorted(state.subnets),
+            "securityGroupIds": sorted(state.security_groups),
+        }
+        if state.instance_types:
+            resources |= {
+                "minvCpus": state.min_vcpus,
+                "allocationStrategy": state.strategy,
+                "instanceTypes": sorted(state.instance_types),
+                "instanceRole": state.instance_profile,
+                "tags": {"Name": owner.physical, **owner.tags},  # of the instances: find whose they are
+            }
+        self.batch.create_compute_environment(
+            computeEnvironmentName=owner.physical,
+            type="MANAGED",
+            state="ENABLED",
+            computeResources=resources,
+            tags=dict(owner.tags),
+        )
+        return owner.physical
+
+    def update(
+        self, id: str, wanted: ComputeEnvironmentState, seen: ComputeEnvironmentState, changed: Collection[Change]
+    ) -> None:
+        resources = {"maxvCpus": wanted.max_vcpus}
+        if wanted.instance_types:
+            resources["minvCpus"] = wanted.min_vcpus
+        state = "ENABLED" if wanted.enabled else "DISABLED"
+        self.batch.update_compute_environment(computeEnvironment=id, state=state, computeResources=resources)
+
+    def delete(self, id: str, seen: Seen[ComputeEnvironmentState]) -> None:
+        """Disable, let that settle, delete: Batch deletes only what is DISABLED, and VALID or INVALID."""
+        if seen.state is None or seen.phase in ("pending", "deleting"):
+            return
+        if seen.state.enabled:
+            self.batch.update_compute_environment(computeEnvironment=id, state="DISABLED")
+        else:
+            self.batch.delete_compute_environment(computeEnvironment=id)
+
+    def _list(self, **arguments: Any) -> Iterator[Mapping[str, Any]]:
+        paginator = self.cloud.read("batch").get_paginator("describe_compute_environments")
+        for page in paginator.paginate(**arguments):
+            yield from page["computeEnvironments"]
+
+    def _seen(self, entry: Mapping[str, Any]) -> Seen[ComputeEnvironmentState]:
+        phase = PHASES[entry["status"]]
+        if phase == "absent":
+            return ABSENT
+        resources = entry.get("computeResources", {})
+        state = ComputeEnvironmentState(
+            type=resources.get("type", ""),
+            strategy=resources.get("allocationStrategy", ""),
+            instance_types=frozenset(resources.get("instanceTypes", [])),
+            subnets=frozenset(resources.get("subnets", [])),
+            security_groups=frozenset(resources.get("securityGroupIds", [])),
+            instance_profile=resources.get("instanceRole", ""),
+            min_vcpus=resources.get("minvCpus", 0),
+            max_vcpus=resources.get("maxvCpus", 0),
+            enabled=entry["state"] == "ENABLED",
+        )
+        name, environment_arn = entry["computeEnvironmentName"], entry["computeEnvironmentArn"]
+        outputs = {"arn": environment_arn, "name": name, "max_vcpus": state.max_vcpus}
+        return Seen(state, phase, entry.get("statusReason", ""), outputs)

@@ -1,0 +1,104 @@
+"""Instance profiles: what hands a role to EC2 instances."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from botocore.exceptions import ClientError
+from pydantic import Field
+
+from awsrun.aws.errors import matches
+from awsrun.aws.tags import NAME, mapping, pairs
+from awsrun.resources.iam_role import GONE, path, regional
+from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
+from awsrun.resources.ours import ours
+from awsrun.spec.references import RefTo, ResourceSpec
+
+
+class InstanceProfileSpec(ResourceSpec):
+    """An instance profile, for instances that need a role of their own."""
+
+    kind: Literal["iam.instance_profile"] = "iam.instance_profile"
+    name: str | None = Field(default=None, max_length=128, pattern=r"^[\w+=,.@-]+$", description="Physical name.")
+    role: Annotated[str, RefTo("iam.role")] = Field(description="The role that instances get (service: ec2).")
+
+
+@dataclass(frozen=True)
+class InstanceProfileState(State):
+    """``role``: its name; empty for none."""
+
+    role: str
+
+
+class InstanceProfile(Kind[InstanceProfileSpec, InstanceProfileState]):
+    kind = "iam.instance_profile"
+    Spec = InstanceProfileSpec
+    State = InstanceProfileState
+    identity = "name"
+    absent = GONE
+    exists = frozenset({"EntityAlreadyExists", "EntityAlreadyExistsException"})
+    retry = frozenset({"ConcurrentModification"})
+    blocked = frozenset({"DeleteConflict"})
+
+    def lower(self, spec: InstanceProfileSpec, refs: Refs) -> InstanceProfileState:
+        return InstanceProfileState(refs.output(spec.role, "name"))
+
+    def physical(
+        self, stack: str, name: str, spec: InstanceProfileSpec, state: InstanceProfileState | None = None
+    ) -> str:
+        return spec.name or regional(stack, name, self.cloud.region, self.name_limit)
+
+    def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
+        """Lists leave the tags out, so each profile below the path is read."""
+        pages = self._iam.get_paginator("list_instance_profiles").paginate(PathPrefix=path(self.cloud.region, stack))
+        for profile in (profile for page in pages for profile in page["InstanceProfiles"]):
+            tags, seen = self._look(profile["InstanceProfileName"])
+            if ours(tags, stack):
+                yield Found(tags[NAME], profile["InstanceProfileName"], tags, seen)
+
+    def read(self, id: str) -> Seen[InstanceProfileState]:
+        return self._look(id)[1]
+
+    def create(self, state: InstanceProfileState, owner: Owner) -> str:
+        self.cloud.write("iam").create_instance_profile(
+            InstanceProfileName=owner.physical,
+            Path=path(self.cloud.region, owner.stack),
+            Tags=pairs(dict(owner.tags)),
+        )
+        return owner.physical
+
+    def update(
+        self, id: str, wanted: InstanceProfileState, seen: InstanceProfileState, changed: Collection[Change]
+    ) -> None:
+        """A profile holds one role: the old one leaves first."""
+        if seen.role:
+            self.cloud.write("iam").remove_role_from_instance_profile(InstanceProfileName=id, RoleName=seen.role)
+        self.cloud.write("iam").add_role_to_instance_profile(InstanceProfileName=id, RoleName=wanted.role)
+
+    def tag(self, id: str, set: Mapping[str, str], unset: Collection[str]) -> None:
+        if set:
+            self.cloud.write("iam").tag_instance_profile(InstanceProfileName=id, Tags=pairs(dict(set)))
+        if unset:
+            self.cloud.write("iam").untag_instance_profile(InstanceProfileName=id, TagKeys=sorted(unset))
+
+    def delete(self, id: str, seen: Seen[InstanceProfileState]) -> None:
+        if seen.state is not None and seen.state.role:
+            self.cloud.write("iam").remove_role_from_instance_profile(InstanceProfileName=id, RoleName=seen.state.role)
+        self.cloud.write("iam").delete_instance_profile(InstanceProfileName=id)
+
+    @property
+    def _iam(self) -> Any:
+        return self.cloud.read("iam")
+
+    def _look(self, name: str) -> tuple[dict[str, str], Seen[InstanceProfileState]]:
+        try:
+            profile = self._iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+        except ClientError as error:
+            if matches(error, GONE):
+                return {}, ABSENT
+            raise
+        roles = [role["RoleName"] for role in profile["Roles"]]
+        state = InstanceProfileState(roles[0] if roles else "")
+        return mapping(profile.get("Tags")), Seen(state, "ready", outputs={"name": name, "arn": profile["Arn"]})
