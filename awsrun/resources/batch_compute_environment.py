@@ -86,7 +86,7 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
     resource = "compute-environment"
     absent = GONE
     exists = EXISTS
-    # Batch validates the profile and makes its service-linked role on the first use in an account; both lag.
+    # The service-linked role is made on the first use in an account, and lags (?), as a fresh instance profile may (?).
     retry = frozenset({*MODIFIED, "ClientException:service-linked role", "ClientException:instance profile"})
     # It says so for a while after the queue let go.
     blocked = frozenset({"ClientException:existing JobQueue relationship"})

@@ -52,8 +52,7 @@ class JobQueue(BatchKind[JobQueueSpec, JobQueueState]):
     resource = "job-queue"
     absent = GONE
     exists = EXISTS
-    # CreateJobQueue takes only environments that are VALID.
-    retry = frozenset({*MODIFIED, "ClientException:not valid", "ClientException:is not in VALID state"})
+    retry = MODIFIED
 
     def lower(self, spec: JobQueueSpec, refs: Refs) -> JobQueueState:
         return JobQueueState(outputs_of(refs, spec.compute_environments, "arn"), spec.priority, enabled=True)

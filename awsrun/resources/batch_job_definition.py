@@ -1,0 +1,227 @@
+"""Job definitions of Batch: what one worker is.  They cannot change; a new revision takes the place of the old one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from awsrun.aws.tags import NAME
+from awsrun.resources.batch import GONE, NAME_PATTERN, BatchKind
+from awsrun.resources.fargate import check_size
+from awsrun.resources.iam_role import RoleSpec
+from awsrun.resources.kind import ABSENT, REPLACE, Found, Owner, Refs, Seen, State
+from awsrun.resources.logs_group import LogGroupSpec
+from awsrun.resources.ours import known, ours
+from awsrun.resources.units import Duration
+from awsrun.spec.references import RefTo, ResourceSpec
+
+# Lets Fargate pull images and write logs; it does not create log groups.
+EXECUTION_POLICY = "service-role/AmazonECSTaskExecutionRolePolicy"
+SHORTEST = 60  # seconds: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
+RESERVED = "AWS_BATCH"
+
+
+class JobDefinitionSpec(ResourceSpec):
+    """What one worker is: an image, vCPUs, memory, and what it may do."""
+
+    kind: Literal["batch.job_definition"] = "batch.job_definition"
+    name: str | None = Field(default=None, max_length=128, pattern=NAME_PATTERN, description="Physical name.")
+    vcpus: float = Field(default=1, gt=0, le=448, description="vCPUs of a worker; whole numbers except with fargate.")
+    gpus: int = Field(default=0, ge=0, le=16, description="GPUs of a worker. Not with fargate.")
+    memory_mib: int = Field(
+        ge=4, description="Memory of a worker in MiB. Leave some of the instance's for ECS: 12000 of 16 GiB, not 16384."
+    )
+    timeout: Duration = Field(
+        default=0, description="A worker is stopped after that time (2h, 90m), at least 60s; 0 never stops it."
+    )
+    image: str | None = Field(
+        default=None, min_length=1, description="Container image with Python 3.10 or newer and boto3."
+    )
+    repository: Annotated[str, RefTo("ecr.repository")] | None = Field(
+        default=None, description="The stack's repository to take the image from, instead of image."
+    )
+    tag: str = Field(default="latest", pattern=r"^\w[\w.-]{0,127}$", description="The image's tag in repository.")
+    role: Annotated[str, RefTo("iam.role")] | None = Field(
+        default=None, description="What the worker may do (service: ecs-tasks); nothing unless given."
+    )
+    command: list[str] = Field(default=[], description="Command of jobs that name none; the image's own unless given.")
+    environment: dict[str, str] = Field(default={}, description="Environment variables. No secrets: they can be read.")
+    attempts: int = Field(default=1, ge=1, le=10, description="How often Batch starts a job that fails.")
+    fargate: bool = Field(default=False, description="It runs on Fargate, as its queue's environments do.")
+    log_group: Annotated[str, RefTo("logs.group")] | None = Field(
+        default=None, description="Where its output goes; a group of its own, kept 30 days, unless given."
+    )
+    execution_role: Annotated[str, RefTo("iam.role")] | None = Field(
+        default=None, description="With fargate: pulls the image and writes logs; made unless given."
+    )
+
+    @field_validator("timeout")
+    @classmethod
+    def _long_enough(cls, value: int) -> int:
+        if 0 < value < SHORTEST:
+            raise ValueError(f"{value} s is too short: Batch stops no job before {SHORTEST} s")
+        return value
+
+    @field_validator("environment")
+    @classmethod
+    def _not_reserved(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if name.startswith(RESERVED):
+                raise ValueError(f"{name}: names that start with {RESERVED} are Batch's own")
+        return value
+
+    @model_validator(mode="after")
+    def _possible(self) -> JobDefinitionSpec:
+        if (self.image is None) == (self.repository is None):
+            raise ValueError("say what it runs with one of image (a URI) and repository (an ecr.repository)")
+        if self.fargate:
+            check_size(self.vcpus, self.memory_mib)
+            if self.gpus:
+                raise ValueError("Fargate has no GPUs: leave gpus out, or fargate")
+        elif self.vcpus != int(self.vcpus):
+            raise ValueError(f"vcpus: {self.vcpus:g} is offered with fargate only; on EC2 take a whole number")
+        elif self.execution_role:
+            raise ValueError("execution_role is for Fargate; on EC2 the instances pull images and write logs")
+        return self
+
+
+@dataclass(frozen=True)
+class JobDefinitionState(State):
+    """All of it is replaced with a new revision.  Roles are ARNs; empty or 0 where there is none."""
+
+    image: Annotated[str, REPLACE]
+    command: Annotated[tuple[str, ...], REPLACE]
+    environment: Annotated[tuple[tuple[str, str], ...], REPLACE]
+    vcpus: Annotated[float, REPLACE]
+    gpus: Annotated[int, REPLACE]
+    memory_mib: Annotated[int, REPLACE]
+    timeout: Annotated[int, REPLACE]
+    attempts: Annotated[int, REPLACE]
+    fargate: Annotated[bool, REPLACE]
+    role: Annotated[str, REPLACE]
+    execution_role: Annotated[str, REPLACE]
+    log_group: Annotated[str, REPLACE]
+
+
+class JobDefinition(BatchKind[JobDefinitionSpec, JobDefinitionState]):
+    """Ids are ARNs with their revision; `find` yields every active revision, the newest of a name first."""
+
+    kind = "batch.job_definition"
+    Spec = JobDefinitionSpec
+    State = JobDefinitionState
+    identity = "revision"
+    resource = "job-definition"
+    absent = GONE
+
+    def expand(self, name: str, spec: JobDefinitionSpec) -> Mapping[str, ResourceSpec]:
+        nodes: dict[str, ResourceSpec] = {}
+        children: dict[str, str] = {}
+        if spec.log_group is None:
+            children["log_group"] = f"{name}/logs"
+            nodes[children["log_group"]] = LogGroupSpec()
+        if spec.fargate and spec.execution_role is None:
+            children["execution_role"] = f"{name}/execution"
+            nodes[children["execution_role"]] = RoleSpec(service="ecs-tasks", managed_policies=[EXECUTION_POLICY])
+        return {**nodes, name: spec.model_copy(update=children)}
+
+    def lower(self, spec: JobDefinitionSpec, refs: Refs) -> JobDefinitionState:
+        image = spec.image
+        if spec.repository:
+            image = known(refs.output(spec.repository, "uri"), lambda uri: f"{uri}:{spec.tag}")
+        return JobDefinitionState(
+            image=image or "",
+            command=tuple(spec.command),
+            environment=tuple(sorted(spec.environment.items())),
+            vcpus=float(spec.vcpus),
+            gpus=spec.gpus,
+            memory_mib=spec.memory_mib,
+            timeout=spec.timeout,
+            attempts=spec.attempts,
+            fargate=spec.fargate,
+            role=refs.output(spec.role, "arn") if spec.role else "",
+            execution_role=refs.output(spec.execution_role, "arn") if spec.execution_role else "",
+            log_group=refs.output(spec.log_group, "name") if spec.log_group else "",
+        )
+
+    def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
+        entries = list(self._list(status="ACTIVE"))
+        for entry in sorted(entries, key=lambda one: (one["jobDefinitionName"], -one["revision"])):
+            tags = entry.get("tags", {})
+            if ours(tags, stack):
+                yield Found(tags[NAME], entry["jobDefinitionArn"], tags, self._seen(entry))
+
+    def read(self, id: str) -> Seen[JobDefinitionState]:
+        entries = list(self._list(jobDefinitions=[id]))
+        return self._seen(entries[0]) if entries else ABSENT
+
+    def create(self, state: JobDefinitionState, owner: Owner) -> str:
+        optional: dict[str, Any] = {"timeout": {"attemptDurationSeconds": state.timeout}} if state.timeout else {}
+        answer = self.batch.register_job_definition(
+            jobDefinitionName=owner.physical,
+            type="container",
+            containerProperties=_container(state),
+            platformCapabilities=["FARGATE" if state.fargate else "EC2"],
+            retryStrategy={"attempts": state.attempts},
+            propagateTags=True,
+            tags=dict(owner.tags),
+            **optional,
+        )
+        return str(answer["jobDefinitionArn"])
+
+    def delete(self, id: str, seen: Seen[JobDefinitionState]) -> None:
+        self.batch.deregister_job_definition(jobDefinition=id)
+
+    def _list(self, **arguments: Any) -> Iterator[Mapping[str, Any]]:
+        for page in self.cloud.read("batch").get_paginator("describe_job_definitions").paginate(**arguments):
+            yield from page["jobDefinitions"]
+
+    def _seen(self, entry: Mapping[str, Any]) -> Seen[JobDefinitionState]:
+        if entry["status"] == "INACTIVE":
+            return ABSENT
+        container = entry.get("containerProperties", {})
+        needs = {need["type"]: need["value"] for need in container.get("resourceRequirements", [])}
+        state = JobDefinitionState(
+            image=container.get("image", ""),
+            command=tuple(container.get("command", [])),
+            environment=tuple(sorted((pair["name"], pair["value"]) for pair in container.get("environment", []))),
+            vcpus=float(needs.get("VCPU", 0)),
+            gpus=int(needs.get("GPU", 0)),
+            memory_mib=int(needs.get("MEMORY", 0)),
+            timeout=entry.get("timeout", {}).get("attemptDurationSeconds", 0),
+            attempts=entry.get("retryStrategy", {}).get("attempts", 1),
+            fargate="FARGATE" in (entry.get("platformCapabilities") or []),
+            role=container.get("jobRoleArn", ""),
+            execution_role=container.get("executionRoleArn", ""),
+            log_group=container.get("logConfiguration", {}).get("options", {}).get("awslogs-group", ""),
+        )
+        outputs = {
+            "arn": entry["jobDefinitionArn"],
+            "name": entry["jobDefinitionName"],
+            "revision": entry["revision"],
+            "vcpus": state.vcpus,
+            "gpus": state.gpus,
+            "memory_mib": state.memory_mib,
+            "log_group": state.log_group,
+        }
+        return Seen(state, "ready", outputs=outputs)
+
+
+def _container(state: JobDefinitionState) -> dict[str, Any]:
+    needs = {"VCPU": f"{state.vcpus:g}", "MEMORY": str(state.memory_mib)} | (
+        {"GPU": str(state.gpus)} if state.gpus else {}
+    )
+    container: dict[str, Any] = {
+        "image": state.image,
+        "resourceRequirements": [{"type": name, "value": value} for name, value in needs.items()],
+        "environment": [{"name": name, "value": value} for name, value in state.environment],
+    }
+    optional = {"command": list(state.command), "jobRoleArn": state.role, "executionRoleArn": state.execution_role}
+    container |= {key: value for key, value in optional.items() if value}
+    if state.log_group:
+        container["logConfiguration"] = {"logDriver": "awslogs", "options": {"awslogs-group": state.log_group}}
+    if state.fargate:  # in a public subnet, a task without a public address cannot pull its image
+        container["networkConfiguration"] = {"assignPublicIp": "ENABLED"}
+    return container
