@@ -1,0 +1,89 @@
+"""``awsrun teardown``: delete, and prove that nothing is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from awsrun.cli.complete import stack_names
+from awsrun.cli.output import common, connect, emit, say
+
+if TYPE_CHECKING:
+    from awsrun.reconcile.teardown import Doomed, TornDown
+
+
+@click.command()
+@click.argument("stack", shell_complete=stack_names, required=False)
+@click.option("--all", "every", is_flag=True, help="Every stack of this account and region.")
+@click.option("--purge", is_flag=True, help="Delete buckets, tables and repositories with what is in them.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@common
+def teardown(stack: str | None, every: bool, purge: bool, yes: bool, context: str | None, as_json: bool) -> int:
+    """Delete STACK, or all stacks, and look again that nothing is left.
+
+    \b
+      awsrun teardown mnist
+      awsrun teardown --all --purge
+
+    Needs no spec and no files: what belongs to awsrun is known by its tags, wherever it was applied from.  Live runs
+    are cancelled, and the records of all runs are saved on this machine first (`awsrun results` still reads them).
+    A bucket, table or repository that holds something goes only where its spec says `purge: true`, or with --purge.
+
+    Exit code: 0 nothing is left, 1 something was kept or is left.
+    """
+    from awsrun.cli.progress import Progress
+    from awsrun.reconcile import api
+
+    if (stack is None) != every:
+        raise click.UsageError("say which stack, or --all (awsrun status lists them)")
+    cloud = connect(context)
+    out: Callable[[str], Any] = say if as_json else click.echo
+    begun = time.monotonic()
+    with Progress() as progress:
+
+        def confirm(doomed: Sequence[Doomed]) -> bool:
+            from awsrun.cli.ask import agreed
+
+            with progress.paused():
+                _announce(doomed, out)
+                going = [one for one in doomed if not one.why]
+                return agreed(f"Delete these {len(going)} for good?", yes, f"{len(going)} would be deleted")
+
+        result = api.teardown(stack, cloud, purge, confirm, observer=progress)
+    if as_json:
+        emit(result.to_json())
+    _tell(result, out, time.monotonic() - begun, stack, str(cloud.context))
+    return 1 if result.kept or result.left else 0
+
+
+def _announce(doomed: Sequence[Doomed], out: Callable[[str], Any]) -> None:
+    last = ""
+    for one in doomed:
+        if one.stack != last:
+            out(f"stack {one.stack}:")
+            last = one.stack
+        if one.why:
+            out(f"  {click.style('kept', fg='yellow')} {one.name}  {one.kind}  {one.why}")
+        else:
+            out(f"  {click.style('-', fg='red', bold=True)} {one.name}  {one.kind}  {one.id}")
+
+
+def _tell(result: TornDown, out: Callable[[str], Any], seconds: float, stack: str | None, where: str) -> None:
+    whose = f"stack {stack}" if stack else "awsrun"
+    if not (result.deleted or result.kept or result.left):
+        out(f"there was nothing to delete: nothing of awsrun is in {where}")
+        return
+    out(f"{len(result.deleted)} deleted in {seconds:.1f} s")
+    for one in result.kept:
+        out(f"kept {one.name} ({one.id}): {one.why}")
+    for one in result.left:
+        say(click.style(f"left {one.name} ({one.id}): {one.why}", fg="red"))
+    if result.kept:
+        out(f"to delete these too: awsrun teardown {stack or '--all'} --purge")
+    if result.left:
+        say(f"run the same again: awsrun teardown {stack or '--all'}")
+    if not (result.kept or result.left):
+        out(f"looked again: nothing of {whose} is left in {where}")
