@@ -13,33 +13,30 @@ from typing import Any
 
 from awsrun.worker.reads import Outcome, Reads, slot_key
 from awsrun.worker.records import FINAL, Me, Run, RunStatus, TrialRecord, dump, trial_key
-from awsrun.worker.table import When
+from awsrun.worker.table import Item, Value, When
 
 PUT_BACK = frozenset({"failed", "cancelled"})
 """States of trials that a retry puts back."""
+_NEW = (When("pk", "absent"),)
 
 
 class Control(Reads):
     """The laptop's side of the runs table."""
 
     def create(self, run: Run) -> bool:
-        """Write a new run; False if the id is taken (by another run: a repeat of the same create is True)."""
+        """Write a new run; False if another run has the id."""
         hot, cold = run.to_items()
         nonce = uuid.uuid4().hex
-        hot["nonce"] = nonce
-        self._certain(lambda: self.table.put(cold, (When("pk", "absent"),)), lambda old: True)
-        made = self._certain(
-            lambda: self.table.put(hot, (When("pk", "absent"),)), lambda old: old.get("nonce") == nonce
-        )
-        if made.ok:
-            entry = {"job": run.job, "total": run.total, "submitted_at": run.submitted_at}
-            self._certain(lambda: self.table.update("RUNS", run.run, entry), lambda old: False)
-            self._list(run.run, run.state, run.generation)
-        return made.ok
+        if not self._put({**cold, "nonce": nonce}, _NEW, lambda old: old.get("nonce") == nonce).ok:
+            return False
+        self._put(hot, _NEW)
+        entry: Item = {"job": run.job, "total": run.total, "submitted_at": run.submitted_at}
+        self._update(("RUNS", run.run), entry)
+        return True
 
     def attach(self, run: str, engine: Mapping[str, Any]) -> None:
         """Record how the workers were started."""
-        self._certain(lambda: self.table.update(run, "RD", {"engine": dump(dict(engine))}), lambda old: False)
+        self._update((run, "RD"), {"engine": dump(dict(engine))})
 
     def next_slot(self, run: str) -> int:
         """The first slot that no worker has used: where a new group of workers starts (``resume``)."""
@@ -63,22 +60,19 @@ class Control(Reads):
 
         The commit is here: whatever its worker finds out later is refused.  The worker is told, to stop the work.
         """
-        pk, sk = trial_key(run, n)
         while True:
             seen = self.trial(run, n)
             if seen is None:
-                fresh = TrialRecord(n, "cancelled", 0, ended_ms=now_ms)
-                item = fresh.to_item(run)
-                self._certain(lambda item=item: self.table.put(item, (When("pk", "absent"),)), lambda old: False)  # type: ignore[misc]
+                self._put(TrialRecord(n, "cancelled", 0, ended_ms=now_ms).to_item(run), _NEW)
                 continue
             if seen.settled:
                 return seen
             fence = (When("state", "=", seen.state), When("attempt", "=", seen.attempt))
-            change = {"state": "cancelled", "ended_ms": now_ms}
-            self._certain(lambda f=fence, c=change: self.table.update(pk, sk, c, when=f), lambda old: False)  # type: ignore[misc]
+            self._update(trial_key(run, n), {"state": "cancelled", "ended_ms": now_ms}, fence)
             if seen.state == "run":
                 owner = Me.parse(seen.owner)
-                self._tell(run, owner, f"cancel {n}@{seen.attempt}")
+                alive = (When("boot", "=", owner.boot), When("dead", "=", False))
+                self._update((f"{run}#W", slot_key(owner.slot)), {"cmd": f"cancel {n}@{seen.attempt}"}, alive)
 
     def retry(self, run: str) -> int:
         """Put every failed or cancelled trial back and the run to ``running``; how many were put back.
@@ -88,60 +82,50 @@ class Control(Reads):
         if the run is cancelled meanwhile, that stands.
         """
         token = uuid.uuid4().hex
+        back = 0
         while True:
-            seen = self.status(run)
-            generation = seen.generation + 1
-            self._list(run, "running", generation)
-            change = {"state": "retrying", "generation": generation, "error": "", "ended_ms": 0, "token": token}
-            when = (When("generation", "=", seen.generation), When("state", "=", seen.state))
-            begun = self._certain(
-                lambda c=change, w=when: self.table.update(run, "R", c, when=w),  # type: ignore[misc]
-                lambda old, g=generation: old["generation"] == g and old.get("token") == token,  # type: ignore[misc]
-            )
-            if not begun.ok:
+            generation = self._begin(run, token)
+            if generation is None:
                 continue
             whole = self.run(run)
-            back = sum(self._put_back(run, shard) for shard in range(whole.shards if whole else 0))
+            back += sum(self._put_back(run, shard) for shard in range(whole.shards if whole else 0))
             ended = self._change(run, RunStatus("retrying", generation, 0), "running", {})
             if ended.ok or (ended.item or {}).get("state") == "cancelled":
                 return back
 
+    def _begin(self, run: str, token: str) -> int | None:
+        """Make the run ``retrying``; its new generation, or None if somebody else changed it meanwhile."""
+        seen = self.status(run)
+        generation = seen.generation + 1
+        self._list(run, "running", generation)
+        change: Item = {"state": "retrying", "generation": generation, "error": "", "ended_ms": 0, "token": token}
+        when = (When("generation", "=", seen.generation), When("state", "=", seen.state))
+        begun = self._update(
+            (run, "R"), change, when, lambda old: (old["generation"], old.get("token")) == (generation, token)
+        )
+        return generation if begun.ok else None
+
     def _put_back(self, run: str, shard: int) -> int:
         count = 0
         for trial in self.trials(run, shard):
-            if trial.state not in PUT_BACK:
-                continue
-            fence = (When("state", "=", trial.state), When("attempt", "=", trial.attempt))
-            change = {"state": "retry", "losses": "", "failures": 0}
-            key = trial_key(run, trial.n)
-            count += self._certain(
-                lambda k=key, c=change, f=fence: self.table.update(*k, c, when=f),  # type: ignore[misc]
-                lambda old: old["state"] == "retry",
-            ).ok
+            if trial.state in PUT_BACK:
+                fence = (When("state", "=", trial.state), When("attempt", "=", trial.attempt))
+                change: Item = {"state": "retry", "losses": "", "failures": 0}
+                key = trial_key(run, trial.n)
+                count += self._update(key, change, fence, lambda old: old["state"] == "retry").ok
         return count
 
-    def _change(self, run: str, seen: RunStatus, state: str, extra: Mapping[str, str | int]) -> Outcome:
+    def _change(self, run: str, seen: RunStatus, state: str, extra: Mapping[str, Value]) -> Outcome:
         """Move a run from the state and generation it was seen in."""
         when = (When("state", "=", seen.state), When("generation", "=", seen.generation))
-        return self._certain(
-            lambda: self.table.update(run, "R", {"state": state, **extra}, when=when),
-            lambda old: old["state"] == state and old["generation"] == seen.generation,
-        )
-
-    def _tell(self, run: str, worker: Me, cmd: str) -> None:
-        when = (When("boot", "=", worker.boot), When("dead", "=", False))
-        self._certain(
-            lambda: self.table.update(f"{run}#W", slot_key(worker.slot), {"cmd": cmd}, when=when), lambda old: False
+        return self._update(
+            (run, "R"),
+            {"state": state, **extra},
+            when,
+            lambda old: (old["state"], old["generation"]) == (state, seen.generation),
         )
 
     def _list(self, run: str, state: str, generation: int) -> None:
         """Note a run's state in the list; a late copy of an older generation's is refused."""
-        self._certain(
-            lambda: self.table.update(
-                "RUNS",
-                run,
-                {"state": state, "generation": generation},
-                when=(When("generation", "absent or <", generation + 1),),
-            ),
-            lambda old: False,
-        )
+        when = (When("generation", "absent or <", generation + 1),)
+        self._update(("RUNS", run), {"state": state, "generation": generation}, when)

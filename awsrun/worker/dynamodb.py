@@ -115,7 +115,7 @@ class DynamoTable:
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             if code == "ConditionalCheckFailedException":
-                old = error.response.get("Item")
+                old: Any = error.response.get("Item")
                 raise ConditionFailed(decode(old) if old else None) from error
             if code in _UNKNOWN or code in THROTTLED:
                 raise Unanswered(f"{operation}: {code}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from awsrun.worker.records import (
@@ -18,10 +18,17 @@ from awsrun.worker.records import (
     Worker,
     trial_key,
 )
-from awsrun.worker.table import ConditionFailed, Item, Table, Unanswered
+from awsrun.worker.table import Condition, ConditionFailed, Item, Table, Unanswered, Value
 
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 30.0, 30.0, 30.0)
 """Seconds between repeats of a write whose answer was lost: about three minutes in all."""
+
+
+Mine = Callable[[Item], bool]
+
+
+def _never(old: Item) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -78,11 +85,8 @@ class Reads:
                 if hot is None:  # the submit was killed between the two writes
                     continue
                 state = str(hot["state"])
-            found.append(
-                RunEntry(
-                    run, str(item.get("job", "")), int(item.get("total", 0)), state, str(item.get("submitted_at", ""))
-                )
-            )
+            job, submitted_at = str(item.get("job", "")), str(item.get("submitted_at", ""))
+            found.append(RunEntry(run, job, int(item.get("total", 0)), state, submitted_at))
         return found
 
     def workers(self, run: str) -> list[Worker]:
@@ -113,16 +117,31 @@ class Reads:
         return found if found is not None and found.generation == generation else None
 
     def reports(self, run: str, n: int) -> list[Report]:
-        """Every report of a trial, by attempt and step; :func:`awsrun.worker.records.curve` makes one history of them."""
+        """Every report of a trial, by attempt and step; ``records.curve`` makes one history of them."""
         return [Report.from_item(item) for item in self.table.query(f"{run}#P#{n}")]
 
     def put_reports(self, run: str, reports: Iterable[Report]) -> None:
         """Write reports; a repeat writes the same items again."""
         items = [report.to_item(run) for report in reports]
         if items:
-            self._certain(lambda: self.table.put_all(items), lambda old: False)
+            self._certain(lambda: self.table.put_all(items), _never)
 
-    def _certain(self, write: Callable[[], Item | None], mine: Callable[[Item], bool]) -> Outcome:
+    def _put(self, item: Item, when: Condition = (), mine: Mine = _never) -> Outcome:
+        """Put an item until it is known whether it happened."""
+        return self._certain(lambda: self.table.put(item, when), mine)
+
+    def _update(
+        self,
+        key: tuple[str, str],
+        put: Mapping[str, Value],
+        when: Condition = (),
+        mine: Mine = _never,
+        add: Mapping[str, int] | None = None,
+    ) -> Outcome:
+        """Update an item until it is known whether it happened."""
+        return self._certain(lambda: self.table.update(*key, put, add, when), mine)
+
+    def _certain(self, write: Callable[[], Item | None], mine: Mine) -> Outcome:
         """Do a write until it is known whether it happened.
 
         ``mine`` tells from the item that refused the write whether an earlier copy of the same write made it: botocore

@@ -3,7 +3,7 @@
 ========================  =====================  ==========================================================
 Partition                 Sort key               Item
 ========================  =====================  ==========================================================
-``RUN``                   ``R``                  what changes: state, generation, next trial (small: each reserve writes it)
+``RUN``                   ``R``                  what changes: state, generation, next trial
 ``RUN``                   ``RD``                 what does not: job, space, limits, provenance
 ``RUN#W``                 slot                   a worker: boot, beat, dead
 ``RUN#T#{n // 1000}``     n                      a trial that has started
@@ -19,32 +19,20 @@ back bit for bit (DynamoDB's numbers hold 38 decimal digits and no infinities).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
+from awsrun.worker.runs import FINAL, SHARD, Limits, Run, RunEntry, RunStatus, dump, load
 from awsrun.worker.table import Item
 
-SHARD = 1000
-"""Trials per shard: a query reads one shard in a page or two."""
+__all__ = [
+    "FINAL", "SETTLED", "SHARD", "Limits", "Me", "Report", "Run", "RunEntry", "RunStatus", "Shard", "TrialRecord",
+    "Worker", "better", "curve", "dump", "summary", "trial_key",
+]  # fmt: skip
 
-RunState = Literal["running", "retrying", "done", "failed", "cancelled"]
-TrialState = Literal["run", "retry", "paused", "done", "failed", "cancelled", "stopped"]
-FINAL: frozenset[str] = frozenset({"done", "failed", "cancelled"})
-"""States in which a run asks for no more work."""
 SETTLED: frozenset[str] = frozenset({"done", "failed", "cancelled", "stopped"})
 """States in which a trial needs no more work."""
-
-
-def dump(value: object) -> str:
-    """Compact JSON; floats as Python's repr, NaN and infinities included."""
-    return json.dumps(value, separators=(",", ":"))
-
-
-def _load(item: Item, name: str, default: Any) -> Any:
-    text = item.get(name)
-    return json.loads(text) if isinstance(text, str) and text else default
 
 
 @dataclass(frozen=True, order=True)
@@ -66,137 +54,6 @@ class Me:
     def parse(cls, text: str) -> Me:
         slot, boot = text.split(".")
         return cls(int(slot), int(boot))
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a run may take.  Times are in seconds.
-
-    Attributes:
-        timeout: per attempt of a trial; 0 means none.
-        retries: how often a trial that raised is run again.
-        workers: how many workers were asked for.
-        lease: a worker that shows no beat for so long is taken for dead.
-        beat: between two heartbeats.
-        checkpoint: between two checkpoints of a trial (always one when a worker is told to go).
-        grace: how long a trial may take to checkpoint when its worker is told to go (SIGTERM).
-        keep_going: do not fail the run however many trials fail.
-    """
-
-    timeout: float = 0.0
-    retries: int = 0
-    workers: int = 1
-    lease: float = 90.0
-    beat: float = 15.0
-    checkpoint: float = 30.0
-    grace: float = 25.0
-    keep_going: bool = False
-
-
-@dataclass(frozen=True)
-class Run:
-    """One submit.
-
-    Attributes:
-        run: the run's id; no ``#`` in it.
-        job: the job file, relative to the root of the packed code.
-        function: the entry function's name in that file.
-        space: see :mod:`awsrun.worker.space`.
-        metric, mode: what ``best`` is of, and ``max`` or ``min``; an empty metric means that there is none.
-        code_key, code_hash: S3 key and SHA-256 of the archive (see :mod:`awsrun.worker.bootstrap`).
-        log_group: where the workers' output goes, ``""`` if unknown.
-        engine: how the workers were started (job ids, queue, definition), as the laptop's side writes it.
-        provenance: git commit, dirty, versions, user.
-        submitted_at: ISO 8601, UTC.
-        generation: how often failed trials were put back; seals and finishes of an older one do not count.
-        next: the first trial that no worker has reserved; may be above ``total``.
-        error: why the run failed (see :class:`TrialRecord`), or None.
-    """
-
-    run: str
-    job: str
-    function: str
-    space: Mapping[str, Any]
-    total: int
-    seed: int = 0
-    metric: str = ""
-    mode: str = "max"
-    code_key: str = ""
-    code_hash: str = ""
-    requirements: str = ""
-    bucket: str = ""
-    log_group: str = ""
-    limits: Limits = field(default_factory=Limits)
-    engine: Mapping[str, Any] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    submitted_at: str = ""
-    state: str = "running"
-    generation: int = 0
-    next: int = 0
-    error: Mapping[str, Any] | None = None
-    ended_ms: int = 0
-
-    @property
-    def shards(self) -> int:
-        """How many shards the run's trials fill."""
-        return -(-self.total // SHARD)
-
-    @property
-    def fixed(self) -> dict[str, Any]:
-        """The parameters that are the same for every trial (``--set``)."""
-        return dict(self.space.get("set") or {})
-
-    def to_items(self) -> tuple[Item, Item]:
-        """The item that changes and the one that does not."""
-        body = asdict(self)
-        for name in ("state", "generation", "next", "error", "ended_ms", "engine", "run"):
-            del body[name]
-        hot: Item = {"pk": self.run, "sk": "R", "state": self.state, "generation": self.generation, "next": self.next}
-        return hot, {"pk": self.run, "sk": "RD", "body": dump(body), "engine": dump(dict(self.engine))}
-
-    @classmethod
-    def from_items(cls, hot: Item, cold: Item) -> Run:
-        body = _load(cold, "body", {})
-        limits = Limits(**body.pop("limits"))
-        return cls(
-            run=str(hot["pk"]),
-            limits=limits,
-            engine=_load(cold, "engine", {}),
-            **RunStatus.from_item(hot).__dict__,
-            **body,
-        )
-
-
-@dataclass(frozen=True)
-class RunStatus:
-    """The part of a run that changes."""
-
-    state: str
-    generation: int
-    next: int
-    error: Mapping[str, Any] | None = None
-    ended_ms: int = 0
-
-    @classmethod
-    def from_item(cls, item: Item) -> RunStatus:
-        return cls(
-            state=str(item["state"]),
-            generation=int(item["generation"]),
-            next=int(item["next"]),
-            error=_load(item, "error", None),
-            ended_ms=int(item.get("ended_ms", 0)),
-        )
-
-
-@dataclass(frozen=True)
-class RunEntry:
-    """One line of the list of runs."""
-
-    run: str
-    job: str
-    total: int
-    state: str
-    submitted_at: str
 
 
 @dataclass(frozen=True)
@@ -251,7 +108,8 @@ class TrialRecord:
         error: ``{"type", "message", "file", "line", "traceback", "signal", "peak_mib", "import"}``, as far as known.
         losses: the containers that died with this trial.
         failures: how many attempts ended with an error of the job's.
-        step: how many steps the committed attempt reported.
+        since: the attempt that began from nothing (after an error, not after a loss): checkpoints of earlier ones are void.
+        step: how many steps the latest attempt reported, those before its checkpoint included.
         started_ms, ended_ms: of the latest attempt, by its worker's clock.
         artifacts: file name -> bytes.
     """
@@ -266,6 +124,7 @@ class TrialRecord:
     error: Mapping[str, Any] | None = None
     losses: tuple[str, ...] = ()
     failures: int = 0
+    since: int = 1
     step: int = 0
     log_stream: str = ""
     started_ms: int = 0
@@ -293,6 +152,7 @@ class TrialRecord:
             "error": dump(self.error),
             "losses": ",".join(self.losses),
             "failures": self.failures,
+            "since": self.since,
             "step": self.step,
             "log_stream": self.log_stream,
             "started_ms": self.started_ms,
@@ -312,17 +172,18 @@ class TrialRecord:
             state=str(item["state"]),
             attempt=int(item["attempt"]),
             owner=str(item.get("owner", "")),
-            params=_load(item, "params", {}),
-            result=_load(item, "result", None),
-            value=_load(item, "value", None),
-            error=_load(item, "error", None),
+            params=load(item, "params", {}),
+            result=load(item, "result", None),
+            value=load(item, "value", None),
+            error=load(item, "error", None),
             losses=tuple(losses.split(",")) if losses else (),
             failures=int(item.get("failures", 0)),
+            since=int(item.get("since", 1)),
             step=int(item.get("step", 0)),
             log_stream=str(item.get("log_stream", "")),
             started_ms=int(item.get("started_ms", 0)),
             ended_ms=int(item.get("ended_ms", 0)),
-            artifacts=_load(item, "artifacts", {}),
+            artifacts=load(item, "artifacts", {}),
         )
 
 
@@ -344,7 +205,7 @@ class Report:
     def from_item(cls, item: Item) -> Report:
         attempt, step = str(item["sk"]).split("#")
         n = int(str(item["pk"]).rsplit("#", 1)[1])
-        return cls(n, int(attempt), int(step), _load(item, "metrics", {}), int(item.get("at_ms", 0)))
+        return cls(n, int(attempt), int(step), load(item, "metrics", {}), int(item.get("at_ms", 0)))
 
 
 @dataclass(frozen=True)
@@ -379,9 +240,9 @@ class Shard:
         return cls(
             shard=int(item["sk"]),
             generation=int(item["generation"]),
-            counts=_load(item, "counts", {}),
-            best=_load(item, "best", None),
-            seconds=_load(item, "seconds", 0.0),
+            counts=load(item, "counts", {}),
+            best=load(item, "best", None),
+            seconds=load(item, "seconds", 0.0),
         )
 
 
@@ -414,7 +275,7 @@ def summary(shard: int, generation: int, trials: Iterable[TrialRecord], mode: st
 
 
 def curve(reports: Iterable[Report], attempt: int | None = None) -> list[Report]:
-    """The reports that make one trial's history, by step: a later attempt replaces an earlier one from its first step on.
+    """One trial's history, by step: a later attempt replaces an earlier one from its first step on.
 
     Args:
         attempt: the committed attempt; reports of later ones (a zombie's) are left out.

@@ -26,8 +26,8 @@ from typing import Any
 
 from awsrun.worker.control import Control
 from awsrun.worker.reads import slot_key
-from awsrun.worker.records import Me, Shard, TrialRecord, Worker, dump, trial_key
-from awsrun.worker.table import Item, When
+from awsrun.worker.records import Me, RunStatus, Shard, TrialRecord, Worker, dump, trial_key
+from awsrun.worker.table import Item, Value, When
 
 MAX_LOSSES = 3
 """A trial that took so many distinct workers with it has failed."""
@@ -36,7 +36,7 @@ MAX_LOSSES = 3
 class RunStore(Control):
     """A run's records and the protocol on them.  Safe to use from several threads if the table is."""
 
-    def register(self, run: str, me: Me, info: Mapping[str, str | int] | None = None) -> Me | None:
+    def register(self, run: str, me: Me, info: Mapping[str, Value] | None = None) -> Me | None:
         """Appear as a worker.
 
         Args:
@@ -47,47 +47,43 @@ class RunStore(Control):
             who this worker is, or None: the engine has started this slot anew, so this one should go.
         """
         while True:
-            fields: Item = {"boot": me.boot, "beat": 0, "dead": False, "cmd": "", **(info or {})}
-            outcome = self._certain(
-                lambda b=me.boot, f=fields: self.table.update(  # type: ignore[misc]
-                    f"{run}#W", slot_key(me.slot), f, when=(When("boot", "absent or <", b),)
-                ),
-                lambda old, b=me.boot: old["boot"] == b and not old["dead"],  # type: ignore[misc]
-            )
-            if outcome.ok:
+            seen = self._register(run, me, info or {})
+            if seen is None:
                 return me
-            seen = int((outcome.item or {}).get("boot", me.boot))
             if seen // 1000 > me.boot // 1000:
                 return None
             me = Me(me.slot, seen + 1)
 
+    def _register(self, run: str, me: Me, info: Mapping[str, Value]) -> int | None:
+        """None, or the boot that is there already."""
+        outcome = self._update(
+            _worker(run, me.slot),
+            {"boot": me.boot, "beat": 0, "dead": False, "cmd": "", **info},
+            (When("boot", "absent or <", me.boot),),
+            lambda old: old["boot"] == me.boot and not old["dead"],
+        )
+        return None if outcome.ok or outcome.item is None else int(outcome.item["boot"])
+
     def beat(self, run: str, me: Me) -> Worker | None:
         """Show life; the worker's record with its ``cmd``, or None: buried, or a newer start of the slot is there."""
         when = (When("boot", "=", me.boot), When("dead", "=", False))
-        outcome = self._certain(
-            lambda: self.table.update(f"{run}#W", slot_key(me.slot), {}, {"beat": 1}, when), lambda old: False
-        )
+        outcome = self._update(_worker(run, me.slot), {}, when, add={"beat": 1})
         return Worker.from_item(outcome.item) if outcome.ok and outcome.item else None
 
     def leave(self, run: str, me: Me) -> None:
         """Go of one's own accord: others need not wait for a lease."""
-        when = (When("boot", "=", me.boot),)
-        self._certain(
-            lambda: self.table.update(f"{run}#W", slot_key(me.slot), {"dead": True}, when=when), lambda old: True
-        )
+        self._update(_worker(run, me.slot), {"dead": True}, (When("boot", "=", me.boot),))
 
     def bury(self, run: str, seen: Worker) -> bool:
         """Declare a worker dead that has not beaten since it was seen; False if it has."""
         when = (When("boot", "=", seen.boot), When("beat", "=", seen.beat), When("dead", "=", False))
-        return self._certain(
-            lambda: self.table.update(f"{run}#W", slot_key(seen.slot), {"dead": True}, when=when),
-            lambda old: old["boot"] == seen.boot and bool(old["dead"]),
-        ).ok
+        mine = lambda old: old["boot"] == seen.boot and bool(old["dead"])  # noqa: E731
+        return self._update(_worker(run, seen.slot), {"dead": True}, when, mine).ok
 
     def reserve(self, run: str, count: int, total: int) -> range:
-        """Take the next ``count`` trials, or what is left of them; empty when none is left or the run is not running."""
+        """The next ``count`` trials, or what is left of them; empty when none is left or the run is not running."""
         when = (When("state", "=", "running"), When("next", "<", total))
-        outcome = self._certain(lambda: self.table.update(run, "R", {}, {"next": count}, when), lambda old: False)
+        outcome = self._update((run, "R"), {}, when, add={"next": count})
         if not outcome.ok or outcome.item is None:
             return range(0)
         end = int(outcome.item["next"])
@@ -98,9 +94,9 @@ class RunStore(Control):
     ) -> TrialRecord | None:
         """Start a trial that has not started; None if it has."""
         trial = TrialRecord(n, "run", 1, str(me), params, log_stream=log_stream, started_ms=now_ms)
-        item = trial.to_item(run)
-        outcome = self._certain(
-            lambda: self.table.put(item, (When("pk", "absent"),)),
+        outcome = self._put(
+            trial.to_item(run),
+            (When("pk", "absent"),),
             lambda old: (old["state"], old["attempt"], old["owner"]) == ("run", 1, str(me)),
         )
         return trial if outcome.ok else None
@@ -111,22 +107,22 @@ class RunStore(Control):
         """Go on with a trial that was released or whose owner is dead; None if somebody else did.
 
         From state ``run`` it counts as a loss; with :data:`MAX_LOSSES` distinct containers lost, the trial comes back
-        ``failed`` instead of ``run``.
+        ``failed`` instead of ``run``.  After an error it starts from nothing, not from its last checkpoint.
         """
-        losses = seen.losses
+        losses, attempt = seen.losses, seen.attempt + 1
         if seen.state == "run":
             losses = tuple(dict.fromkeys((*losses, Me.parse(seen.owner).container)))
         trial = replace(
-            seen, state="run", attempt=seen.attempt + 1, owner=str(me), params=params, losses=losses,
-            log_stream=log_stream, started_ms=now_ms, ended_ms=0, step=0,
+            seen, state="run", attempt=attempt, owner=str(me), params=params, losses=losses,
+            log_stream=log_stream, started_ms=now_ms, ended_ms=0, step=0, error=None, since=attempt if seen.error else seen.since,
         )  # fmt: skip
         if len(losses) >= MAX_LOSSES:
             message = f"{len(losses)} workers were lost while they ran this trial ({', '.join(losses)})"
             trial = replace(trial, state="failed", ended_ms=now_ms, error={"type": "WorkersLost", "message": message})
-        when = (When("state", "=", seen.state), When("attempt", "=", seen.attempt), When("owner", "=", seen.owner))
-        fields = trial.fields()
-        outcome = self._certain(
-            lambda: self.table.update(*trial_key(run, seen.n), fields, when=when),
+        outcome = self._update(
+            trial_key(run, seen.n),
+            trial.fields(),
+            (When("state", "=", seen.state), When("attempt", "=", seen.attempt), When("owner", "=", seen.owner)),
             lambda old: (old["attempt"], old["owner"]) == (trial.attempt, str(me)),
         )
         return trial if outcome.ok else None
@@ -137,19 +133,20 @@ class RunStore(Control):
         Returns:
             False: the attempt was lost to somebody else, and nothing of it counts.
         """
-        when = (When("state", "=", "run"), When("attempt", "=", trial.attempt), When("owner", "=", trial.owner))
         fields = trial.fields()
         del fields["params"]  # as claimed
-        return self._certain(
-            lambda: self.table.update(*trial_key(run, trial.n), fields, when=when),
+        return self._update(
+            trial_key(run, trial.n),
+            fields,
+            (When("state", "=", "run"), When("attempt", "=", trial.attempt), When("owner", "=", trial.owner)),
             lambda old: (old["state"], old["attempt"], old["owner"]) == (trial.state, trial.attempt, trial.owner),
         ).ok
 
     def seal(self, run: str, summary: Shard) -> bool:
         """Record that a shard's trials are all settled in this generation."""
-        item = summary.to_item(run)
-        return self._certain(
-            lambda: self.table.put(item, (When("generation", "absent or <", summary.generation),)),
+        return self._put(
+            summary.to_item(run),
+            (When("generation", "absent or <", summary.generation),),
             lambda old: old["generation"] == summary.generation,
         ).ok
 
@@ -157,24 +154,19 @@ class RunStore(Control):
         self, run: str, generation: int, state: str = "done", error: Mapping[str, Any] | None = None, now_ms: int = 0
     ) -> bool:
         """End a run: ``done`` when every shard is sealed, ``failed`` with the reason; False if it is not running."""
-        when = (When("state", "=", "running"), When("generation", "=", generation))
-        fields: Item = {"state": state, "ended_ms": now_ms, "error": dump(error) if error else ""}
-        ended = self._certain(
-            lambda: self.table.update(run, "R", fields, when=when),
-            lambda old: old["state"] == state and old["generation"] == generation,
-        ).ok
+        fields: Item = {"ended_ms": now_ms, "error": dump(error) if error else ""}
+        ended = self._change(run, RunStatus("running", generation, 0), state, fields).ok
         if ended:
             self._list(run, state, generation)
         return ended
 
     def note_success(self, run: str) -> None:
         """Leave evidence that some trial succeeded: the run does not fail fast any more."""
-        self._certain(lambda: self.table.update(f"{run}#F", "!ok", {"ok": True}), lambda old: True)
+        self._update((f"{run}#F", "!ok"), {"ok": True})
 
     def note_failure(self, run: str, generation: int, n: int, signature: str) -> None:
         """Leave evidence of a failed trial; ``signature`` is the same for failures alike (hex)."""
-        key = f"{generation:06d}#{signature}#{n:09d}"
-        self._certain(lambda: self.table.update(f"{run}#F", key, {"n": n}), lambda old: True)
+        self._update((f"{run}#F", f"{generation:06d}#{signature}#{n:09d}"), {"n": n})
 
     def failing(self, run: str, generation: int, signature: str, threshold: int) -> bool:
         """Whether no trial succeeded and ``threshold`` of this generation failed alike."""
@@ -182,3 +174,7 @@ class RunStore(Control):
             return False
         alike = self.table.query(f"{run}#F", f"{generation:06d}#{signature}#", limit=threshold)
         return sum(1 for _ in alike) >= threshold
+
+
+def _worker(run: str, slot: int) -> tuple[str, str]:
+    return f"{run}#W", slot_key(slot)

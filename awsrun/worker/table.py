@@ -1,16 +1,16 @@
 """The little that the run store asks of a database: five calls, conditions as data, strong reads.
 
-Two implementations ship: :mod:`awsrun.worker.dynamodb` and :mod:`awsrun.worker.memory`.  An item is a flat dictionary of
-strings, integers and booleans; floats and nested values travel inside it as JSON text, so that they come back exactly.
+Two implementations ship: :mod:`awsrun.worker.dynamodb` and :mod:`awsrun.worker.memory`.  An item is a flat dictionary
+of strings, integers and booleans; floats and nested values travel inside it as JSON text, and come back exactly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, Union
+from typing import Literal, Protocol, TypeAlias
 
-Value = Union[str, int, bool]
+Value: TypeAlias = str | int | bool
 Item = dict[str, Value]
 Op = Literal["=", "<", "<=", "absent", "absent or <"]
 

@@ -1,0 +1,233 @@
+"""A worker's side of the claim protocol: which trial comes next, and when the run is over.
+
+First come reserved trials, a block at a time.  When none is left to reserve, a sweep looks through the shards that are
+not sealed: released trials and those of dead workers are taken over, holes are claimed, complete shards are sealed, and
+with the last of them the run is finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from awsrun.worker.graveyard import Graveyard
+from awsrun.worker.records import FINAL, SHARD, Me, Run, RunStatus, Shard, TrialRecord, summary
+from awsrun.worker.store import RunStore
+
+FAIL_FAST = 3
+"""So many failures alike, and no success, fail a run (more where more workers run)."""
+_CHECKS = 30  # about so many workers read the evidence of failures, however many there are
+
+
+@dataclass
+class Identity:
+    """Who this worker is now; the heartbeat changes it when the worker was buried alive."""
+
+    me: Me
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the outside world gives to :class:`Claims`; tests give their own.
+
+    Attributes:
+        params: a trial's parameters.
+        clock: seconds of a monotonic clock.
+        now_ms: milliseconds since the epoch, for the record only.
+    """
+
+    params: Callable[[int], Mapping[str, Any]]
+    clock: Callable[[], float] = time.monotonic
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    rng: random.Random = random.Random()  # noqa: RUF009  jitter only
+
+
+class Claims:
+    """Claims trials of one run for one worker.  Not safe to use from several threads at once.
+
+    Attributes:
+        active: the trials that this worker has claimed and not yet settled.
+        ended: the final state of the run, once it is known.
+    """
+
+    def __init__(self, store: RunStore, run: Run, who: Identity, tools: Tools, log_stream: str = "") -> None:
+        self.active: set[int] = set()
+        self.ended = run.state if run.state in FINAL else ""
+        self._store, self._run, self._who, self._tools = store, run, who, tools
+        self._log_stream = log_stream
+        self._graves = Graveyard(store, run.run, run.limits.lease, tools.clock)
+        self._block: deque[int] = deque()
+        self._exhausted = False
+        self._succeeded = False
+
+    @property
+    def exhausted(self) -> bool:
+        """Nothing was left to reserve when last asked."""
+        return self._exhausted and not self._block
+
+    def next(self, count: int = 1) -> TrialRecord | None:
+        """Claim a trial that no worker has reserved yet; None when there is none.
+
+        Args:
+            count: how many to reserve when the last block is used up.
+        """
+        while True:
+            while self._block:
+                trial = self._claim(self._block.popleft())
+                if trial is not None:
+                    return trial
+            if self._exhausted:
+                return None
+            block = self._store.reserve(self._run.run, count, self._run.total)
+            self._block.extend(block)
+            self._exhausted = not block
+            if block and block[-1] // SHARD != (block[0] - 1) // SHARD:
+                self._seal_behind(block[-1] // SHARD - 2)
+
+    def sweep(self) -> TrialRecord | None:
+        """Look once through what is not sealed; a trial to run, or None.  Finishes the run if nothing is left."""
+        status = self._store.status(self._run.run)
+        if status.state in FINAL:
+            self.ended = status.state
+        if status.state != "running":
+            return None
+        self._exhausted = status.next >= self._run.total
+        if not self._exhausted:
+            return self.next()
+        sealed = self._store.shards(self._run.run, status.generation)
+        for shard in self._order(sealed):
+            trial = self._visit(shard, status, sealed)
+            if trial is not None:
+                return trial
+        if len(sealed) == self._run.shards:
+            self._finish(status, sealed)
+        return None
+
+    def settled(self, trial: TrialRecord, ok: bool) -> None:
+        """Call this after a trial of this worker was settled, with what the store said.
+
+        Fails the run where no trial succeeded and several failed alike.
+        """
+        self.active.discard(trial.n)
+        if not ok:
+            return
+        if trial.state == "done" and not self._succeeded:
+            self._succeeded = True
+            self._store.note_success(self._run.run)
+        if trial.state == "failed" and not self._succeeded and not self._run.limits.keep_going:
+            self._weigh(trial)
+
+    def fail_run(self, error: Mapping[str, Any]) -> None:
+        """Fail the run: no trial of it can succeed."""
+        status = self._store.status(self._run.run)
+        if status.state == "running" and self._store.finish(
+            self._run.run, status.generation, "failed", error, self._tools.now_ms()
+        ):
+            self.ended = "failed"
+
+    def release(self) -> None:
+        """Forget the reserved block: its trials are holes, which sweeps claim."""
+        self._block.clear()
+        self._exhausted = True
+
+    def _claim(self, n: int) -> TrialRecord | None:
+        trial = self._store.claim(
+            self._run.run, n, self._who.me, self._tools.params(n), self._log_stream, self._tools.now_ms()
+        )
+        if trial is not None:
+            self.active.add(n)
+        return trial
+
+    def _order(self, sealed: Mapping[int, Shard]) -> Iterator[int]:
+        """Unsealed shards, each worker from a place of its own, so that many do not read the same one."""
+        start = self._tools.rng.randrange(self._run.shards)
+        for i in range(self._run.shards):
+            shard = (start + i) % self._run.shards
+            if shard not in sealed:
+                yield shard
+
+    def _visit(self, shard: int, status: RunStatus, sealed: dict[int, Shard]) -> TrialRecord | None:
+        known = self._store.shard(self._run.run, shard, status.generation)
+        if known is not None:  # sealed by another since the sweep began: one item read instead of a thousand
+            sealed[shard] = known
+            return None
+        trials = self._store.trials(self._run.run, shard)
+        found = self._rescue(trials) or self._fill(shard, trials)
+        if found is None:
+            self._seal(shard, status, trials, sealed)
+        return found
+
+    def _rescue(self, trials: list[TrialRecord]) -> TrialRecord | None:
+        """Take over a trial that waits or whose owner is dead."""
+        waiting = [trial for trial in trials if not trial.settled and trial.n not in self.active]
+        self._tools.rng.shuffle(waiting)
+        dead: dict[str, bool] = {}
+        for seen in waiting:
+            if seen.state == "run":
+                if seen.owner not in dead:
+                    dead[seen.owner] = self._graves.dead(Me.parse(seen.owner), self._who.me)
+                if not dead[seen.owner]:
+                    continue
+            params = self._tools.params(seen.n)
+            trial = self._store.take_over(
+                self._run.run, seen, self._who.me, params, self._log_stream, self._tools.now_ms()
+            )
+            if trial is not None and trial.state == "run":
+                self.active.add(trial.n)
+                return trial
+        return None
+
+    def _fill(self, shard: int, trials: list[TrialRecord]) -> TrialRecord | None:
+        """Claim a trial that was reserved and never started."""
+        holes = list(set(range(shard * SHARD, self._end(shard))) - {trial.n for trial in trials})
+        self._tools.rng.shuffle(holes)
+        return next((trial for trial in map(self._claim, holes) if trial is not None), None)
+
+    def _seal(
+        self, shard: int, status: RunStatus, trials: list[TrialRecord], sealed: dict[int, Shard] | None = None
+    ) -> None:
+        """Seal a shard if it is complete.  ``status`` must have been read before ``trials``."""
+        complete = len(trials) == self._end(shard) - shard * SHARD and all(trial.settled for trial in trials)
+        if complete and status.state == "running":
+            made = summary(shard, status.generation, trials, self._run.mode)
+            if self._store.seal(self._run.run, made) and sealed is not None:
+                sealed[shard] = made
+
+    def _seal_behind(self, shard: int) -> None:
+        """While a long run goes on: seal a shard that is likely to be complete by now, a read per thousand trials."""
+        if shard >= 0:
+            status = self._store.status(self._run.run)
+            self._seal(shard, status, self._store.trials(self._run.run, shard))
+
+    def _finish(self, status: RunStatus, sealed: Mapping[int, Shard]) -> None:
+        """``done``; ``failed`` if trials failed and none succeeded."""
+        counts = {state: sum(shard.counts.get(state, 0) for shard in sealed.values()) for state in ("done", "failed")}
+        state = "failed" if counts["failed"] and not counts["done"] else "done"
+        error = {"type": "TrialsFailed", "message": "every trial failed"} if state == "failed" else None
+        if self._store.finish(self._run.run, status.generation, state, error, self._tools.now_ms()):
+            self.ended = state
+
+    def _weigh(self, trial: TrialRecord) -> None:
+        threshold = max(FAIL_FAST, self._run.limits.workers)
+        status = self._store.status(self._run.run)
+        mark = signature(trial.error or {})
+        self._store.note_failure(self._run.run, status.generation, trial.n, mark)
+        if self._tools.rng.random() * threshold >= _CHECKS:
+            return
+        if self._store.failing(self._run.run, status.generation, mark, threshold):
+            error = {**(trial.error or {}), "trial": trial.n, "alike": threshold}
+            self._store.finish(self._run.run, status.generation, "failed", error, self._tools.now_ms())
+
+    def _end(self, shard: int) -> int:
+        return min((shard + 1) * SHARD, self._run.total)
+
+
+def signature(error: Mapping[str, Any]) -> str:
+    """The same for failures alike: exception type, file and line, or signal."""
+    parts = [str(error.get(name, "")) for name in ("type", "file", "line", "signal")]
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=6).hexdigest()

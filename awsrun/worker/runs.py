@@ -1,0 +1,161 @@
+"""A run's record: what a submit wrote down, and the few fields that change.
+
+The two lie in two items, because each reserve of a trial writes the changing one, and DynamoDB bills a write by the
+size of the item.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from awsrun.worker.table import Item
+
+SHARD = 1000
+"""Trials per shard: a query reads one shard in a page or two."""
+FINAL: frozenset[str] = frozenset({"done", "failed", "cancelled"})
+"""States in which a run asks for no more work."""
+
+
+def dump(value: object) -> str:
+    """Compact JSON; floats as Python's repr, NaN and infinities included."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def load(item: Item, name: str, default: Any) -> Any:
+    """An attribute that holds JSON text; ``default`` where it is missing or empty."""
+    text = item.get(name)
+    return json.loads(text) if isinstance(text, str) and text else default
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may take.  Times are in seconds.
+
+    Attributes:
+        timeout: per attempt of a trial; 0 means none.
+        retries: how often a trial that raised is run again.
+        workers: how many workers were asked for.
+        lease: a worker that shows no beat for so long is taken for dead.
+        beat: between two heartbeats.
+        checkpoint: between two checkpoints of a trial (always one when a worker is told to go).
+        grace: how long a trial may take to checkpoint when its worker is told to go (SIGTERM).
+        keep_going: do not fail the run however many trials fail.
+    """
+
+    timeout: float = 0.0
+    retries: int = 0
+    workers: int = 1
+    lease: float = 90.0
+    beat: float = 15.0
+    checkpoint: float = 30.0
+    grace: float = 25.0
+    keep_going: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """One submit.
+
+    Attributes:
+        run: the run's id; no ``#`` in it.
+        job: the job file, relative to the root of the packed code.
+        function: the entry function's name in that file.
+        space: see :mod:`awsrun.worker.space`.
+        metric, mode: what ``best`` is of, and ``max`` or ``min``; an empty metric means that there is none.
+        code_key, code_hash: S3 key and SHA-256 of the archive (see :mod:`awsrun.worker.bootstrap`).
+        log_group: where the workers' output goes, ``""`` if unknown.
+        engine: how the workers were started (job ids, queue, definition), as the laptop's side writes it.
+        provenance: git commit, dirty, versions, user.
+        submitted_at: ISO 8601, UTC.
+        generation: how often failed trials were put back; seals and finishes of an older one do not count.
+        next: the first trial that no worker has reserved; may be above ``total``.
+        error: why the run failed (see ``TrialRecord``), or None.
+    """
+
+    run: str
+    job: str
+    function: str
+    space: Mapping[str, Any]
+    total: int
+    seed: int = 0
+    metric: str = ""
+    mode: str = "max"
+    code_key: str = ""
+    code_hash: str = ""
+    requirements: str = ""
+    bucket: str = ""
+    log_group: str = ""
+    limits: Limits = field(default_factory=Limits)
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    submitted_at: str = ""
+    state: str = "running"
+    generation: int = 0
+    next: int = 0
+    error: Mapping[str, Any] | None = None
+    ended_ms: int = 0
+
+    @property
+    def shards(self) -> int:
+        """How many shards the run's trials fill."""
+        return -(-self.total // SHARD)
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The parameters that are the same for every trial (``--set``)."""
+        return dict(self.space.get("set") or {})
+
+    def to_items(self) -> tuple[Item, Item]:
+        """The item that changes and the one that does not."""
+        body = asdict(self)
+        for name in ("state", "generation", "next", "error", "ended_ms", "engine", "run"):
+            del body[name]
+        hot: Item = {"pk": self.run, "sk": "R", "state": self.state, "generation": self.generation, "next": self.next}
+        return hot, {"pk": self.run, "sk": "RD", "body": dump(body), "engine": dump(dict(self.engine))}
+
+    @classmethod
+    def from_items(cls, hot: Item, cold: Item) -> Run:
+        body = load(cold, "body", {})
+        limits = Limits(**body.pop("limits"))
+        return cls(
+            run=str(hot["pk"]),
+            limits=limits,
+            engine=load(cold, "engine", {}),
+            **RunStatus.from_item(hot).__dict__,
+            **body,
+        )
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """The part of a run that changes."""
+
+    state: str
+    generation: int
+    next: int
+    error: Mapping[str, Any] | None = None
+    ended_ms: int = 0
+
+    @classmethod
+    def from_item(cls, item: Item) -> RunStatus:
+        return cls(
+            state=str(item["state"]),
+            generation=int(item["generation"]),
+            next=int(item["next"]),
+            error=load(item, "error", None),
+            ended_ms=int(item.get("ended_ms", 0)),
+        )
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """One line of the list of runs."""
+
+    run: str
+    job: str
+    total: int
+    state: str
+    submitted_at: str
