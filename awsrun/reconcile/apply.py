@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from awsrun.aws.errors import AwsrunError
+from botocore.exceptions import ClientError
+
+from awsrun.aws.errors import AwsrunError, matches
 from awsrun.aws.stacks import StackRecord
 from awsrun.reconcile import graph as graphs
 from awsrun.reconcile.converge import converge
@@ -115,10 +117,10 @@ class _Apply:
         self._creator = Creator(session, table, contents.intents.values())
         self._outputs: dict[str, Outputs] = {}
         self._stale: list[Located] = []
+        self._removed: set[tuple[str, str]] = set()
         self._done: list[Done] = []
-        self._kept_locks = threading.Lock()
+        self._noting = threading.Lock()
         self._planned = {(c.kind, c.name): c.action for c in found.plan.changes if c.action != "delete"}
-        self._deletes = {(c.kind, c.name) for c in found.plan.changes}
 
     def run(self) -> Applied:
         session, table, graph = self._session, self._table, self._graph
@@ -156,18 +158,30 @@ class _Apply:
                 seen = converge(self._session, kind, current.id, wanted, waiting, fresh=False)
                 self._retag(node, decision)
             else:
-                id = self._create(node, wanted, decision, there, waiting)
+                id = self._create(node, wanted, decision, waiting)
                 seen = converge(self._session, kind, id, wanted, waiting, fresh=True)
         self._note(node, seen.outputs, decision, decision.action if decision.action != "none" else "")
 
-    def _create(self, node: Node, wanted: State, decision: Decision, there: Any, waiting: Waiting) -> str:
+    def _create(self, node: Node, wanted: State, decision: Decision, waiting: Waiting) -> str:
+        there, kind = list(self._survey.there.get((node.kind, node.name), ())), self._session.kinds[node.kind]
         if decision.first:
-            for one in decision.stale:
-                waiting.on(f"{one.id} to be deleted first")
-                remove(self._session, one, waiting, purges(node))
-                self._forget(one)
-            there = ()
-        return self._creator.create(node, wanted, there)
+            self._make_room(node, decision, waiting)
+            return self._creator.create(node, wanted, ())
+        try:
+            return self._creator.create(node, wanted, there)
+        except ClientError as error:
+            if not decision.stale or not matches(error, kind.exists):
+                raise
+        self._make_room(node, decision, waiting)  # two cannot be at once: subnets with one CIDR in one VPC
+        return self._creator.create(node, wanted, ())
+
+    def _make_room(self, node: Node, decision: Decision, waiting: Waiting) -> None:
+        for one in decision.stale:
+            waiting.on(f"{one.id} to be deleted first")
+            remove(self._session, one, waiting, purges(node))
+            self._forget(one)
+            with self._noting:
+                self._removed.add((one.kind, one.id))
 
     def _retag(self, node: Node, decision: Decision) -> None:
         current, kind = decision.current, self._session.kinds[node.kind]
@@ -187,10 +201,9 @@ class _Apply:
             )
 
     def _note(self, node: Node, outputs: Outputs, decision: Decision, action: str) -> None:
-        with self._kept_locks:
+        with self._noting:
             self._outputs[node.name] = outputs
-            if not decision.first:
-                self._stale += decision.stale
+            self._stale += [one for one in decision.stale if (one.kind, one.id) not in self._removed]
             if action:
                 self._done.append(Done(node.name, node.kind, action))
 
@@ -215,7 +228,7 @@ class _Apply:
             with work_on(self._session, one.name, one.kind, "delete") as waiting:
                 remove(self._session, one, waiting)
                 self._forget(one)
-            with self._kept_locks:
+            with self._noting:
                 self._done.append(Done(one.name, one.kind, "delete"))
 
         failed = run_graph(after, delete, self._session.halt, self._session.workers, lambda key: by_key[key].name)

@@ -140,7 +140,7 @@ class Creator:
             except Exception as error:
                 if not code_of(error):
                     raise
-                found = self._same_name(kind, node, intent, attempt > 0) if matches(error, kind.exists) else ""
+                found = self._taken(kind, node, intent, attempt > 0) if matches(error, kind.exists) else ""
                 if found:
                     return found
                 self._table.forget(intent.nonce)  # AWS said no: nothing was made
@@ -152,6 +152,16 @@ class Creator:
         if kind.identity == "name":
             return self._same_name(kind, node, intent, True)
         return "" if kind.identity == "token" else self._search(kind, intent, self._session.clock.now())
+
+    def _taken(self, kind: Kind[Any, Any], node: Node, intent: Intent, begun: bool) -> str:
+        """`_same_name` of a name that AWS says is taken: who has it may take a while to show."""
+        pauses, limit = Pauses(self._session.clock, self._session.timing), self._limit(self._session.clock.now())
+        while not (found := self._same_name(kind, node, intent, begun)) and self._session.clock.now() < limit:
+            if kind.identity != "name":
+                break
+            pauses.pause()
+            self._session.halt.check()
+        return found
 
     def _same_name(self, kind: Kind[Any, Any], node: Node, intent: Intent, begun: bool) -> str:
         """The id of our resource that has the name already; empty where the name is free.
