@@ -82,10 +82,7 @@ def _tell(stack: StackSpec, result: Applied, out: Callable[[str], Any], seconds:
     if not shown:
         out(f"stack {result.stack}: no change")
         return
-    for failure in result.failed:
-        say(click.style(f"failed    {failure.name}: {failure.error.what}", fg="red"))
-        for line in filter(None, (failure.error.why, failure.error.hint and f"→ {failure.error.hint}")):
-            say(f"          {line}")
+    _tell_failures(result)
     counts = Counter(done.action for done in result.applied)
     words = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}
     done = ", ".join(f"{counts[action]} {word}" for action, word in words.items() if counts[action]) or "nothing done"
@@ -94,3 +91,15 @@ def _tell(stack: StackSpec, result: Applied, out: Callable[[str], Any], seconds:
         say(f"{len(result.failed)} failed; mend the cause and run the same again: it goes on from what is there")
     else:
         say("next: awsrun submit JOB" if stack.jobs else f"next: awsrun outputs {result.stack}")
+
+
+def _tell_failures(result: Applied) -> None:
+    from awsrun.reconcile.parallel import Skipped
+
+    for failure in result.failed:
+        if not isinstance(failure.error, Skipped):
+            say(click.style(f"{failure.name}: {failure.error.what}", fg="red"))
+            for line in filter(None, (failure.error.why, failure.error.hint and f"→ {failure.error.hint}")):
+                say(f"    {line}")
+    if skipped := [failure.name for failure in result.failed if isinstance(failure.error, Skipped)]:
+        say(f"not begun, because they need what failed: {', '.join(skipped)}")

@@ -26,6 +26,7 @@ _PAST = {
     "delete": ("deleted", "red"),
 }
 _NOW = {"create": "creating", "update": "updating", "replace": "replacing", "delete": "deleting", "lock": "waiting"}
+LONGEST = 100  # characters of a reason while others are under way; the command says the whole of it at its end
 MOST_ROWS = 20  # a table taller than the terminal cannot be redrawn
 
 
@@ -93,7 +94,7 @@ class Progress:
             word, colour = event.step, "red" if event.step == "failed" else "yellow"
         line = f"{event.name:<28} {event.kind:<26} {event.seconds:5.1f} s"
         if event.why:
-            line += f"  {event.why}"
+            line += f"  {event.why if len(event.why) <= LONGEST else event.why[: LONGEST - 1] + '…'}"
         said = f"{click.style(f'{word:<9}', fg=colour)} {line}"
         if self._live is None:
             say(said)

@@ -60,15 +60,14 @@ def teardown(stack: str | None, every: bool, purge: bool, yes: bool, context: st
 
 
 def _announce(doomed: Sequence[Doomed], out: Callable[[str], Any]) -> None:
+    width, kinds = max(len(one.name) for one in doomed), max(len(one.kind) for one in doomed)
     last = ""
     for one in doomed:
         if one.stack != last:
             out(f"stack {one.stack}:")
             last = one.stack
-        if one.why:
-            out(f"  {click.style('kept', fg='yellow')} {one.name}  {one.kind}  {one.why}")
-        else:
-            out(f"  {click.style('-', fg='red', bold=True)} {one.name}  {one.kind}  {one.id}")
+        sign, colour = ("keep", "yellow") if one.why else ("   -", "red")
+        out(f"{click.style(sign, fg=colour, bold=True)} {one.name:<{width}}  {one.kind:<{kinds}}  {one.why or one.id}")
 
 
 def _tell(result: TornDown, out: Callable[[str], Any], seconds: float, stack: str | None, where: str) -> None:
