@@ -1,0 +1,90 @@
+"""What the stack tests share: the command as a process, the ``aws`` command as a second opinion, and specs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+BIN = Path(sys.executable).parent
+WITHOUT_AWS = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "AWSRUN_"))}
+
+# Listings that the aws command makes by itself, each of a kind that a stack may leave behind.
+LISTINGS = {
+    "vpcs": "ec2 describe-vpcs --filters Name=is-default,Values=false --query Vpcs[].VpcId",
+    "gateways": "ec2 describe-internet-gateways --query InternetGateways[].InternetGatewayId",
+    "endpoints": "ec2 describe-vpc-endpoints --query VpcEndpoints[].VpcEndpointId",
+    "subnets": "ec2 describe-subnets --filters Name=default-for-az,Values=false --query Subnets[].SubnetId",
+    "groups": "ec2 describe-security-groups --query SecurityGroups[?GroupName!='default'].GroupId",
+    "roles": "iam list-roles --path-prefix /awsrun/ --query Roles[].RoleName",
+    "profiles": "iam list-instance-profiles --query InstanceProfiles[].InstanceProfileName",
+    "buckets": "s3api list-buckets --query Buckets[].Name",
+    "tables": "dynamodb list-tables --query TableNames",
+    "repositories": "ecr describe-repositories --query repositories[].repositoryName",
+    "logs": "logs describe-log-groups --query logGroups[].logGroupName",
+    "environments": "batch describe-compute-environments --query computeEnvironments[].computeEnvironmentName",
+    "queues": "batch describe-job-queues --query jobQueues[].jobQueueName",
+    "definitions": "batch describe-job-definitions --status ACTIVE --query jobDefinitions[].jobDefinitionName",
+}
+
+
+@dataclass
+class Shell:
+    """Runs commands as a user does, in a folder of its own.
+
+    Attributes:
+        env: the whole environment of what is run.
+    """
+
+    folder: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def awsrun(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """``awsrun ARGUMENTS`` without a terminal; fails unless it exits with ``code``."""
+        done = subprocess.run(
+            [str(BIN / "awsrun"), *arguments],
+            cwd=self.folder,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == code, f"awsrun {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """The one document that ``awsrun ARGUMENTS --json`` prints on stdout."""
+        return json.loads(self.awsrun(*arguments, "--json", code=code).stdout)
+
+    def write(self, text: str, name: str = "spec.yaml") -> str:
+        """A spec in the folder; its name."""
+        (self.folder / name).write_text(text)
+        return name
+
+    def left(self, endpoint: str) -> dict[str, list[str]]:
+        """What the ``aws`` command lists of anything a stack could have left, by kind; empty lists are left out."""
+        env = self.env | {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
+        env |= {"AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "", "AWS_DEFAULT_REGION": "us-east-1"}
+        running = {}
+        found: dict[str, list[str]] = {}
+        for name, command in LISTINGS.items():
+            call = [str(BIN / "aws"), "--endpoint-url", endpoint, "--output", "json", *command.split()]
+            running[name] = subprocess.Popen(call, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            if len(running) % 3 == 0:
+                found |= _collected(running)
+        return {name: listed for name, listed in (found | _collected(running)).items() if listed}
+
+
+def _collected(running: dict[str, subprocess.Popen[str]]) -> dict[str, list[str]]:
+    found = {}
+    for name, process in running.items():
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, f"{name}: {err}"
+        found[name] = json.loads(out) or []
+    running.clear()
+    return found
