@@ -124,7 +124,7 @@ def train(
         "best_epoch": best["epoch"],
         "val_loss": least["val_loss"],
         "best_loss_epoch": least["epoch"],
-        "epochs": len(history.rows),
+        "epochs_trained": len(history.rows),
     }
 
 

@@ -1,7 +1,7 @@
 """The code archive: the user's project and awsrun's worker, in one zip named by its content.
 
 Layout: ``awsrun/`` (the worker, which needs nothing but the standard library and boto3) and ``project/`` (the user's
-files under their project root).  The key is a hash over names, modes and contents, so the same code is uploaded once.
+files under their project root).  It is named by its SHA-256 and made the same every time: equal code goes up once.
 """
 
 from __future__ import annotations
@@ -36,6 +36,19 @@ _JUNK = ("*.pyc", ".ds_store")
 
 
 @dataclass(frozen=True)
+class Zipped:
+    """An archive's bytes, and what they are called by."""
+
+    data: bytes
+    sha256: str
+
+    @property
+    def key(self) -> str:
+        """Where it lies in the bucket: the same code is uploaded once."""
+        return f"awsrun/code/{self.sha256[:32]}.zip"
+
+
+@dataclass(frozen=True)
 class Archive:
     """What a submit would upload.
 
@@ -43,7 +56,6 @@ class Archive:
         root: the project root; ``job``: the job file's path below it, with forward slashes.
         files: name in the archive -> file on disk, sorted.
         size: bytes of all files together.
-        digest: hex hash over names, modes and contents.
         commit: the git commit, empty outside git; ``dirty``: packed files that differ from it.
     """
 
@@ -51,14 +63,8 @@ class Archive:
     job: str
     files: dict[str, Path]
     size: int
-    digest: str
     commit: str = ""
     dirty: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """Where it lies in the bucket."""
-        return f"awsrun/code/{self.digest}.zip"
 
     @property
     def warning(self) -> str:
@@ -67,8 +73,8 @@ class Archive:
             return ""
         return f"the code archive holds {_mb(self.size)}: {_biggest(self.files)}; .gitignore leaves files out"
 
-    def zipped(self) -> bytes:
-        """The archive's bytes: the same for the same contents."""
+    def zipped(self) -> Zipped:
+        """The archive itself: the same bytes for the same names, modes and contents."""
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
             for name, path in self.files.items():
@@ -76,7 +82,8 @@ class Archive:
                 entry.external_attr = _mode(path) << 16
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(entry, path.read_bytes())
-        return buffer.getvalue()
+        data = buffer.getvalue()
+        return Zipped(data, hashlib.sha256(data).hexdigest())
 
 
 def collect(job: Path, extra: Iterable[Path] = ()) -> Archive:
@@ -112,7 +119,7 @@ def collect(job: Path, extra: Iterable[Path] = ()) -> Archive:
         )
     commit, dirty = _git_state(root) if repository else ("", [])
     name = job.resolve().relative_to(root).as_posix()
-    return Archive(root, name, files, size, _digest(files), commit, tuple(f for f in dirty if f in project))
+    return Archive(root, name, files, size, commit, tuple(f for f in dirty if f in project))
 
 
 def _own() -> list[Path]:
@@ -184,14 +191,6 @@ def _resolve_links(root: Path, listed: set[Path]) -> dict[str, Path]:
                 f"{name}/{other.removeprefix(below)}": file for other, file in plain.items() if other.startswith(below)
             }
     return found
-
-
-def _digest(files: dict[str, Path]) -> str:
-    total = hashlib.blake2b(digest_size=16)
-    for name, path in files.items():
-        content = hashlib.blake2b(path.read_bytes(), digest_size=32).hexdigest()
-        total.update(f"{name}\0{_mode(path):o}\0{content}\n".encode())
-    return total.hexdigest()
 
 
 def _mode(path: Path) -> int:

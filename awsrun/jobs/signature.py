@@ -160,9 +160,10 @@ def _metric(path: Path, call: ast.Call | None) -> tuple[str | None, Mode]:
     metric, mode = literal.get("metric"), literal.get("mode", "max")
     if len(literal) != len(given) or not (metric is None or isinstance(metric, str)):
         raise AwsrunError(f"{path}:{call.lineno}: metric and mode of awsrun.main() must be literal strings")
-    if mode == "max" or mode == "min":
-        return metric, mode
-    raise AwsrunError(f"{path}:{call.lineno}: {mode!r} is no mode", "a metric is maximised or minimised", 'mode="max"')
+    if mode not in ("max", "min"):
+        why, hint = "a metric is maximised or minimised", 'mode="max"'
+        raise AwsrunError(f"{path}:{call.lineno}: {mode!r} is no mode", why, hint)
+    return metric, "max" if mode == "max" else "min"
 
 
 def _arguments(function: ast.FunctionDef) -> list[str]:

@@ -1,0 +1,167 @@
+"""AWS Batch as a way to get workers: start them, say what stage they are in, stop them.  Nothing else of Batch is used.
+
+A set of workers is one Batch job: an array of 2 to 10,000 children, or a plain job for a single worker.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from awsrun.aws.clients import Cloud
+from awsrun.aws.errors import AwsrunError, code_of, message_of, outcome
+
+MOST_WORKERS = (
+    10_000  # the most children of one array job, https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
+)
+ATTEMPTS = 5  # a worker that dies (a spot instance taken back) is started again this often
+_BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds; SubmitJob is limited to 50/s per account
+_DESCRIBED = 100  # ids per DescribeJobs
+
+STAGES = ("submitted", "waiting", "starting", "running", "ended", "failed")
+_STAGE = {
+    "SUBMITTED": "submitted",
+    "PENDING": "submitted",
+    "RUNNABLE": "waiting",
+    "STARTING": "starting",
+    "RUNNING": "running",
+    "SUCCEEDED": "ended",
+    "FAILED": "failed",
+}
+ALIVE = ("submitted", "waiting", "starting", "running")
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Workers by stage.
+
+    Attributes:
+        counts: stage -> workers, for the stages of `STAGES` that have any.
+        reasons: what Batch says of jobs that wait or failed, without repeats.
+        since: when the oldest of the jobs was made, seconds since the epoch; 0 if there is none.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    reasons: Sequence[str] = ()
+    since: float = 0.0
+
+    @property
+    def alive(self) -> int:
+        """Workers that run or will."""
+        return sum(self.counts.get(stage, 0) for stage in ALIVE)
+
+
+def start(
+    cloud: Cloud,
+    queue: str,
+    definition: str,
+    name: str,
+    workers: int,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    tags: Mapping[str, str],
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Start ``workers`` workers as one job called ``name``, once; the job's id.
+
+    A lost answer is followed by a look for a job of that name, so that nothing is started twice.
+
+    Raises:
+        AwsrunError: Batch refuses the job, or does not answer.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    request: dict[str, Any] = {
+        "jobName": name,
+        "jobQueue": queue,
+        "jobDefinition": definition,
+        "containerOverrides": {
+            "command": list(command),
+            "environment": [{"name": key, "value": value} for key, value in environment.items()],
+        },
+        "retryStrategy": {"attempts": ATTEMPTS},
+        "tags": dict(tags),
+    }
+    if workers > 1:
+        request["arrayProperties"] = {"size": workers}
+    for wait in (*_BACKOFF, None):
+        try:
+            return str(cloud.write("batch").submit_job(**request)["jobId"])
+        except (ClientError, BotoCoreError) as error:
+            kind = outcome(error)
+            if kind not in ("throttled", "unknown") or wait is None:
+                hint = "run the command again" if kind == "unknown" else ""
+                raise AwsrunError(f"Batch does not take the job {name}", _said(error), hint) from error
+            sleep(wait)
+            if kind == "unknown" and (job := find(cloud, queue, name)):
+                return job
+    raise AssertionError("unreachable")
+
+
+def find(cloud: Cloud, queue: str, name: str) -> str | None:
+    """The id of the newest job called ``name``, None if there is none."""
+    answer = cloud.read("batch").list_jobs(jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}])
+    found = sorted(answer["jobSummaryList"], key=lambda job: int(job.get("createdAt", 0)))
+    return str(found[-1]["jobId"]) if found else None
+
+
+def stages(cloud: Cloud, jobs: Sequence[str]) -> Stages:
+    """Workers of these jobs by stage: one call per hundred jobs, however many workers they have."""
+    counts: Counter[str] = Counter()
+    reasons: dict[str, None] = {}
+    born = []
+    for first in range(0, len(jobs), _DESCRIBED):
+        for job in cloud.read("batch").describe_jobs(jobs=list(jobs[first : first + _DESCRIBED]))["jobs"]:
+            for status, number in _statuses(job).items():
+                counts[_STAGE[status]] += number
+            born.append(job.get("createdAt", 0) / 1000)
+            stage = _STAGE[job["status"]]
+            if stage in ("waiting", "failed") and job.get("statusReason"):
+                reasons[job["statusReason"]] = None
+    return Stages({s: counts[s] for s in STAGES if counts[s]}, tuple(reasons), min(born, default=0.0))
+
+
+def diagnose(cloud: Cloud, queue: str, jobs: Sequence[str]) -> list[str]:
+    """Why workers do not start: what Batch says of waiting jobs, of the queue, and of its environments."""
+    batch = cloud.read("batch")
+    found: dict[str, None] = {}
+    for job in jobs:
+        waiting = batch.list_jobs(arrayJobId=job, jobStatus="RUNNABLE", maxResults=5)["jobSummaryList"]
+        found |= {child["statusReason"]: None for child in waiting if child.get("statusReason")}
+    for known in batch.describe_job_queues(jobQueues=[queue])["jobQueues"]:
+        if known["state"] != "ENABLED" or known["status"] != "VALID":
+            said = known.get("statusReason", "")
+            found[f"queue {known['jobQueueName']} is {known['state']}, {known['status']}: {said}".rstrip(": ")] = None
+        names = [entry["computeEnvironment"] for entry in known["computeEnvironmentOrder"]]
+        for environment in batch.describe_compute_environments(computeEnvironments=names)["computeEnvironments"]:
+            if environment["state"] != "ENABLED" or environment["status"] != "VALID":
+                said = environment.get("statusReason", "")
+                name, state = environment["computeEnvironmentName"], environment["status"]
+                found[f"environment {name} is {environment['state']}, {state}: {said}".rstrip(": ")] = None
+    return list(found)
+
+
+def stop(cloud: Cloud, jobs: Sequence[str], reason: str) -> None:
+    """Stop these jobs and their children; one that has ended is left as it is."""
+    for job in jobs:
+        cloud.write("batch").terminate_job(jobId=job, reason=reason)
+
+
+def _statuses(job: Mapping[str, Any]) -> Mapping[str, int]:
+    array = job.get("arrayProperties") or {}
+    if not array.get("size"):
+        return {job["status"]: 1}
+    known: Mapping[str, int] = array.get("statusSummary") or {}
+    summary = {status: number for status, number in known.items() if number}
+    missing = int(array["size"]) - sum(summary.values())
+    if missing > 0:  # children that Batch has not counted yet share the parent's fate
+        summary[job["status"]] = summary.get(job["status"], 0) + missing
+    return summary
+
+
+def _said(error: BaseException) -> str:
+    code = code_of(error)
+    return f"{message_of(error)} ({code})" if code else message_of(error)

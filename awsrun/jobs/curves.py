@@ -1,0 +1,79 @@
+"""One trial's history as a picture: a panel for the losses, one for the accuracies, one for anything else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.jobs.style import figure, finish, name_of, scale_of, short
+from awsrun.worker.records import Report, TrialRecord
+from awsrun.worker.runs import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS = ("#33658a", "#e4572e", "#4c956c", "#a06cd5", "#c99700", "#5c6b73")
+Series = Mapping[str, list[tuple[int, float]]]
+
+
+def curves(run: Run, trial: TrialRecord, reports: Sequence[Report]) -> Figure:
+    """What a trial reported, over its steps (epochs).
+
+    Raises:
+        AwsrunError: the trial reported nothing.
+    """
+    series: dict[str, list[tuple[int, float]]] = {}
+    for report in reports:
+        for name, value in report.metrics.items():
+            if isinstance(value, int | float) and math.isfinite(value):
+                series.setdefault(name, []).append((report.step + 1, float(value)))
+    if not series:
+        raise AwsrunError(
+            f"trial {trial.n} of {run.run} has reported nothing", hint="trial.report(loss=...) in the job"
+        )
+    panels = _panels(series)
+    fig = figure(5.2 * len(panels), 4.2)
+    for ax, (title, lines) in zip(fig.subplots(1, len(panels), squeeze=False).flat, panels.items(), strict=True):
+        _panel(ax, title, lines)
+    params = ", ".join(
+        f"{name_of(name)} {short(value)}" for name, value in trial.params.items() if name not in run.fixed
+    )
+    return finish(fig, run, f"trial {trial.n}" + (f" ({params})" if params else ""), 1, f"trial {trial.n}")
+
+
+def _panels(series: Series) -> dict[str, Series]:
+    grouped: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for name, points in series.items():
+        kind = "loss" if "loss" in name.lower() else "accuracy" if "acc" in name.lower() else name_of(name)
+        grouped.setdefault(kind, {})[name] = points
+    return dict(sorted(grouped.items(), key=lambda item: {"loss": 0, "accuracy": 1}.get(item[0], 2)))
+
+
+def _panel(ax: Axes, title: str, lines: Series) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    scale = scale_of(next(iter(lines)), [value for points in lines.values() for _, value in points])
+    for colour, (name, points) in zip(_COLOURS * len(lines), lines.items(), strict=False):
+        steps, values = [step for step, _ in points], [value * scale.factor for _, value in points]
+        marker = "o" if len(steps) <= 30 else None
+        ax.plot(steps, values, color=colour, linewidth=2, marker=marker, markersize=5, label=name_of(name))
+        if name.startswith("val") or len(lines) == 1:
+            _mark_best(ax, steps, values, title == "loss", scale.cell)
+    ax.set_title(title.capitalize(), fontsize=11)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(f"{title} (%)" if scale.unit else title)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.margins(y=0.15)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(color="#e3e6e8", linewidth=0.8)
+    ax.legend(frameon=False)
+
+
+def _mark_best(ax: Axes, steps: Sequence[int], values: Sequence[float], lowest: bool, write: object) -> None:
+    best = (min if lowest else max)(range(len(values)), key=values.__getitem__)
+    ax.plot(steps[best], values[best], marker="*", markersize=15, color="#e4572e", markeredgecolor="white", zorder=5)
+    text = f"{write(values[best])} at epoch {steps[best]}" if callable(write) else ""
+    ax.annotate(text, (steps[best], values[best]), (0, 11), textcoords="offset points", ha="center", fontsize=9)

@@ -1,0 +1,113 @@
+"""A run as its table has it.  Whatever cannot change any more is read once, so that watching a run stays cheap."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.worker import records
+from awsrun.worker.records import TrialRecord
+from awsrun.worker.runs import SHARD, Run
+from awsrun.worker.store import RunStore
+
+_FAILED_SHOWN = 10
+_Counted = tuple[records.Shard, list[TrialRecord]]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best trial by the run's metric."""
+
+    n: int
+    value: float
+    params: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """A run's trials, counted.
+
+    Attributes:
+        counts: trial state -> how many, of those that have started.
+        seconds: the sum of their latest attempts' times.
+        failed: a few failed trials, for what to show.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    best: Best | None = None
+    failed: list[TrialRecord] = field(default_factory=list)
+
+
+class Reader:
+    """Reads one run.
+
+    Attributes:
+        calls: how many queries it has made, for whoever wants to go easy on the table.
+    """
+
+    def __init__(self, store: RunStore, run: str) -> None:
+        self.store = store
+        self.id = run
+        self.calls = 0
+        self._sealed: dict[int, records.Shard] = {}
+        self._settled: dict[int, _Counted] = {}
+        self._generation = 0
+
+    def run(self) -> Run:
+        """The run's record.
+
+        Raises:
+            AwsrunError: there is none.
+        """
+        self.calls += 1
+        found = self.store.run(self.id)
+        if found is None:
+            raise AwsrunError(f"there is no run {self.id}", hint="awsrun runs")
+        return found
+
+    def tally(self, run: Run) -> Tally:
+        """The trials counted: sealed shards by their summary, the others one by one."""
+        if run.generation != self._generation:  # failed trials were put back: what was final is no longer
+            self._sealed.clear()
+            self._settled.clear()
+            self._generation = run.generation
+        if len(self._sealed) < _started(run):
+            self.calls += 1
+            self._sealed = self.store.shards(self.id, run.generation)
+        counts: Counter[str] = Counter()
+        seconds, best, failed = 0.0, None, []
+        for shard in range(_started(run)):
+            found, broken = self._count(run, shard)
+            failed += broken
+            counts.update(found.counts)
+            seconds += found.seconds
+            if found.best and records.better(run.mode, found.best["value"], best.value if best else None):
+                best = Best(int(found.best["n"]), found.best["value"], dict(found.best["params"]))
+        return Tally(counts, seconds, best, failed)
+
+    def trials(self, run: Run) -> Iterator[TrialRecord]:
+        """The trials that have started, by number, a shard at a time."""
+        for shard in range(_started(run)):
+            self.calls += 1
+            yield from self.store.trials(self.id, shard)
+
+    def _count(self, run: Run, shard: int) -> _Counted:
+        if sealed := self._sealed.get(shard):
+            return sealed, []
+        if shard in self._settled:
+            return self._settled[shard]
+        self.calls += 1
+        trials = self.store.trials(self.id, shard)
+        broken = [trial for trial in trials if trial.state == "failed"][:_FAILED_SHOWN]
+        counted = records.summary(shard, run.generation, trials, run.mode), broken
+        if len(trials) == min(SHARD, run.total - shard * SHARD) and all(trial.settled for trial in trials):
+            self._settled[shard] = counted
+        return counted
+
+
+def _started(run: Run) -> int:
+    """Shards that may hold trials: ``next`` may have run past the total."""
+    return -(-min(run.next, run.total) // SHARD)

@@ -1,0 +1,210 @@
+"""A submitted run, from Python: follow it, read its trials, draw it, change its course."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from awsrun.aws.clients import Cloud, connect
+from awsrun.aws.errors import AwsrunError
+from awsrun.jobs import artifacts, batch, control, launch, logs, site
+from awsrun.jobs.reader import Reader
+from awsrun.jobs.status import PATIENCE, Status, derive, trial_state
+from awsrun.worker import records
+from awsrun.worker.runs import FINAL
+from awsrun.worker.runs import Run as Record
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+_POLL = 2.0  # seconds between two looks
+
+
+class Run:
+    """A run, found by its id.
+
+    Args:
+        run: the id, a prefix that fits only one, or ``last``.
+        stack: where to look; every stack unless given.
+        context: ``local`` or ``aws``; the current one unless given.
+        cloud: instead of a context.
+
+    Raises:
+        AwsrunError: no such run.
+
+    Example:
+        >>> run = awsrun.submit("jobs/mnist.py", grid={"lr": [0.1, 0.01]})
+        >>> run.wait().state
+        'done'
+        >>> run.best.params
+        {'lr': 0.1}
+    """
+
+    def __init__(
+        self, run: str = "last", *, stack: str | None = None, context: str | None = None, cloud: Cloud | None = None
+    ) -> None:
+        self._site, self.id = site.locate(cloud or connect(context), run, stack)
+        self._reader = Reader(self._site.store, self.id)
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r})"
+
+    @property
+    def stack(self) -> str:
+        return self._site.stack
+
+    @property
+    def record(self) -> Record:
+        """What was submitted: job, space, limits, provenance; and the table's own state."""
+        return self._reader.run()
+
+    @property
+    def calls(self) -> int:
+        """Queries made so far."""
+        return self._reader.calls
+
+    def status(self, diagnose: bool = True) -> Status:
+        """How it is getting on, now.
+
+        Args:
+            diagnose: ask Batch why nothing runs, once the run has waited for a minute.
+        """
+        run = self._reader.run()
+        stages = batch.Stages()
+        cloud, now = self._site.cloud, time.time()
+        submitted = datetime.fromisoformat(run.submitted_at).timestamp()
+        if cloud is not None and run.state not in FINAL:
+            stages = batch.stages(cloud, launch.job_ids(run))
+            if not stages.alive:  # the last worker may have ended the run between the two reads
+                run = self._reader.run()
+            elif diagnose and not stages.counts.get("running") and now - stages.since > PATIENCE:
+                why = batch.diagnose(cloud, run.engine["queue"], launch.job_ids(run))
+                stages = replace(stages, reasons=tuple(dict.fromkeys([*stages.reasons, *why])))
+        return derive(run, self._reader.tally(run), stages, now, submitted)
+
+    def wait(
+        self,
+        timeout: float | None = None,
+        progress: Callable[[Status], object] | None = None,
+        poll: float = _POLL,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Status:
+        """Wait until it is over (or stalled); its last status.
+
+        Args:
+            timeout: seconds, None for ever.
+            progress: called with each status.
+            poll: seconds between two looks; a run of many shards is looked at more rarely, one query a second.
+
+        Raises:
+            TimeoutError: it is still running; it goes on all the same.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            before = self._reader.calls
+            status = self.status()
+            if progress:
+                progress(status)
+            if status.over:
+                return status
+            if until is not None and time.monotonic() >= until:
+                raise TimeoutError(f"{self.id} is still running: {status.done} of {status.total} trials are done")
+            pause = max(poll, poll * (self._reader.calls - before) / 8)
+            sleep(pause if until is None else max(0.0, min(pause, until - time.monotonic())))
+
+    def trials(self) -> Iterator[records.TrialRecord]:
+        """The trials that have started, by number: n, params, state, attempt, result, value, seconds, error."""
+        run = self._reader.run()
+        for trial in self._reader.trials(run):
+            yield replace(trial, state=trial_state(run, trial))
+
+    def trial(self, n: int) -> records.TrialRecord:
+        """One trial.
+
+        Raises:
+            AwsrunError: it has not started, or there is none.
+        """
+        found = self._site.store.trial(self.id, n)
+        if found is None:
+            total = self._reader.run().total
+            why = "it has not started" if 0 <= n < total else f"its trials are 0 to {total - 1}"
+            raise AwsrunError(f"nothing is known of trial {n} of {self.id}", why, f"awsrun show {self.id}")
+        return found
+
+    def reports(self, n: int) -> list[records.Report]:
+        """What trial ``n`` reported, by step."""
+        return records.curve(self._site.store.reports(self.id, n), self.trial(n).attempt)
+
+    def frame(self) -> DataFrame:
+        """One row per trial that has started: parameters and results as columns."""
+        import pandas
+
+        from awsrun.jobs.table import row
+
+        return pandas.DataFrame([row(trial) for trial in self.trials()])
+
+    @property
+    def best(self) -> records.TrialRecord | None:
+        """The best trial by the job's metric, None as long as none is done."""
+        found = self._reader.tally(self._reader.run()).best
+        return self.trial(found.n) if found else None
+
+    @property
+    def cost(self) -> float | None:
+        """Dollars so far; 0 on the embedded cloud, None where prices are not known."""
+        return 0.0 if self._site.cloud and self._site.cloud.context.name == "local" else None
+
+    def plot(self, x: str | None = None, y: str | None = None, *, trial: int | None = None) -> Figure:
+        """A picture: what fits the search, over ``x`` and ``y``, or one trial's curves.
+
+        Raises:
+            AwsrunError: nothing to draw yet, or no such parameter.
+        """
+        from awsrun.jobs import curves, plots
+
+        if trial is not None:
+            return curves.curves(self.record, self.trial(trial), self.reports(trial))
+        return plots.draw(self.record, list(self.trials()), x, y)
+
+    def cancel(self, n: int | None = None) -> str:
+        """Cancel the run, or trial ``n`` of it; the state that it has then."""
+        return control.cancel(self._site, self.id) if n is None else control.cancel_trial(self._site, self.id, n)
+
+    def retry(self) -> tuple[int, int]:
+        """Run failed trials again; (trials put back, workers started)."""
+        return control.retry(self._site, self.id)
+
+    def resume(self) -> int:
+        """Start workers for an unfinished run that has none; how many."""
+        return control.resume(self._site, self.id)
+
+    def logs(self, n: int | None = None, follow: bool = False) -> Iterator[logs.Line]:
+        """The lines of trial ``n``, or of all workers, by time."""
+        return logs.lines(self._site, self.id, n, follow)
+
+    def artifacts(self, n: int) -> list[artifacts.Artifact]:
+        """The files that trial ``n`` left in ``trial.dir``; each can be downloaded."""
+        return artifacts.of(self._site, self._reader.run(), self.trial(n))
+
+    def download(self, n: int, folder: str | Path) -> list[Path]:
+        """Trial ``n``'s files in ``folder``; their paths."""
+        return [artifact.download(Path(folder)) for artifact in self.artifacts(n)]
+
+    def summary(self) -> dict[str, Any]:
+        """As ``results --json`` prints it."""
+        from awsrun.jobs.table import record
+
+        status = self.status(diagnose=False)
+        best = self.best
+        return {
+            "run": self.id,
+            "state": status.state,
+            "pending": status.pending,
+            "trials": [record(trial) for trial in self.trials()],
+            "best": record(best) if best else None,
+        }

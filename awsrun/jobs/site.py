@@ -1,0 +1,140 @@
+"""Where runs live: a stack's table and bucket, or the export that a teardown left on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from awsrun.aws import stacks
+from awsrun.aws.clients import Cloud
+from awsrun.aws.errors import AwsrunError, matches
+from awsrun.aws.paths import data_dir
+from awsrun.jobs import export
+from awsrun.worker.dynamodb import DynamoTable
+from awsrun.worker.runs import RunEntry
+from awsrun.worker.store import RunStore
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a run's records are.
+
+    Attributes:
+        cloud: None for an exported run: there is nothing left to call.
+        jobs: what the stack's record says of jobs (queue, definition, bucket, table, log_group, sizes).
+    """
+
+    stack: str
+    store: RunStore
+    cloud: Cloud | None = None
+    jobs: Mapping[str, Any] | None = None
+
+    def live(self) -> tuple[Cloud, Mapping[str, Any]]:
+        """The cloud and the stack's jobs record.
+
+        Raises:
+            AwsrunError: the run is only an export.
+        """
+        if self.cloud is None or self.jobs is None:
+            raise AwsrunError("this run's stack was torn down", "only its results were kept, on this machine")
+        return self.cloud, self.jobs
+
+
+def open_site(cloud: Cloud, stack: str | None = None) -> Site:
+    """The stack to run jobs in: ``stack``, else the only one that has a place for jobs.
+
+    Raises:
+        AwsrunError: not applied, no jobs in it, or more than one to choose from.
+    """
+    if stack is not None:
+        return _site(cloud, stacks.read(cloud, stack))
+    found = [record for record in (stacks.read(cloud, name) for name in stacks.names(cloud)) if record.jobs]
+    if len(found) > 1:
+        names = ", ".join(record.stack for record in found)
+        raise AwsrunError("more than one stack can run jobs", names, f"--stack {found[0].stack}")
+    if not found:
+        raise AwsrunError(
+            f"no stack that can run jobs is applied in context {cloud.context}",
+            "a run needs a queue, a job definition, a bucket and a table",
+            "awsrun apply specs/batch.yaml",
+        )
+    return _site(cloud, found[0])
+
+
+def sites(cloud: Cloud, stack: str | None = None) -> Iterator[Site]:
+    """Every stack with jobs."""
+    for name in [stack] if stack else stacks.names(cloud):
+        record = stacks.read(cloud, name)
+        if record.jobs:
+            yield _site(cloud, record)
+
+
+def entries(cloud: Cloud, stack: str | None = None, limit: int | None = None) -> list[tuple[str, RunEntry]]:
+    """(stack, run) of the runs in this context and the exported ones, newest first."""
+    found = {entry.run: (site.stack, entry) for site in sites(cloud, stack) for entry in _listed(site)}
+    for path in export.listed(data_dir() / "runs", cloud):
+        kept = export.load(path)
+        if stack in (None, kept.stack):
+            found.setdefault(kept.run, (kept.stack, kept.store.runs()[0]))
+    newest = sorted(found.values(), key=lambda pair: pair[1].submitted_at, reverse=True)
+    return newest[:limit]
+
+
+def locate(cloud: Cloud, run: str, stack: str | None = None) -> tuple[Site, str]:
+    """Where the run is, and its whole id; ``run`` may be a prefix that fits only one, or ``last``.
+
+    Raises:
+        AwsrunError: no run is called that, or several are.
+    """
+    if run == "last":
+        newest = entries(cloud, stack, limit=1)
+        if not newest:
+            raise AwsrunError(f"there is no run in context {cloud.context}", hint="awsrun submit jobs/mnist.py")
+        run = newest[0][1].run
+    found: dict[str, Site] = {}
+    for site in sites(cloud, stack):
+        for name in _starting(site, run):
+            found.setdefault(name, site)
+    for path in export.listed(data_dir() / "runs", cloud):
+        if path.stem.startswith(run) and path.stem not in found:
+            kept = export.load(path)
+            found[kept.run] = Site(kept.stack, kept.store)
+    if run in found:
+        return found[run], run
+    if len(found) == 1:
+        ((name, site),) = found.items()
+        return site, name
+    if found:
+        raise AwsrunError(f"{run!r} fits several runs", ", ".join(sorted(found)[:5]), "type more of the one you mean")
+    raise AwsrunError(f"there is no run {run!r} in context {cloud.context}", hint="awsrun runs")
+
+
+def _site(cloud: Cloud, record: stacks.StackRecord) -> Site:
+    if not record.jobs:
+        raise AwsrunError(f"stack {record.stack!r} has no place for jobs", "a run needs a queue and a job definition")
+    # the table's protocol knows its own writes again, so the client that repeats is the right one for both directions
+    table = DynamoTable(cloud.read("dynamodb"), record.jobs["table"])
+    return Site(record.stack, RunStore(table), cloud, record.jobs)
+
+
+def _listed(site: Site) -> list[RunEntry]:
+    return _unless_gone(lambda: site.store.runs())
+
+
+def _starting(site: Site, prefix: str) -> list[str]:
+    return _unless_gone(lambda: [str(item["sk"]) for item in site.store.table.query("RUNS", prefix, limit=6)])
+
+
+def _unless_gone(read: Callable[[], list[T]]) -> list[T]:
+    """A table that is just being torn down holds no runs."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return read()
+    except ClientError as error:
+        if matches(error, stacks.ABSENT):
+            return []
+        raise

@@ -1,0 +1,144 @@
+"""How a run is getting on, derived from the table and from Batch; no count is stored anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from awsrun.jobs.batch import Stages
+from awsrun.jobs.reader import Best, Tally
+from awsrun.worker.records import SETTLED, TrialRecord
+from awsrun.worker.runs import FINAL, Run
+
+PATIENCE = 60.0  # seconds without capacity before asking why; also how long Batch may not know a job it took
+
+
+@dataclass(frozen=True)
+class Status:
+    """A run at one moment.
+
+    Attributes:
+        state: ``running``, ``done``, ``failed``, ``cancelled``; ``stalled``: not finished and no worker is left;
+            ``not started``: its workers were never asked for.
+        counts: trial state -> how many, of those that have started.
+        pending: trials that have not started.
+        workers: stage -> how many, for a run that is not over.
+        eta: seconds left by the trials so far; None while unknown.
+        seconds: what the trials took together.
+        reasons: why workers wait or failed, as Batch says it.
+        error: why the run failed: type, message, file, line, traceback.
+        hint: the command that mends it, empty if nothing is wrong.
+    """
+
+    run: str
+    job: str
+    state: str
+    total: int
+    counts: Mapping[str, int] = field(default_factory=dict)
+    pending: int = 0
+    workers: Mapping[str, int] = field(default_factory=dict)
+    best: Best | None = None
+    metric: str = ""
+    eta: float | None = None
+    seconds: float = 0.0
+    reasons: Sequence[str] = ()
+    error: Mapping[str, Any] | None = None
+    hint: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Nothing more will happen by itself."""
+        return self.state not in ("running", "retrying")
+
+    @property
+    def done(self) -> int:
+        return self.counts.get("done", 0)
+
+    @property
+    def failed(self) -> int:
+        return self.counts.get("failed", 0)
+
+    @property
+    def running(self) -> int:
+        return sum(self.counts.get(state, 0) for state in ("run", "retry", "paused"))
+
+    def record(self) -> dict[str, Any]:
+        """As ``show --json`` prints it."""
+        best = self.best and {"n": self.best.n, "value": self.best.value, "params": self.best.params}
+        return {
+            "run": self.run,
+            "job": self.job,
+            "state": self.state,
+            "total": self.total,
+            "done": self.done,
+            "failed": self.failed,
+            "running": self.running,
+            "pending": self.pending,
+            "counts": dict(self.counts),
+            "workers": dict(self.workers),
+            "metric": self.metric or None,
+            "best": best,
+            "eta": self.eta,
+            "seconds": self.seconds,
+            "reasons": list(self.reasons),
+            "error": dict(self.error) if self.error else None,
+            "hint": self.hint,
+        }
+
+
+def derive(run: Run, tally: Tally, stages: Stages, now: float, submitted: float) -> Status:
+    """The status of a run.
+
+    Args:
+        now, submitted: seconds since the epoch.
+    """
+    counts = dict(tally.counts)
+    state, hint = _state(run, stages, now, submitted)
+    started = sum(counts.values())
+    if state in ("cancelled", "failed"):  # what was under way when the run ended will not settle any more
+        lost = sum(counts.pop(name, 0) for name in ("run", "retry", "paused"))
+        counts = counts | {"cancelled": counts.get("cancelled", 0) + lost} if lost else counts
+    if state == "failed" and not hint:
+        hint = f"awsrun logs {run.run}; when it is mended: awsrun retry {run.run}"
+    return Status(
+        run=run.run,
+        job=run.job,
+        state=state,
+        total=run.total,
+        counts=counts,
+        pending=run.total - started,
+        workers={} if run.state in FINAL else stages.counts,
+        best=tally.best,
+        metric=run.metric,
+        eta=_eta(run, tally, stages) if state == "running" else None,
+        seconds=round(tally.seconds, 3),
+        reasons=() if run.state in FINAL else stages.reasons,
+        error=run.error,
+        hint=hint,
+    )
+
+
+def trial_state(run: Run, trial: TrialRecord) -> str:
+    """A trial's state as a user sees it: one that was under way when its run ended is cancelled."""
+    return "cancelled" if run.state in ("cancelled", "failed") and not trial.settled else trial.state
+
+
+def _state(run: Run, stages: Stages, now: float, submitted: float) -> tuple[str, str]:
+    resume = f"awsrun resume {run.run}"
+    if run.state in FINAL:
+        return run.state, ""
+    if not run.engine.get("groups"):
+        return ("running", "") if now - submitted < 10 else ("not started", resume)
+    if stages.alive or (now - submitted < PATIENCE and not stages.counts):
+        return run.state, ""
+    return "stalled", resume
+
+
+def _eta(run: Run, tally: Tally, stages: Stages) -> float | None:
+    """The mean time of a trial times what is left, over the workers that run."""
+    settled = sum(tally.counts[state] for state in SETTLED)
+    working = stages.counts.get("running", 0)
+    if not tally.counts["done"] or not working or not tally.seconds:
+        return None
+    return round(tally.seconds / settled * (run.total - settled) / min(working, max(1, run.total - settled)), 1)

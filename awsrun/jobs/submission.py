@@ -1,0 +1,181 @@
+"""Submitting a run: all is checked and packed first, then written in an order in which a kill is harmless.
+
+Archive, inputs, the run's record, SubmitJob, then the job's id into the record.  Whatever was cut off is never half a
+run: before the record there is none, after it `awsrun resume` starts the workers.  Trials are not written at all, so a
+million of them cost what one costs.
+"""
+
+from __future__ import annotations
+
+import getpass
+import math
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from awsrun import __version__
+from awsrun.aws.clients import Cloud
+from awsrun.aws.errors import AwsrunError, code_of
+from awsrun.jobs import batch, ids, inputs, launch, pack, signature, spaces
+from awsrun.jobs.site import Site
+from awsrun.worker.runs import Limits, Run
+
+_MISSING = ("404", "NoSuchKey", "NotFound")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked submit: nothing has been called yet.
+
+    Attributes:
+        space: as awsrun.worker.space has it, without the S3 keys of the inputs.
+        workers: the most the user wants, None for as many as fit.
+    """
+
+    job: signature.Signature
+    archive: pack.Archive
+    space: Mapping[str, Any]
+    seed: int = 0
+    limits: Limits = field(default_factory=Limits)
+    workers: int | None = None
+    inputs: inputs.Inputs | None = None
+    requirements: str = ""
+
+    @property
+    def total(self) -> int:
+        return int(self.space["total"])
+
+
+def prepare(
+    job: str | Path,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    ranges: Mapping[str, Sequence[Any]] | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    input_file: str | Path | None = None,
+    search: str | None = None,
+    trials: int | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    retries: int = 0,
+    timeout: float = 0.0,
+    keep_going: bool = False,
+    requirements: str | Path | None = None,
+) -> Request:
+    """Check and pack; see awsrun.submit for the arguments.
+
+    Raises:
+        AwsrunError: whatever does not fit.
+    """
+    known = signature.read(job)
+    read = inputs.load(Path(input_file), known) if input_file is not None else None
+    lines, names = (read.count, read.names) if read else (None, ())
+    space = spaces.build(known, grid, ranges, fixed, lines, names, search, trials)
+    if workers is not None and not 1 <= workers <= batch.MOST_WORKERS:
+        raise AwsrunError(f"{workers:,} workers are not possible", f"between 1 and {batch.MOST_WORKERS:,} are")
+    if retries < 0 or timeout < 0:
+        raise AwsrunError("retries and timeout cannot be negative")
+    extra = [Path(requirements)] if requirements else []
+    if extra and not extra[0].is_file():
+        raise AwsrunError(f"there is no requirements file {requirements}")
+    archive = pack.collect(Path(job), extra)
+    named = extra[0].resolve().relative_to(archive.root).as_posix() if extra else ""
+    limits = Limits(timeout=timeout, retries=retries, keep_going=keep_going)
+    return Request(known, archive, space, seed, limits, workers, read, named)
+
+
+def fitting(request: Request, jobs: Mapping[str, Any]) -> int:
+    """How many workers to start: no more than trials, than the queue's vCPUs hold, than Batch takes in one array."""
+    per_worker = float(jobs.get("vcpus") or 1)
+    most = max(1, math.floor(float(jobs.get("max_vcpus") or per_worker) / per_worker))
+    return min(request.total, most, batch.MOST_WORKERS, request.workers or batch.MOST_WORKERS)
+
+
+def submit(
+    request: Request,
+    site: Site,
+    now: datetime | None = None,
+    token: Callable[[], str] = ids.token,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Make the run and start its workers; the run's id.
+
+    Raises:
+        AwsrunError: AWS refuses a step.  A run that was written already says so, with the command that goes on.
+    """
+    cloud, jobs = site.live()
+    at = now or datetime.now(timezone.utc)
+    code = request.archive.zipped()
+    if not _exists(cloud, jobs["bucket"], code.key):
+        _put(cloud, jobs["bucket"], code.key, code.data)
+    workers = fitting(request, jobs)
+    whole = Run(
+        run="",
+        job=request.archive.job,
+        function=request.job.entry,
+        space=request.space,
+        total=request.total,
+        seed=request.seed,
+        metric=request.job.metric or "",
+        mode=request.job.mode,
+        code_key=code.key,
+        code_hash=code.sha256,
+        requirements=request.requirements,
+        bucket=str(jobs["bucket"]),
+        log_group=str(jobs.get("log_group") or ""),
+        limits=replace(request.limits, workers=workers),
+        provenance=provenance(request.archive),
+        submitted_at=at.isoformat(timespec="seconds"),
+    )
+    run = _create(site, whole, request, at, token)
+    launch.workers(site, run, workers, sleep=sleep)
+    return run.run
+
+
+def provenance(archive: pack.Archive) -> dict[str, Any]:
+    """Where the code came from and who submitted it."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # no such user on this machine, as in some containers
+        user = ""
+    return {
+        "commit": archive.commit,
+        "dirty": list(archive.dirty[:100]),
+        "user": user,
+        "python": platform.python_version(),
+        "awsrun": __version__,
+    }
+
+
+def _create(site: Site, whole: Run, request: Request, at: datetime, token: Callable[[], str]) -> Run:
+    """Write the run's record under an id that nobody has."""
+    cloud, jobs = site.live()
+    while True:
+        run = replace(whole, run=ids.new(request.archive.job, at, token()))
+        if request.inputs:
+            keys = {"key": f"awsrun/inputs/{run.run}.jsonl", "index": f"awsrun/inputs/{run.run}.index"}
+            _put(cloud, jobs["bucket"], keys["key"], request.inputs.lines)
+            _put(cloud, jobs["bucket"], keys["index"], request.inputs.index)
+            run = replace(run, space={**request.space, "inputs": keys})
+        if site.store.create(run):
+            return run
+
+
+def _exists(cloud: Cloud, bucket: str, key: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        cloud.read("s3").head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if code_of(error) in _MISSING:
+            return False
+        raise
+    return True
+
+
+def _put(cloud: Cloud, bucket: str, key: str, data: bytes) -> None:
+    """A put of the same bytes may be repeated, so the client that repeats does it."""
+    cloud.read("s3").put_object(Bucket=bucket, Key=key, Body=data)

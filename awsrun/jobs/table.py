@@ -1,0 +1,76 @@
+"""A run's trials as rows: one per trial, its parameters and results as columns."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+from awsrun.worker.records import TrialRecord
+from awsrun.worker.runs import Run
+
+
+def record(trial: TrialRecord) -> dict[str, Any]:
+    """A trial as ``results --json`` prints it."""
+    return {
+        "n": trial.n,
+        "params": dict(trial.params),
+        "state": trial.state,
+        "attempt": trial.attempt,
+        "result": trial.result,
+        "seconds": trial.seconds,
+    }
+
+
+def best_first(run: Run, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """By the run's metric; trials without a value after those with one, by number."""
+    sign = -1 if run.mode == "max" else 1
+
+    def rank(trial: TrialRecord) -> tuple[bool, float, int]:
+        known = trial.value is not None and trial.value == trial.value
+        return not known, sign * trial.value if known and trial.value is not None else 0.0, trial.n
+
+    return sorted(trials, key=rank)
+
+
+def varied(run: Run) -> list[str]:
+    """The parameters that differ between trials, in the user's order."""
+    return [*(run.space.get("axes") or {}), *(run.space.get("ranges") or {})]
+
+
+def row(trial: TrialRecord) -> dict[str, Any]:
+    """One flat row: n, parameters, results, state, attempt, seconds, error; a result named like one gets a prefix."""
+    result = (
+        trial.result if isinstance(trial.result, dict) else {} if trial.result is None else {"result": trial.result}
+    )
+    taken = {"n", "state", "attempt", "seconds", "error", *trial.params}
+    results = {f"result_{name}" if name in taken else name: value for name, value in result.items()}
+    return {
+        "n": trial.n,
+        **trial.params,
+        **results,
+        "state": trial.state,
+        "attempt": trial.attempt,
+        "seconds": trial.seconds,
+        "error": error_line(trial),
+    }
+
+
+def error_line(trial: TrialRecord) -> str:
+    """Why a trial failed, in one line; empty if it did not."""
+    error = trial.error or {}
+    if not error:
+        return ""
+    where = f" ({error['file']}:{error['line']})" if error.get("file") else ""
+    said = ": ".join(str(error[key]).split("\n")[0] for key in ("type", "message") if error.get(key))
+    return f"{said or 'failed'}{where}"
+
+
+def write_csv(file: TextIO, trials: Sequence[TrialRecord]) -> None:
+    """The rows as CSV, with every column that any of them has."""
+    rows = [row(trial) for trial in trials]
+    last = ("state", "attempt", "seconds", "error")
+    names = dict.fromkeys(name for found in rows for name in found if name not in last)
+    writer = csv.DictWriter(file, [*names, *last], restval="")
+    writer.writeheader()
+    writer.writerows(rows)
