@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import signal
 import sys
@@ -12,8 +11,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from werkzeug.serving import BaseWSGIServer, make_server
-
 import awsrun
 from awsrun.local import state
 from awsrun.local.state import HOST, Files, Server
@@ -21,45 +18,50 @@ from awsrun.local.state import HOST, Files, Server
 
 def serve(data: Path, port: int | None) -> int:
     """Serve ``data`` until SIGTERM or SIGINT; returns the exit code."""
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-
-    files = Files(data)
+    began = time.monotonic()
+    files = Files(data.absolute())
     files.make()
+    os.chdir(files.data)
     lock = files.server_lock.open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    moto = DomainDispatcherApplication(create_backend_app)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # a server that was killed may have left a child that still writes a snapshot
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
 
-    def app(environ: dict[str, Any], start_response: Any) -> Any:
-        if environ["PATH_INFO"] == "/_awsrun/health":
-            start_response("200 OK", [("Content-Type", "application/json")])
-            return [json.dumps({"pid": os.getpid()}).encode()]
-        return moto(environ, start_response)
+    from awsrun.local.app import Application
+    from awsrun.local.emulator import Moto
+    from awsrun.local.world import World
+
+    world = World(files.store, Moto(), [])
+    replayed = world.recover()
+    app = Application(world.perform, {"data": str(files.data), "version": awsrun.__version__, "strict": False})
+    http = _listen(app, state.last_port(files) if port is None else port, fixed=bool(port))
+    endpoint = f"http://{HOST}:{http.port}"
+    threading.Thread(target=http.serve_forever, daemon=True, name="http").start()
+    world.keep()
+    state.write(files, Server(os.getpid(), http.port, endpoint, time.time(), awsrun.__version__))
+    took = time.monotonic() - began
+    print(f"{time.strftime('%F %T')} listening at {endpoint} after {took:.2f} s, {replayed} records replayed", flush=True)
+    ended.wait()
+    world.close()
+    files.server.unlink(missing_ok=True)
+    print(f"{time.strftime('%F %T')} stopped", flush=True)
+    os._exit(0)  # what is written is written; threads in the middle of a call wait for a lock that nobody opens
+
+
+def _listen(app: Any, port: int, fixed: bool) -> Any:
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
+    from werkzeug.serving import make_server
 
     class Handler(MotoRequestHandler):
         disable_nagle_algorithm = True
 
         def log(self, *args: Any) -> None:
-            pass
+            """Say nothing: a line per call would fill the disk."""
 
-    http = _listen(app, Handler, state.last_port(files) if port is None else port, fixed=bool(port))
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    threading.Thread(target=http.serve_forever, daemon=True, name="http").start()
-    state.write(
-        files,
-        Server(os.getpid(), http.port, f"http://{HOST}:{http.port}", time.time(), awsrun.__version__),
-    )
-    ended.wait()
-    files.server.unlink(missing_ok=True)
-    return 0
-
-
-def _listen(app: Any, handler: Any, port: int, fixed: bool) -> BaseWSGIServer:
     try:
-        return make_server(HOST, port, app, threaded=True, request_handler=handler)
-    except (OSError, SystemExit):
+        return make_server(HOST, port, app, threaded=True, request_handler=Handler)
+    except (OSError, SystemExit):  # werkzeug exits where the port is taken
         if fixed:
-            print(f"port {port} is taken", file=sys.stderr)
-            raise
-        return make_server(HOST, 0, app, threaded=True, request_handler=handler)
+            sys.exit(f"port {port} is taken; another: awsrun local start --port P")
+        return make_server(HOST, 0, app, threaded=True, request_handler=Handler)

@@ -1,0 +1,111 @@
+"""The whole state of moto and of our own services as one pickle, written and read by this user alone.
+
+Everything goes into one pickle because backends point into one another.  What cannot be pickled and holds no state
+(locks, the dictionaries that moto keeps its backends in) is written as a recipe.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import pickle
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from awsrun.local.blobs import Blobs, Value
+
+FORMAT = 1
+_LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
+
+
+class _Writer(pickle.Pickler):
+    def __init__(self, file: Any) -> None:
+        super().__init__(file, protocol=5)
+        self.blobs: set[str] = set()
+
+    def reducer_override(self, value: Any) -> Any:
+        kind = type(value)
+        if kind in _LOCKS:
+            return _LOCKS[kind], ()
+        if kind.__name__ == "BackendDict":
+            return _backends, (value.service_name,)
+        if kind.__name__ == "AccountSpecificBackend":
+            return _account, (value.service_name, value.account_id)
+        return NotImplemented
+
+    def persistent_id(self, value: Any) -> Any:
+        if type(value) is Value:
+            name, small = value.__getstate__()
+            if name is not None:
+                self.blobs.add(name)
+            return name, small
+        return None
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, file: Any, blobs: Blobs) -> None:
+        super().__init__(file)
+        self._blobs = blobs
+
+    def persistent_load(self, pid: Any) -> Value:
+        value = Value(self._blobs)
+        value.name, value._small = pid
+        return value
+
+
+def _backends(service: str) -> Any:
+    from moto.backends import get_backend
+
+    return get_backend(service)
+
+
+def _account(service: str, account: str) -> Any:
+    return _backends(service)[account]
+
+
+def dump(extras: dict[str, Any]) -> tuple[bytes, set[str]]:
+    """The state as bytes, and the blobs it names.  Call it with the world's lock held, or in a forked child.
+
+    Raises:
+        Exception: whatever pickle raises when some service of moto holds what it cannot take.
+    """
+    from moto.core.base_backend import BackendDict
+
+    file = io.BytesIO()
+    writer = _Writer(file)
+    moto = {
+        known.service_name: {account: dict(regions) for account, regions in known.items()}
+        for known in BackendDict._instances
+    }
+    writer.dump({"format": FORMAT, "python": sys.version_info[:2], "moto": moto, "extras": extras})
+    return file.getvalue(), writer.blobs
+
+
+def load(path: Path, blobs: Blobs) -> dict[str, Any]:
+    """Put the state of ``path`` in place; returns the extras it was written with."""
+    gc.disable()  # nothing of what is made here is garbage: the collector would only walk it again and again
+    try:
+        with path.open("rb") as file:
+            found: dict[str, Any] = _Reader(file, blobs).load()
+    finally:
+        gc.enable()
+    for service, accounts in found["moto"].items():
+        for account, regions in accounts.items():
+            kept = _account(service, account)
+            for region, backend in regions.items():
+                kept[region] = backend
+    gc.freeze()
+    extras: dict[str, Any] = found["extras"]
+    return extras
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a snapshot aside, then move it into place: a reader finds a whole one or none."""
+    fresh = path.with_suffix(".tmp")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    fresh.replace(path)

@@ -1,0 +1,236 @@
+"""The state of the embedded cloud, and how it survives: a snapshot, and a journal of what changed since.
+
+Calls are carried out one at a time under one lock, with the clock frozen and the randomness seeded (see `clock`), and a
+successful change is in the journal before its answer leaves.  A snapshot is pickled by a forked child while calls go
+on.  Generation N is ``snapshot-N`` (the state when ``journal-N`` began) and ``journal-N``; starting N+1 begins with its
+journal, so that at any moment the newest snapshot and the journals from its number on are the whole state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from awsrun.local import clock, journal, snapshot
+from awsrun.local.blobs import LARGE, Blobs
+from awsrun.local.calls import Call, Reply
+from awsrun.local.journal import Journal
+
+REST = 5.0  # seconds between snapshots while calls come in, as long as they cost little
+BACKLOG = 0.6  # seconds of work in the journal, after which a snapshot comes at once: replaying costs about the same
+
+
+class Service(Protocol):
+    """An AWS service of our own, beside moto's.  All methods are called with the world's lock held."""
+
+    name: str
+
+    def handle(self, call: Call) -> Reply | None:
+        """Answer a call, or None where it is not for this service."""
+
+    def apply(self, event: tuple[Any, ...]) -> None:
+        """Take in something that happened outside of any call (a job ended).  Replayed after a restart."""
+
+    def state(self) -> Any:
+        """What goes into a snapshot; picklable."""
+
+    def restore(self, state: Any) -> None:
+        """Continue from `state`."""
+
+
+class World:
+    """Carries out calls and remembers them.
+
+    Args:
+        folder: for snapshots, journals and blobs.
+        moto: answers what is for no service of ours.
+        services: by their order.
+    """
+
+    def __init__(self, folder: Path, moto: Callable[[Call], Reply], services: list[Service]) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.lock = threading.RLock()
+        self.folder = folder
+        self.blobs = Blobs(folder / "blobs")
+        self._moto = moto
+        self._services = {service.name: service for service in services}
+        self._id = _world_id(folder / "world")
+        self._sequence = 0
+        self._generation = 0
+        self._journal: Journal | None = None
+        self._rotated = 0.0  # POSIX seconds
+        self._cost = 0.0
+        self._due = threading.Event()
+        self._changed = threading.Event()
+
+    def perform(self, call: Call) -> Reply:
+        """Carry out one call; when this returns, a change survives the death of the process."""
+        blob = self.blobs.put(call.body) if call.changes and len(call.body) > LARGE else None
+        with self.lock:
+            if not call.changes:
+                return self._answer(call)
+            began = time.perf_counter()
+            self._sequence += 1
+            at = time.time()
+            with clock.moment(at, f"{self._id}:{self._sequence}"):
+                reply = self._answer(call)
+            if reply.status < 400:
+                body = call.body if blob is None else None
+                self._append(("call", self._sequence, at, call.environ, body, blob), time.perf_counter() - began)
+            return reply
+
+    def happened(self, service: str, event: tuple[Any, ...]) -> None:
+        """Record that something happened in one of our services, and let it take it in."""
+        with self.lock:
+            began = time.perf_counter()
+            self._services[service].apply(event)
+            self._append(("event", service, event), time.perf_counter() - began)
+
+    def recover(self) -> int:
+        """Load the newest snapshot and replay what came after; returns the number of records replayed."""
+        generations = _numbers(self.folder, "snapshot-", ".pickle")
+        self._generation = max(generations, default=0)
+        if generations:
+            extras = snapshot.load(self._snapshot(self._generation), self.blobs)
+            self._sequence = extras.pop("sequence")
+            for name, state in extras.items():
+                self._services[name].restore(state)
+        journals = sorted(number for number in _numbers(self.folder, "journal-", ".log") if number >= self._generation)
+        replayed = 0
+        for number in journals:
+            for record in journal.read(self._path(number)):
+                self._replay(record)
+                replayed += 1
+        self._generation = max([self._generation, *journals]) + (1 if journals or generations else 0)
+        self._journal = Journal(self._path(self._generation))
+        self._cost = 0.001 * replayed
+        if replayed:
+            self._changed.set()
+        return replayed
+
+    def keep(self) -> None:
+        """Write snapshots in the background, for as long as the process lives."""
+        threading.Thread(target=self._keep, daemon=True, name="snapshots").start()
+
+    def close(self) -> None:
+        """Write a last snapshot; the lock is never let go of again, so that nothing changes after it."""
+        self.lock.acquire()
+        if self._journal is not None and self._journal.count:
+            self._rotate()
+            self._finish(self._generation, self._write(self._generation))
+
+    def _answer(self, call: Call) -> Reply:
+        for service in self._services.values():
+            reply = service.handle(call)
+            if reply is not None:
+                return reply
+        return self._moto(call)
+
+    def _append(self, record: tuple[Any, ...], cost: float) -> None:
+        assert self._journal is not None, "recover() comes first"
+        self._journal.append(record)
+        self._cost += cost
+        self._changed.set()
+        if self._cost > BACKLOG:
+            self._due.set()
+
+    def _replay(self, record: tuple[Any, ...]) -> None:
+        if record[0] == "event":
+            self._services[record[1]].apply(record[2])
+            return
+        _, sequence, at, environ, body, blob = record
+        self._sequence = sequence
+        call = Call(environ, self.blobs.get(blob) if blob else body)
+        with clock.moment(at, f"{self._id}:{sequence}"):
+            reply = self._answer(call)
+        if reply.status >= 400:
+            print(f"replayed {call.method} {call.path} {call.action}: {reply.status} {reply.content[:200]!r}")
+
+    def _keep(self) -> None:
+        rest = REST
+        while True:
+            self._changed.wait()
+            self._due.wait(rest)
+            began = time.monotonic()
+            try:
+                self._snapshot_in_child()
+                rest = max(REST, 10 * (time.monotonic() - began))
+            except OSError:
+                traceback.print_exc()
+                rest = min(10 * rest, 600.0)
+
+    def _snapshot_in_child(self) -> None:
+        with self.lock:
+            self._rotate()
+            generation = self._generation
+            child = os.fork()
+            if child == 0:
+                self._child(generation)
+        _, status = os.waitpid(child, 0)
+        if status != 0:
+            raise OSError(f"the snapshot was not written (status {status}); the journals stay")
+        self._finish(generation, set(self._used(generation).read_text().split()))
+
+    def _child(self, generation: int) -> None:
+        """In the forked child, where only this thread is left: write and go, whatever happens."""
+        code = 1
+        try:
+            self._used(generation).write_text("\n".join(self._write(generation)))
+            code = 0
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.write(2, traceback.format_exc().encode())
+        finally:
+            os._exit(code)
+
+    def _rotate(self) -> None:
+        """Start the next generation's journal; the state right now is what its snapshot has to hold."""
+        assert self._journal is not None
+        self._changed.clear()
+        self._due.clear()
+        fresh = Journal(self._path(self._generation + 1))
+        self._journal.close()
+        self._journal, self._generation, self._cost = fresh, self._generation + 1, 0.0
+        self._rotated = time.time()
+
+    def _write(self, generation: int) -> set[str]:
+        extras = {name: service.state() for name, service in self._services.items()}
+        content, used = snapshot.dump({"sequence": self._sequence, **extras})
+        snapshot.write(self._snapshot(generation), content)
+        return used
+
+    def _finish(self, generation: int, used: set[str]) -> None:
+        """The snapshot is in place: what came before it is not needed any more."""
+        for name, ending in (("snapshot-", ".pickle"), ("journal-", ".log"), ("used-", ".txt")):
+            for number in _numbers(self.folder, name, ending):
+                if number < generation:
+                    (self.folder / f"{name}{number}{ending}").unlink(missing_ok=True)
+        self.blobs.sweep(used, self._rotated)
+
+    def _path(self, generation: int) -> Path:
+        return self.folder / f"journal-{generation}.log"
+
+    def _snapshot(self, generation: int) -> Path:
+        return self.folder / f"snapshot-{generation}.pickle"
+
+    def _used(self, generation: int) -> Path:
+        return self.folder / f"used-{generation}.txt"
+
+
+def _world_id(path: Path) -> str:
+    """Differs between data folders, so that two clouds do not make the same ids."""
+    if not path.exists():
+        path.write_text(uuid.uuid4().hex)
+    return path.read_text()
+
+
+def _numbers(folder: Path, prefix: str, ending: str) -> list[int]:
+    names = (path.name for path in folder.iterdir())
+    return [int(n[len(prefix) : -len(ending)]) for n in names if n.startswith(prefix) and n.endswith(ending)]
