@@ -41,6 +41,7 @@ class _Convergence:
         self._sent: dict[str, int] = {}  # differences that an update was sent for -> how often
         self._last = ""
         self._since = self._clock.monotonic()  # the last thing that was done
+        self._missed: float | None = None  # since when AWS says that something is not there
         self._moved = False  # it went through another phase since
 
     def run(self) -> Seen[Any]:
@@ -92,10 +93,21 @@ class _Convergence:
             self._last = ""  # it may not have arrived: the same again, if the difference is still there
             self._waiting.on(f"an answer: {error}")
             self._pauses.pause()
-        except Gone:
-            self._fresh = False
+        except Gone as error:
+            self._not_there(error)
+            return
         self._since = self._clock.monotonic()
         self._pauses.reset()
+
+    def _not_there(self, error: Gone) -> None:
+        """AWS did not find it, or something that it is to have: what was just made may need a moment to be known."""
+        self._last = ""
+        self._sent.clear()
+        self._missed = self._clock.monotonic() if self._missed is None else self._missed
+        if error.__cause__ is not None and self._clock.monotonic() - self._missed > self._timing.visible:
+            raise error.__cause__
+        self._waiting.on("AWS to find what was just made")
+        self._pauses.pause()
 
     def _absent(self) -> None:
         gone = AwsrunError(f"{self._id} is gone", "it was deleted meanwhile, or AWS lost it", "run the same again")

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from awsrun.aws import tags
 from awsrun.aws.errors import AwsrunError, code_of, matches
 from awsrun.aws.names import digest
-from awsrun.reconcile.calls import Uncertain
+from awsrun.reconcile.calls import Gone, Uncertain
 from awsrun.reconcile.clock import Pauses
 from awsrun.reconcile.decide import owner_tags
 from awsrun.reconcile.graph import Node
@@ -60,8 +61,17 @@ class Creator:
         if not found:
             self._table.remember(intent)
             found = self._send(kind, node, wanted, intent)
+            self._mark(kind, node, intent, found)
         self._table.remember(replace(intent, id=found))
         return found
+
+    def _mark(self, kind: Kind[Any, Any], node: Node, intent: Intent, id: str) -> None:
+        """Owner tags go on in the create call; where a cloud dropped them (emulators do) they are set again, because
+        they are all that it will be found by."""
+        if kind.identity == "name" and not any(f.id == id for f in self._find(kind, {id})):
+            marks = {**owner_tags(self._table.stack, node), tags.NONCE: intent.nonce}
+            with suppress(Gone):  # it does not show yet, and so neither do its tags
+                self._calls.write(kind, "tag", lambda: kind.tag(id, marks, ()))
 
     # -- what earlier runs left ---------------------------------------------------------------------------------------
 
