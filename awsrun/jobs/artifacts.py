@@ -8,6 +8,7 @@ from pathlib import Path
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs.site import Site
+from awsrun.worker.objects import artifact_key
 from awsrun.worker.records import TrialRecord
 from awsrun.worker.runs import Run
 
@@ -44,5 +45,5 @@ class Artifact:
 def of(site: Site, run: Run, trial: TrialRecord) -> list[Artifact]:
     """The files of a trial's committed attempt, by name."""
     cloud, _ = site.live()
-    prefix = f"{run.run}/{trial.n}/{trial.attempt}/"
+    prefix = artifact_key(run.run, trial.n, trial.attempt)
     return [Artifact(name, size, run.bucket, prefix + name, cloud) for name, size in sorted(trial.artifacts.items())]

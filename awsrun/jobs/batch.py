@@ -61,7 +61,6 @@ def start(
     name: str,
     workers: int,
     command: Sequence[str],
-    environment: Mapping[str, str],
     tags: Mapping[str, str],
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
@@ -78,10 +77,7 @@ def start(
         "jobName": name,
         "jobQueue": queue,
         "jobDefinition": definition,
-        "containerOverrides": {
-            "command": list(command),
-            "environment": [{"name": key, "value": value} for key, value in environment.items()],
-        },
+        "containerOverrides": {"command": list(command)},
         "retryStrategy": {"attempts": ATTEMPTS},
         "tags": dict(tags),
     }

@@ -10,6 +10,7 @@ from awsrun.aws.errors import AwsrunError
 from awsrun.aws.tags import STACK
 from awsrun.jobs import batch
 from awsrun.jobs.site import Site
+from awsrun.worker import bootstrap
 from awsrun.worker.runs import Run
 
 RUN_TAG = "awsrun:run"
@@ -43,8 +44,7 @@ def workers(
             jobs["definition"],
             name,
             count,
-            command(),
-            environment(site, run, first_slot),
+            command(site, run, first_slot),
             {STACK: site.stack, RUN_TAG: run.run},
             sleep,
         )
@@ -65,21 +65,8 @@ def job_ids(run: Run) -> list[str]:
     return [str(group["job"]) for group in run.engine.get("groups", ())]
 
 
-def command() -> list[str]:
-    """What the container runs: fetch the archive, then the worker in it."""
-    from awsrun.worker import bootstrap
-
-    return bootstrap.command()
-
-
-def environment(site: Site, run: Run, first_slot: int) -> dict[str, str]:
-    """What the bootstrap and the worker need to find their run."""
+def command(site: Site, run: Run, first_slot: int) -> list[str]:
+    """What the container runs: fetch the run's archive, then the worker in it."""
     cloud, jobs = site.live()
-    found = {
-        "AWSRUN_RUN": run.run,
-        "AWSRUN_TABLE": str(jobs["table"]),
-        "AWSRUN_BUCKET": str(jobs["bucket"]),
-        "AWSRUN_CODE": run.code_key,
-        "AWSRUN_SLOT": str(first_slot),
-    }
-    return found | ({"AWS_DEFAULT_REGION": cloud.region} if cloud.region else {})
+    table = str(jobs["table"])
+    return bootstrap.command(run.bucket, run.code_key, run.code_hash, run.run, table, cloud.region, first_slot)

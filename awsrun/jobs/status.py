@@ -24,6 +24,7 @@ class Status:
         counts: trial state -> how many, of those that have started.
         pending: trials that have not started.
         workers: stage -> how many, for a run that is not over.
+        fixed: parameters that are the same for every trial.
         eta: seconds left by the trials so far; None while unknown.
         seconds: what the trials took together.
         reasons: why workers wait or failed, as Batch says it.
@@ -40,6 +41,7 @@ class Status:
     workers: Mapping[str, int] = field(default_factory=dict)
     best: Best | None = None
     metric: str = ""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     eta: float | None = None
     seconds: float = 0.0
     reasons: Sequence[str] = ()
@@ -111,6 +113,7 @@ def derive(run: Run, tally: Tally, stages: Stages, now: float, submitted: float)
         workers={} if run.state in FINAL else stages.counts,
         best=tally.best,
         metric=run.metric,
+        fixed=run.fixed,
         eta=_eta(run, tally, stages) if state == "running" else None,
         seconds=round(tally.seconds, 3),
         reasons=() if run.state in FINAL else stages.reasons,

@@ -1,0 +1,137 @@
+"""Following a run on the terminal: one line that changes, or a line per change where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from awsrun.cli.output import say
+
+if TYPE_CHECKING:
+    from awsrun.jobs.run import Run
+    from awsrun.jobs.status import Status
+
+_STAGES = {
+    "submitted": "submitted",
+    "waiting": "waiting for capacity",
+    "starting": "starting",
+    "running": "running",
+    "failed": "failed",
+}
+_USUAL = {"waiting": "usually 1-5 min on AWS", "starting": "usually 1-3 min on AWS"}
+
+
+def follow(run: Run) -> int:
+    """Show progress until the run is over; the exit code.  Ctrl-C leaves the run going."""
+    line = _Line(sys.stderr.isatty())
+    try:
+        status = run.wait(progress=lambda status: line.show(brief(status)))
+    except KeyboardInterrupt:
+        line.end()
+        say(f"{run.id} goes on without this terminal")
+        say(f"  follow it: awsrun show {run.id} --watch\n  stop it:   awsrun cancel {run.id}")
+        return 130
+    line.end()
+    conclude(status)
+    return 0 if status.state == "done" and not status.failed else 1
+
+
+def brief(status: Status) -> str:
+    """A run in one line: ``4/9 done, 2 running, best 95.9 % (lr=0.1), 20 s left``."""
+    parts = [f"{status.done:,}/{status.total:,} done"]
+    parts += [
+        f"{number:,} {name}" for name, number in (("running", status.running), ("failed", status.failed)) if number
+    ]
+    if not status.counts and status.workers:
+        parts = [
+            f"{number:,} worker{'s' * (number > 1)} {_STAGES[s]}"
+            for s, number in status.workers.items()
+            if s in _STAGES
+        ]
+        parts += [f"({hint})" for stage, hint in _USUAL.items() if stage in status.workers and not status.counts]
+    if status.best:
+        parts.append(
+            f"best {measured(status.metric, status.best.value)} ({parameters(status.best.params, status.fixed)})"
+        )
+    if status.eta:
+        parts.append(f"about {lasting(status.eta)} left")
+    return f"{status.run}: {', '.join(parts)}"
+
+
+def conclude(status: Status) -> None:
+    """Say how it ended, why, and what to type next."""
+    colours = {"done": "green", "running": None, "retrying": None}
+    say(click.style(f"{status.run} is {status.state}", fg=colours.get(status.state, "red")) + f": {counted(status)}")
+    for reason in status.reasons:
+        say(f"  Batch says: {reason}")
+    if status.error:
+        say(str(status.error.get("traceback") or status.error.get("message") or "").rstrip())
+    if status.hint:
+        say(f"→ {status.hint}")
+
+
+def counted(status: Status) -> str:
+    """``7 done, 1 failed, 1 pending``."""
+    words = {"run": "running", "retry": "waiting to run again"}
+    counts = [(words.get(state, state), number) for state, number in status.counts.items()]
+    parts = [f"{number:,} {word}" for word, number in [*counts, ("pending", status.pending)] if number]
+    return ", ".join(parts) or "nothing has started"
+
+
+def workers(counts: Mapping[str, int]) -> str:
+    """Workers by stage."""
+    shown = [f"{number:,} {_STAGES[stage]}" for stage, number in counts.items() if stage in _STAGES]
+    return ", ".join(shown) or "none"
+
+
+def measured(metric: str, value: float) -> str:
+    """A metric's value as a person writes it: 0.9912 of an accuracy is 99.1 %."""
+    from awsrun.jobs.style import scale_of
+
+    return scale_of(metric, [value]).text(value)
+
+
+def parameters(params: Mapping[str, Any], fixed: Mapping[str, Any] | None = None) -> str:
+    """``lr=0.1, momentum=0.5``, without what is the same for all."""
+    from awsrun.jobs.style import short
+
+    return ", ".join(f"{name}={short(value)}" for name, value in params.items() if name not in (fixed or {}))
+
+
+def lasting(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+class _Line:
+    """The last line of the terminal; elsewhere each change is a line of its own."""
+
+    def __init__(self, terminal: bool) -> None:
+        self._terminal = terminal
+        self._last = ""
+
+    def show(self, text: str) -> None:
+        if text == self._last:
+            return
+        self._last = text
+        if self._terminal:
+            click.echo(f"\r\x1b[2K{text[: _width() - 1]}", nl=False, err=True)
+        else:
+            say(text)
+
+    def end(self) -> None:
+        if self._terminal and self._last:
+            click.echo(err=True)
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns

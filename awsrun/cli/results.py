@@ -1,0 +1,125 @@
+"""``awsrun results`` and ``awsrun plot``: what came out."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from awsrun.cli.output import common, connect, context_option, emit, say
+from awsrun.cli.runs import stack_option
+
+if TYPE_CHECKING:
+    from awsrun.jobs.run import Run
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV on stdout, every parameter and result a column.")
+@click.option("-n", "limit", type=int, default=100, show_default=True, help="Rows of the table at most.")
+@stack_option
+@common
+def results(run: str, as_csv: bool, limit: int, stack: str | None, context: str | None, as_json: bool) -> None:
+    """Print the trials of RUN, best first; those that have not started are counted.
+
+    \b
+      awsrun results last
+      awsrun results mnist-1123-1432-k3f --csv > sweep.csv
+      awsrun results last --json | jq .best.params
+
+    Works while the run goes on, and after its stack was torn down.
+    """
+    from awsrun.jobs.run import Run
+    from awsrun.jobs.table import best_first, write_csv
+
+    if as_csv and as_json:
+        raise click.UsageError("choose one of --csv and --json")
+    found = Run(run, stack=stack, cloud=connect(context))
+    if as_json:
+        emit(found.summary())
+    elif as_csv:
+        write_csv(sys.stdout, best_first(found.record, found.trials()))
+    else:
+        _table(found, limit)
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.argument("trial", type=int, required=False)
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The picture (default: RUN.png).")
+@click.option("-x", help="Parameter of the rows, or of the axis.")
+@click.option("-y", help="Parameter of the columns.")
+@stack_option
+@context_option
+def plot(
+    run: str,
+    trial: int | None,
+    output: str | None,
+    x: str | None,
+    y: str | None,
+    stack: str | None,
+    context: str | None,
+) -> None:
+    """Draw RUN: a heat map for two grid parameters, a line for one, a scatter for a random search.
+
+    \b
+      awsrun plot last -o heatmap.png
+      awsrun plot last 3 -o curves.png        one trial's losses and accuracies by epoch
+      awsrun plot last -x lr -y momentum      with more than two parameters: the best of the rest in each cell
+
+    PNG, SVG or PDF, by the file's suffix.
+    """
+    from awsrun.aws.errors import AwsrunError
+    from awsrun.jobs.run import Run
+
+    found = Run(run, stack=stack, cloud=connect(context))
+    try:
+        figure = found.plot(x, y, trial=trial)
+    except ModuleNotFoundError as error:
+        raise AwsrunError(f"drawing needs {error.name}", hint="pip install 'awsrun-jobs[jobs]'") from error
+    path = output or (f"{found.id}.png" if trial is None else f"{found.id}-{trial}.png")
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise AwsrunError(f"cannot write {path}", str(error), "-o picture.png, .svg or .pdf") from error
+    click.echo(path)
+
+
+def _table(run: Run, limit: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from awsrun.cli.follow import counted, lasting, measured
+    from awsrun.jobs.style import short
+    from awsrun.jobs.table import best_first, error_line, varied
+
+    record, status = run.record, run.status(diagnose=False)
+    trials = best_first(record, run.trials())
+    names = varied(record) or list(dict.fromkeys(name for trial in trials for name in trial.params))
+    metric = record.metric or "result"
+    table = Table("trial", *names, metric, "state", "attempt", "time", box=None, header_style="bold")
+    for name in ("trial", metric, "attempt", "time"):
+        next(column for column in table.columns if column.header == name).justify = "right"
+    failures = []
+    for i, trial in enumerate(trials[:limit]):
+        if record.metric:
+            value = measured(metric, trial.value) if trial.value is not None else ""
+        else:
+            value = short(trial.result) if trial.result is not None else ""
+        cells = [short(trial.params.get(name, "")) for name in names]
+        best = i == 0 and trial.state == "done" and bool(record.metric)
+        colour = "bold green" if best else {"failed": "red", "done": ""}.get(trial.state, "dim")
+        time = lasting(trial.seconds) if trial.ended_ms else ""
+        table.add_row(str(trial.n), *cells, value, trial.state, str(trial.attempt), time, style=colour)
+        if trial.state == "failed":
+            failures.append(f"trial {trial.n}: {error_line(trial)}")
+    if trials:
+        Console().print(table)
+    if len(trials) > limit:
+        say(f"and {len(trials) - limit:,} more: awsrun results {run.id} --csv")
+    for line in failures[:20]:
+        say(click.style(line, fg="red"))
+    say(f"{run.id} is {status.state}: {counted(status)}")
+    if status.hint:
+        say(f"→ {status.hint}")

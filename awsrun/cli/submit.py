@@ -1,0 +1,128 @@
+"""``awsrun submit``: run a Python file once per set of parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from awsrun.cli.complete import stack_names
+from awsrun.cli.output import common, connect, emit, say
+
+if TYPE_CHECKING:
+    from awsrun.jobs.site import Site
+    from awsrun.jobs.submission import Request
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]
+    """``90``, ``90s``, ``30m`` or ``2h``, as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        number, unit = (value[:-1], value[-1]) if value[-1:] in ("s", "m", "h") else (value, "s")
+        try:
+            return float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
+        except ValueError:
+            self.fail(f"{value!r} is no duration; write 90, 90s, 30m or 2h", param, ctx)
+
+
+@click.command()
+@click.argument("job", type=click.Path())
+@click.option("--grid", multiple=True, metavar="NAME=V1,V2", help="Values to combine; the first one turns slowest.")
+@click.option(
+    "--range", "ranges", multiple=True, metavar="NAME=LO..HI[:log]", help="Draw from a range; needs --trials."
+)
+@click.option("--set", "fixed", multiple=True, metavar="NAME=V", help="The same value for every trial.")
+@click.option("--inputs", type=click.Path(), help="A JSON, JSONL or CSV file: one trial per line.")
+@click.option("--search", type=click.Choice(["grid", "random"]), help="Random if there is a --range, else grid.")
+@click.option("--trials", type=int, help="How many to draw in a random search.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the draws and of each trial.")
+@click.option("--workers", type=int, help="At most so many (default: as many as trials and vCPUs allow).")
+@click.option("--retries", type=int, default=0, show_default=True, help="How often a trial that raised is run again.")
+@click.option("--timeout", type=Duration(), default=0.0, help="Per attempt of a trial: 90s, 30m, 2h (default: none).")
+@click.option("--keep-going", is_flag=True, help="Do not end the run when all trials fail alike.")
+@click.option("--requirements", type=click.Path(), help="A requirements file, installed once per worker.")
+@click.option("--stack", shell_complete=stack_names, help="Needed only where several stacks can run jobs.")
+@click.option("--wait", is_flag=True, help="Follow the run until it is over.")
+@click.option("--dry-run", is_flag=True, help="Show what would be packed and run, and do nothing.")
+@common
+def submit(
+    job: str,
+    grid: tuple[str, ...],
+    ranges: tuple[str, ...],
+    fixed: tuple[str, ...],
+    inputs: str | None,
+    stack: str | None,
+    wait: bool,
+    dry_run: bool,
+    context: str | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Run the Python file JOB once per set of parameters, on the workers of a stack.
+
+    \b
+      awsrun submit jobs/mnist.py --grid lr=0.1,0.01,0.001 --grid momentum=0.5,0.1 --wait
+      awsrun submit jobs/mnist.py --range lr=1e-4..1e-1:log --trials 20 --seed 7
+      awsrun submit jobs/qa.py --inputs questions.jsonl
+      awsrun submit jobs/mnist.py --set lr=0.1 --dry-run
+
+    The parameters and their types are those of the job's function; what does not fit is refused before anything is
+    called.  The run goes on by itself: this machine may be switched off.  Prints the run's id.
+
+    Exit code with --wait: 0 every trial is done, 1 some failed.
+    """
+    from awsrun.jobs import spaces, submission
+    from awsrun.jobs.site import open_site
+
+    request = submission.prepare(
+        job,
+        {name: spaces.listed(text) for name, text in spaces.pairs(grid, "--grid").items()},
+        {name: spaces.interval(name, text) for name, text in spaces.pairs(ranges, "--range").items()},
+        spaces.pairs(fixed, "--set"),
+        inputs,
+        **options,
+    )
+    cloud = connect(context)
+    site = open_site(cloud, stack)
+    free = "free" if cloud.context.name == "local" else "cost: see the stack's price per hour"
+    workers = submission.fitting(request, site.jobs or {})
+    say(f"{spaces.describe(request.space)} of {job}, {workers:,} worker{'s' * (workers > 1)}, {free}")
+    if request.archive.warning:
+        say(click.style(request.archive.warning, fg="yellow"))
+    if dry_run:
+        _show(request, workers, as_json)
+        return 0
+    run = submission.submit(request, site)
+    if as_json:
+        emit({"run": run})
+    else:
+        click.echo(run)
+    if wait:
+        return _wait(run, site)
+    say(f"it goes on by itself; to follow it: awsrun show {run} --watch")
+    return 0
+
+
+def _wait(run: str, site: Site) -> int:
+    from awsrun.cli.follow import follow
+    from awsrun.jobs.run import Run
+
+    return follow(Run(run, stack=site.stack, cloud=site.cloud))
+
+
+def _show(request: Request, workers: int, as_json: bool) -> None:
+    archive = request.archive
+    sizes = {name: path.stat().st_size for name, path in archive.files.items()}
+    if as_json:
+        emit({"run": None, "trials": request.total, "workers": workers, "files": sizes})
+        return
+    click.echo(f"would pack {len(sizes)} files, {archive.size / 1e6:.2f} MB, from {archive.root}:")
+    for name, size in sizes.items():
+        if name.startswith("project/"):
+            click.echo(f"  {name.removeprefix('project/')}  {size:,} bytes")
+    own = sum(name.startswith("awsrun/") for name in sizes)
+    click.echo(f"and awsrun's own worker ({own} files); nothing was uploaded or started")
