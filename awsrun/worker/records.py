@@ -108,7 +108,7 @@ class TrialRecord:
         error: ``{"type", "message", "file", "line", "traceback", "signal", "peak_mib", "import"}``, as far as known.
         losses: the containers that died with this trial.
         failures: how many attempts ended with an error of the job's.
-        since: the attempt that began from nothing (after an error, not after a loss): checkpoints of earlier ones are void.
+        since: the attempt that began from nothing (as after an error); checkpoints of earlier ones are void.
         step: how many steps the latest attempt reported, those before its checkpoint included.
         started_ms, ended_ms: of the latest attempt, by its worker's clock.
         artifacts: file name -> bytes.

@@ -114,7 +114,8 @@ class RunStore(Control):
             losses = tuple(dict.fromkeys((*losses, Me.parse(seen.owner).container)))
         trial = replace(
             seen, state="run", attempt=attempt, owner=str(me), params=params, losses=losses,
-            log_stream=log_stream, started_ms=now_ms, ended_ms=0, step=0, error=None, since=attempt if seen.error else seen.since,
+            since=attempt if seen.error else seen.since, error=None, step=0,
+            log_stream=log_stream, started_ms=now_ms, ended_ms=0,
         )  # fmt: skip
         if len(losses) >= MAX_LOSSES:
             message = f"{len(losses)} workers were lost while they ran this trial ({', '.join(losses)})"

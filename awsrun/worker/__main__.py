@@ -1,0 +1,128 @@
+"""``python -m awsrun.worker --root DIR --run RUN --table TABLE``: one worker, until nothing is left for it to do.
+
+Region, endpoint and credentials come from the environment, as boto3 has them; the slot from
+``AWS_BATCH_JOB_ARRAY_INDEX`` and the start from ``AWS_BATCH_JOB_ATTEMPT``
+(https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from awsrun.worker import dynamodb, space
+from awsrun.worker.bootstrap import PROJECT
+from awsrun.worker.claims import Claims, Identity, Tools
+from awsrun.worker.courier import Courier
+from awsrun.worker.heartbeat import Heartbeat
+from awsrun.worker.nursery import Job, Zygote
+from awsrun.worker.objects import Objects
+from awsrun.worker.records import FINAL, Me, Run
+from awsrun.worker.requirements import install
+from awsrun.worker.store import RunStore
+from awsrun.worker.supervisor import Supervisor
+from awsrun.worker.table import Value
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where this worker is: its slot and start, its log, its job."""
+
+    me: Me
+    log_stream: str
+    job_id: str
+
+    @classmethod
+    def find(cls, env: Mapping[str, str], first_slot: int) -> Place:
+        slot = first_slot + int(env.get("AWS_BATCH_JOB_ARRAY_INDEX", "0"))
+        boot = 1000 * int(env.get("AWS_BATCH_JOB_ATTEMPT", "1"))
+        stream = env.get("AWSRUN_LOG_STREAM") or _log_stream(env.get("ECS_CONTAINER_METADATA_URI_V4", ""))
+        return cls(Me(slot, boot), stream, env.get("AWS_BATCH_JOB_ID", ""))
+
+
+def _log_stream(uri: str) -> str:
+    """The log stream by the container's metadata; "" where there is none (the laptop then asks Batch by job id).
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-response.html
+    """
+    if not uri:
+        return ""
+    try:
+        with urllib.request.urlopen(uri, timeout=2) as answer:
+            options = json.loads(answer.read()).get("LogOptions") or {}
+    except (OSError, ValueError):
+        return ""
+    return str(options.get("awslogs-stream", ""))
+
+
+def main(arguments: list[str]) -> int:
+    """One worker; its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m awsrun.worker")
+    parser.add_argument("--root", type=Path, required=True, help="the unpacked archive")
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--table", required=True)
+    parser.add_argument("--slots", type=int, default=0, help="the first slot of this group of workers")
+    asked = parser.parse_args(arguments)
+    store = RunStore(dynamodb.DynamoTable(dynamodb.client(), asked.table))
+    run = store.run(asked.run)
+    if run is None:
+        print(f"[awsrun] there is no run {asked.run} in table {asked.table}", flush=True)
+        return 1
+    if run.state in FINAL:
+        print(f"[awsrun] run {run.run} is {run.state}", flush=True)
+        return 0
+    place = Place.find(os.environ, asked.slots)
+    info: dict[str, Value] = {
+        "log_stream": place.log_stream,
+        "job_id": place.job_id,
+        "started_ms": time.time_ns() // 1_000_000,
+    }
+    me = store.register(run.run, place.me, info)
+    if me is None:
+        print("[awsrun] a newer start of this worker is there", flush=True)
+        return 0
+    print(f"[awsrun] worker {me} of run {run.run}", flush=True)
+    with tempfile.TemporaryDirectory(prefix=f"awsrun-{me.slot}-") as scratch:
+        return _work(store, run, Identity(me), place, asked, Path(scratch))
+
+
+def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, scratch: Path) -> int:
+    import boto3
+
+    objects = Objects(boto3.client("s3"), run.bucket, run.run)
+    tools = Tools(lambda n: space.params(run.space, run.seed, n, objects.read_range), rng=random.Random())
+    claims = Claims(store, run, who, tools, place.log_stream)
+    root, site = asked.root / PROJECT, scratch / "site"
+    job = Job(root, run.job, run.function)
+    supervisor = Supervisor(run, claims, lambda: Zygote(job, str(site) if run.requirements else ""))
+    signal.signal(signal.SIGTERM, supervisor.terminate)
+    own = RunStore(dynamodb.DynamoTable(dynamodb.client(), asked.table))
+    heartbeat = Heartbeat(own, run.run, who, run.limits.beat, supervisor.tell)
+    heartbeat.start()
+    courier = Courier(store, objects, run.run, claims, supervisor.wake, scratch)
+    try:
+        error = install(root / run.requirements, site) if run.requirements else None
+        if error:
+            print(f"[awsrun] {error['message']}\n{error['traceback']}", flush=True)
+            claims.fail_run(error)
+            return 0
+        return supervisor.work(courier)
+    finally:
+        heartbeat.stop()
+        courier.close()
+        store.leave(run.run, who.me)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

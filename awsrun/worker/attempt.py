@@ -1,0 +1,200 @@
+"""One attempt of a trial as the supervisor sees it: its pipes, what it has said so far, and how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from awsrun.worker import wire
+from awsrun.worker.failures import died
+from awsrun.worker.nursery import Zygote
+from awsrun.worker.records import Report, Run, TrialRecord, better
+from awsrun.worker.space import trial_seed
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A trial that is this worker's, ready to start.
+
+    Attributes:
+        folder: a new one, for all of the attempt's files.
+        restored: the checkpoint that it goes on from, or None.
+    """
+
+    record: TrialRecord
+    folder: Path
+    restored: Path | None = None
+
+    @property
+    def artifacts(self) -> Path:
+        return self.folder / "out"
+
+    def discard(self) -> None:
+        """Remove the attempt's files."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Attempt:
+    """Runs a claimed trial in a zygote.
+
+    Attributes:
+        reports: not yet written to the table.
+        deadline, grace: on the monotonic clock, when it is killed for taking too long, or for not stopping; 0 is never.
+        why: why it was ended from outside: ``timeout``, ``cancelled``, ``released``, ``lost``, or empty.
+    """
+
+    def __init__(self, run: Run, claimed: Claimed, zygote: Zygote) -> None:
+        self.claimed, self.zygote, self._run = claimed, zygote, run
+        self.record = replace(claimed.record, started_ms=time.time_ns() // 1_000_000)
+        self.began = time.monotonic()
+        self.deadline = self.began + run.limits.timeout if run.limits.timeout else 0.0
+        self.grace = 0.0
+        self.why = ""
+        self.reports: list[Report] = []
+        self.checkpointed = claimed.restored is not None
+        self._said: Mapping[str, Any] = {}
+        self._best: float | None = None
+        self._steps = 0
+        self._checkpoint: Path | None = None
+        self._lock = threading.Lock()
+        self._heard, self._printed = wire.Lines(1 << 30), wire.Lines(1 << 16)
+        self.messages, theirs_messages = os.pipe()
+        theirs_orders, self._orders = os.pipe()
+        self.output, theirs_output = os.pipe()
+        for fd in (self.messages, self.output):
+            os.set_blocking(fd, False)
+        zygote.begin(self._spec(), (theirs_messages, theirs_orders, theirs_output))
+        for fd in (theirs_messages, theirs_orders, theirs_output):
+            os.close(fd)
+
+    @property
+    def name(self) -> str:
+        return f"t{self.record.n}.{self.record.attempt}"
+
+    def _spec(self) -> dict[str, Any]:
+        claimed, record = self.claimed, self.claimed.record
+        claimed.artifacts.mkdir()
+        return {
+            "n": record.n,
+            "attempt": record.attempt,
+            "params": dict(record.params),
+            "seed": trial_seed(self._run.seed, record.n),
+            "dir": str(claimed.artifacts),
+            "scratch": str(claimed.folder),
+            "every": self._run.limits.checkpoint,
+            "restored": str(claimed.restored or ""),
+        }
+
+    def hear(self) -> bool:
+        """Take the messages that are there; True when no more can come."""
+        data, closed = wire.drain(self.messages)
+        for line in self._heard.feed(data):
+            message = json.loads(line)
+            if message["type"] == "report":
+                self._report(message)
+            elif message["type"] == "checkpoint":
+                with self._lock:
+                    old, self._checkpoint = self._checkpoint, Path(message["path"])
+                if old is not None:
+                    old.unlink(missing_ok=True)
+            else:
+                self._said = message
+        return closed
+
+    def _report(self, message: Mapping[str, Any]) -> None:
+        record, metrics = self.record, message["metrics"]
+        self.reports.append(Report(record.n, record.attempt, message["step"], metrics, message["at_ms"]))
+        self._steps = message["step"] + 1
+        value = metrics.get(self._run.metric)
+        if isinstance(value, (int, float)) and better(self._run.mode, value, self._best):
+            self._best = float(value)
+
+    def show(self) -> bool:
+        """Print the output that is there, each line with the trial's name; True when no more can come."""
+        data, closed = wire.drain(self.output)
+        self._print(self._printed.feed(data))
+        return closed
+
+    def take_checkpoint(self) -> Path | None:
+        """The newest checkpoint that nobody has taken yet; the caller uploads it and deletes the file."""
+        with self._lock:
+            path, self._checkpoint = self._checkpoint, None
+        return path
+
+    @property
+    def has_checkpoint(self) -> bool:
+        return self._checkpoint is not None
+
+    def stop(self, why: str, grace: float) -> None:
+        """Ask the trial to checkpoint and stop; it is killed after ``grace`` seconds."""
+        if not self.why:
+            self.why = why
+            self.grace = time.monotonic() + grace
+            try:
+                os.write(self._orders, b"s")
+            except BrokenPipeError:
+                return  # it has just ended
+
+    def kill(self, why: str) -> None:
+        """End it now."""
+        self.why = self.why or why
+        self.zygote.kill_trial()
+
+    def wake_at(self) -> float:
+        """When :meth:`check` is due, on the monotonic clock; 0 is never."""
+        return min((at for at in (self.deadline, self.grace) if at), default=0.0)
+
+    def check(self) -> None:
+        """Kill the trial if it takes too long."""
+        now = time.monotonic()
+        if self.grace and now >= self.grace:
+            self.zygote.kill_trial()
+        elif self.deadline and now >= self.deadline and not self.why:
+            self.kill("timeout")
+
+    def finish(self) -> TrialRecord:
+        """Once its process has ended: everything that was said and printed, and the record to settle."""
+        self.hear()
+        self.show()
+        if rest := self._printed.end():
+            self._print([rest])
+        for fd in (self.messages, self.output, self._orders):
+            os.close(fd)
+        record = replace(self.record, ended_ms=time.time_ns() // 1_000_000, step=self._steps)
+        if self._said.get("type") == "result":
+            return self._succeeded(record, self._said["result"])
+        if self.why == "released" or self._said.get("type") == "stopped":
+            return replace(record, state="retry")
+        if self.why in ("cancelled", "lost"):
+            return replace(record, state="cancelled")
+        return self._failed(record)
+
+    def _succeeded(self, record: TrialRecord, result: Any) -> TrialRecord:
+        value = result.get(self._run.metric) if isinstance(result, dict) else result
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not self._run.metric:
+            value = self._best
+        return replace(record, state="done", result=result, value=None if value is None else float(value))
+
+    def _failed(self, record: TrialRecord) -> TrialRecord:
+        if self.why == "timeout":
+            message = f"it ran longer than {self._run.limits.timeout:g} s"
+            error: Mapping[str, Any] = {"type": "Timeout", "message": message}
+        elif self._said.get("type") == "error":
+            error = self._said["error"]
+        else:
+            error = died(self.zygote.code or 0, self.zygote.peak_kib)
+        failures = record.failures + 1
+        state = "retry" if failures <= self._run.limits.retries else "failed"
+        return replace(record, state=state, error=error, failures=failures)
+
+    def _print(self, lines: Any) -> None:
+        text = "".join(f"[{self.name}] {line.decode(errors='replace')}\n" for line in lines)
+        if text:
+            print(text, end="", flush=True)

@@ -1,0 +1,80 @@
+"""The thread that shows that a worker lives, with a client of its own, and brings back what the worker is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from awsrun.worker.claims import Identity
+from awsrun.worker.records import FINAL, Me
+from awsrun.worker.store import RunStore
+from awsrun.worker.table import Unanswered
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the supervisor should know.
+
+    Attributes:
+        kind: ``over``: the run needs no more work; ``superseded``: the engine started this slot anew; ``cancel``: stop
+            the trial ``n`` if it is in this attempt; ``broken``: the heartbeat cannot go on.
+    """
+
+    kind: Literal["over", "superseded", "cancel", "broken"]
+    n: int = 0
+    attempt: int = 0
+    why: str = ""
+
+
+class Heartbeat:
+    """Beats every ``every`` seconds until stopped.
+
+    A worker that was buried alive registers anew; its trial goes on, and the commit decides whose it is.
+    """
+
+    def __init__(self, store: RunStore, run: str, who: Identity, every: float, tell: Callable[[Notice], None]) -> None:
+        self._store, self._run, self._who, self._every, self._tell = store, run, who, every, tell
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop beating; waits for a beat that is under way, a few seconds at most."""
+        self._stopped.set()
+        self._thread.join(timeout=5)
+
+    def _work(self) -> None:
+        told = ""
+        while not self._stopped.wait(self._every):
+            try:
+                notice = self.beat()
+            except Unanswered as error:
+                print(f"[awsrun] heartbeat: {error}", flush=True)
+                continue
+            except Exception as error:  # whatever it is, a worker without a heartbeat must not go on unnoticed
+                self._tell(Notice("broken", why=f"{type(error).__name__}: {error}"))
+                return
+            if notice is not None and f"{notice}" != told:
+                told = f"{notice}"
+                self._tell(notice)
+
+    def beat(self) -> Notice | None:
+        """One beat; what it brought."""
+        me = self._who.me
+        worker = self._store.beat(self._run, me)
+        if worker is None:
+            again = self._store.register(self._run, Me(me.slot, me.boot + 1))
+            if again is None:
+                return Notice("superseded")
+            self._who.me = again
+        state = self._store.status(self._run).state
+        if state in FINAL:
+            return Notice("over", why=state)
+        if worker is not None and worker.cmd.startswith("cancel "):
+            n, attempt = worker.cmd.removeprefix("cancel ").split("@")
+            return Notice("cancel", int(n), int(attempt))
+        return None

@@ -1,0 +1,113 @@
+"""The supervisor's view of its zygotes: processes that have imported the job, and the trials they run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from awsrun.worker import wire
+
+_LIBRARY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is run: the project's root, the job file below it, and its entry function."""
+
+    root: Path
+    file: str
+    function: str
+
+
+class Zygote:
+    """A process that imports the job and then runs trials, one at a time.
+
+    Attributes:
+        sock: readable when the zygote has something to say; see :meth:`hear`.
+        state: ``loading``, ``ready``, ``busy`` or ``gone``.
+        forks: whether it forks trials; else it is one itself, and gone with it.
+        error: why it could not import the job, or None.
+        pid: of the trial it runs, 0 if there is none.
+        code: exit code of the trial that ended last (minus the signal), None while it runs.
+        peak_kib: the most memory that trial had, in KiB.
+    """
+
+    def __init__(self, job: Job, site: str = "") -> None:
+        self.sock, theirs = socket.socketpair()
+        paths = [site, str(_LIBRARY), os.environ.get("PYTHONPATH", "")]
+        env = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking for a GPU must not initialise CUDA before a fork
+        }
+        arguments = [str(theirs.fileno()), str(job.root), job.file, job.function]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "awsrun.worker.zygote", *arguments],
+            pass_fds=[theirs.fileno()],
+            cwd=_LIBRARY,
+            env=env,
+            stdin=subprocess.DEVNULL,
+        )
+        theirs.close()
+        self.state = "loading"
+        self.forks = False
+        self.why = ""
+        self.error: Mapping[str, Any] | None = None
+        self.pid = 0
+        self.code: int | None = None
+        self.peak_kib = 0
+
+    def begin(self, spec: Mapping[str, Any], fds: tuple[int, int, int]) -> None:
+        """Run a trial; the descriptors are its messages, orders and output."""
+        self.state, self.pid, self.code = "busy", 0, None
+        wire.send(self.sock, spec, fds)
+
+    def hear(self) -> None:
+        """Take what the zygote says, when ``sock`` is readable."""
+        try:
+            received = wire.receive(self.sock, 0)
+        except ConnectionError:
+            received = None
+        if received is None:
+            self._reap()
+            return
+        message = received[0]
+        if "error" in message:
+            self.error = message["error"]
+        elif "ready" in message:
+            self.state, self.forks, self.why = "ready", message["fork"], message["why"]
+        elif "pid" in message:
+            self.pid = message["pid"]
+        else:
+            self.state, self.pid = "ready", 0
+            self.code, self.peak_kib = message["code"], message["peak_kib"]
+
+    def kill_trial(self) -> None:
+        """Kill the trial and what it started."""
+        if self.pid:
+            for kill in (os.killpg, os.kill):  # it has no group of its own in its first moments
+                try:
+                    kill(self.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+
+    def close(self) -> None:
+        """End the process and whatever it runs."""
+        self.kill_trial()
+        if self.state != "gone":
+            self._process.kill()
+            self._reap()
+
+    def _reap(self) -> None:
+        _, status, usage = os.wait4(self._process.pid, 0)
+        self.code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        self.peak_kib = usage.ru_maxrss // (1 if sys.platform == "linux" else 1024)
+        self.state, self.pid = "gone", 0
+        self.sock.close()

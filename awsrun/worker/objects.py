@@ -1,0 +1,81 @@
+"""What a worker puts into the run's bucket and reads from it.
+
+Artifacts lie under ``RUN/n/attempt/``, made visible by the trial's commit, which names the attempt.  Checkpoints lie at
+``RUN/ckpt/n/attempt``: one object for each attempt, so that a zombie can only overwrite its own, and whoever takes over
+goes on from the greatest attempt before its own.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+_SINGLE = 8 << 20  # larger files go up in parts
+
+
+def artifact_key(run: str, n: int, attempt: int, name: str = "") -> str:
+    """The S3 key of an artifact, or the prefix of all of an attempt's."""
+    return f"{run}/{n}/{attempt}/{name}"
+
+
+def checkpoint_key(run: str, n: int, attempt: int | None = None) -> str:
+    """The S3 key of an attempt's checkpoint, or the prefix of all of a trial's."""
+    return f"{run}/ckpt/{n}/" + ("" if attempt is None else f"{attempt:06d}")
+
+
+class Objects:
+    """A run's objects.
+
+    Args:
+        client: boto3's S3 client.
+    """
+
+    def __init__(self, client: Any, bucket: str, run: str) -> None:
+        self._client, self._bucket, self._run = client, bucket, run
+
+    def read_range(self, key: str, first: int, last: int) -> bytes:
+        """Bytes ``first`` to ``last``, inclusive, of an object."""
+        answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={first}-{last}")
+        data: bytes = answer["Body"].read()
+        return data
+
+    def put_artifacts(self, n: int, attempt: int, folder: Path) -> dict[str, int]:
+        """Upload everything below ``folder``; name -> bytes.  Links are not followed."""
+        sizes = {}
+        for at, folders, names in os.walk(folder):
+            folders.sort()
+            for path in sorted(Path(at) / name for name in names):
+                if path.is_file() and not path.is_symlink():
+                    name = path.relative_to(folder).as_posix()
+                    sizes[name] = path.stat().st_size
+                    self._put(artifact_key(self._run, n, attempt, name), path)
+        return sizes
+
+    def put_checkpoint(self, n: int, attempt: int, path: Path) -> None:
+        """Replace the attempt's checkpoint: one object, so it is there whole or not at all."""
+        self._put(checkpoint_key(self._run, n, attempt), path)
+
+    def get_checkpoint(self, n: int, since: int, before: int, folder: Path) -> Path | None:
+        """The newest checkpoint of the attempts ``since`` <= a < ``before``, downloaded; None if there is none."""
+        found = [a for a in self._attempts(n) if since <= a < before]
+        if not found:
+            return None
+        path = folder / f"restored-{max(found)}"
+        self._client.download_file(self._bucket, checkpoint_key(self._run, n, max(found)), str(path))
+        return path
+
+    def drop_checkpoints(self, n: int) -> None:
+        """Delete a trial's checkpoints: it is done."""
+        for attempt in self._attempts(n):
+            self._client.delete_object(Bucket=self._bucket, Key=checkpoint_key(self._run, n, attempt))
+
+    def _attempts(self, n: int) -> list[int]:
+        answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=checkpoint_key(self._run, n))
+        return [int(entry["Key"].rsplit("/", 1)[1]) for entry in answer.get("Contents", [])]
+
+    def _put(self, key: str, path: Path) -> None:
+        if path.stat().st_size > _SINGLE:
+            self._client.upload_file(str(path), self._bucket, key)
+        else:
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=path.read_bytes())

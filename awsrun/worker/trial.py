@@ -1,0 +1,173 @@
+"""What a job's function is given: its randomness, a place for artifacts, reports, and state that survives a loss.
+
+>>> def train(trial: awsrun.Trial, lr: float = 0.01, epochs: int = 5) -> dict[str, float]:
+...     model, opt = ...
+...     trial.keep(model=model, opt=opt)     # whatever has state_dict(); restored here after a loss
+...     for epoch in trial.range(epochs):    # goes on where it stopped
+...         ...
+...         trial.report(loss=loss)          # report, checkpoint, maybe stop: one step
+...     return {"loss": loss}
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from awsrun.worker import checkpoint, randomness
+
+
+class Stop(BaseException):
+    """Ends a trial from within ``report``; not an Exception, so that no ``except Exception`` of a job swallows it."""
+
+
+class Channel(Protocol):
+    """How a trial talks to whoever runs it."""
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Pass a message on, at once."""
+
+    def stopping(self) -> bool:
+        """Whether the trial should checkpoint and stop."""
+
+
+class Stateful(Protocol):
+    """What ``keep`` takes: torch modules, optimizers, schedulers, or anything alike."""
+
+    def state_dict(self) -> Any: ...
+
+    def load_state_dict(self, state: Any) -> Any: ...
+
+
+class Trial:
+    """One set of parameters, being run.
+
+    Attributes:
+        n: the trial's number in the run.
+        attempt: which start of it this is, from 1.
+        params: its parameters; the function gets them as arguments too.
+        seed: in [0, 2**32), a function of the run's seed and n; random, numpy and torch are seeded with it.
+        dir: whatever is left here is kept as the trial's artifacts.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        params: Mapping[str, Any],
+        seed: int,
+        dir: Path,
+        channel: Channel,
+        attempt: int = 1,
+        every: float = math.inf,
+        scratch: Path | None = None,
+        restored: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.n, self.attempt, self.params, self.seed, self.dir = n, attempt, dict(params), seed, dir
+        self._channel, self._every, self._scratch, self._clock = channel, every, scratch, clock
+        self._kept: dict[str, Stateful] = {}
+        self._saved: dict[str, Any] | None = None
+        self._found: dict[str, Any] = checkpoint.read(restored) if restored else {}
+        self._reports: int = self._found.get("reports", 0)
+        self._loop: int = self._found.get("loop", 0)
+        self._looping = False
+        self._written = clock()
+        self._count = 0
+
+    def keep(self, **objects: Stateful) -> None:
+        """Checkpoint these objects from now on; after a loss, load their states back, here and now.
+
+        Raises:
+            TypeError: an object has no ``state_dict`` and ``load_state_dict``.
+        """
+        for name, thing in objects.items():
+            if not (hasattr(thing, "state_dict") and hasattr(thing, "load_state_dict")):
+                raise TypeError(f"keep({name}=...): a {type(thing).__name__} has no state_dict and load_state_dict")
+            self._kept[name] = thing
+            states = self._found.get("kept", {})
+            if name in states:
+                thing.load_state_dict(states.pop(name))
+
+    def range(self, stop: int) -> Iterator[int]:
+        """0, 1, ..., stop - 1; after a loss it goes on behind the last checkpoint.
+
+        ``report`` (once, at the end) or ``save`` in the body says that the iteration is complete.
+        """
+        if "random" in self._found:
+            randomness.restore(self._found.pop("random"))
+        first = self._loop
+        self._looping = True
+        for i in range(first, stop):
+            self._loop = i + 1
+            yield i
+            if self._saved is not None:
+                self._pause()
+        self._looping = False
+
+    def report(self, **metrics: float) -> None:
+        """Say how the trial does at this step; checkpoint if it is time to; stop if that is wanted.
+
+        Raises:
+            TypeError: a metric is neither a number nor a string.
+            Stop: the trial should end here.
+        """
+        values = {name: plain(value, f"report({name}=...)") for name, value in metrics.items()}
+        now_ms = time.time_ns() // 1_000_000
+        self._channel.send({"type": "report", "step": self._reports, "metrics": values, "at_ms": now_ms})
+        self._reports += 1
+        self._pause()
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Checkpoint plain values, arrays and tensors; :meth:`restore` gives them back after a loss."""
+        self._saved = dict(state)
+        if not self._looping:
+            self._pause()
+
+    def restore(self) -> dict[str, Any] | None:
+        """What was last saved before a loss, or None at a first start."""
+        found: dict[str, Any] | None = self._found.get("saved")
+        return found
+
+    def _pause(self) -> None:
+        """Between two steps: checkpoint if it is due or wanted, stop if wanted."""
+        stopping = self._channel.stopping()
+        if (stopping or self._clock() - self._written >= self._every) and (self._kept or self._saved is not None):
+            self._checkpoint()
+        if stopping:
+            raise Stop
+
+    def _checkpoint(self) -> None:
+        if self._scratch is None:
+            return
+        state = {
+            "reports": self._reports,
+            "loop": self._loop,
+            "kept": {name: thing.state_dict() for name, thing in self._kept.items()},
+            "saved": self._saved,
+            "random": randomness.state(),
+        }
+        path = self._scratch / f"{self._count}.ckpt"
+        self._count += 1
+        checkpoint.write(path, state)
+        self._channel.send({"type": "checkpoint", "path": str(path), "step": self._reports})
+        self._written = self._clock()
+
+
+def plain(value: Any, where: str) -> Any:
+    """A value as JSON has it: numbers of numpy and torch become Python's.
+
+    Raises:
+        TypeError: it is something else; the message says where.
+    """
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, where) for item in value]
+    if (hasattr(value, "item") and getattr(value, "size", 1) == 1) or callable(getattr(value, "numel", None)):
+        return plain(value.item(), where)
+    raise TypeError(f"{where}: a {type(value).__qualname__} is not a number, text, list or dictionary")

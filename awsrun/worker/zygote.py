@@ -1,0 +1,154 @@
+"""Imports the job once, then forks a process per trial; or, where that is not safe, runs a single trial itself.
+
+Forking is for Linux only, and only if importing the job left one thread, no tensor and no GPU in use: a child forked
+after a parallel torch operation hangs.  Unsure means a fresh process.  This process has no threads and no boto3.
+
+Started as ``python -m awsrun.worker.zygote FD ROOT JOB FUNCTION`` with a Unix socket as FD.  It says ``{"ready": ...}``
+or ``{"error": ...}``, then takes one trial at a time with three descriptors: messages, orders, output.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import io
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from awsrun.worker import jobfile, randomness, wire
+from awsrun.worker.failures import describe
+from awsrun.worker.trial import Stop, Trial
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class PipeChannel:
+    """Talks to the supervisor: messages out, orders in (any byte there means: checkpoint and stop)."""
+
+    def __init__(self, messages: int, orders: int) -> None:
+        os.set_blocking(orders, False)
+        self._messages, self._orders = messages, orders
+        self._stopping = False
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        wire.write(self._messages, message)
+
+    def stopping(self) -> bool:
+        if not self._stopping:
+            data, closed = wire.drain(self._orders)
+            self._stopping = bool(data) or closed
+        return self._stopping
+
+
+def main(arguments: list[str]) -> int:
+    """The zygote's life."""
+    fd, root, job, function = arguments
+    parent = os.getppid()
+    die_with(parent)
+    signal.signal(signal.SIGTERM, _ignore)  # the supervisor decides; it tells the trial in its own time
+    signal.signal(signal.SIGINT, _ignore)
+    sock = socket.socket(fileno=int(fd))
+    sock.set_inheritable(False)
+    os.chdir(root)
+    try:
+        entry = jobfile.load(Path(root), job, function)
+    except BaseException as error:
+        wire.send(sock, {"error": describe(error, Path(root))})
+        return 1
+    why = unsafe_to_fork()
+    wire.send(sock, {"ready": True, "fork": not why, "why": why})
+    gc.freeze()  # children do not touch, and so copy, what is only collected
+    while (received := wire.receive(sock, 3)) is not None:
+        spec, fds = received
+        if why:
+            wire.send(sock, {"pid": os.getpid()})
+            sock.close()
+            _run(entry, spec, fds, Path(root))
+        me, pid = os.getpid(), os.fork()
+        if pid == 0:
+            sock.close()
+            die_with(me)
+            _run(entry, spec, fds, Path(root))
+        for descriptor in fds:
+            os.close(descriptor)
+        wire.send(sock, {"pid": pid})
+        _, status, usage = os.wait4(pid, 0)
+        wire.send(sock, {"code": os.waitstatus_to_exitcode(status), "peak_kib": usage.ru_maxrss})
+    return 0
+
+
+def unsafe_to_fork() -> str:
+    """Why trials should not be forked from this process; empty if they may."""
+    if sys.platform != "linux":
+        return f"forking is not safe on {sys.platform}"
+    threads = len(os.listdir("/proc/self/task"))
+    if threads > 1:
+        return f"importing the job started {threads - 1} threads"
+    if torch := sys.modules.get("torch"):
+        if torch.cuda.is_initialized():
+            return "importing the job initialised CUDA"
+        if any(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects()):
+            return "importing the job made tensors"
+    return ""
+
+
+def die_with(parent: int) -> None:
+    """Die when the parent does (Linux; elsewhere a trial notices at its next report)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before that took hold
+            os._exit(1)
+
+
+def _run(entry: jobfile.Function, spec: dict[str, Any], fds: list[int], root: Path) -> None:
+    """Run one trial in this process, which ends with it."""
+    messages, orders, output = fds
+    os.setsid()  # what the job starts is killed with it
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(output)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # the log shows a line when it is printed
+    channel = PipeChannel(messages, orders)
+    try:
+        channel.send(outcome(entry, spec, channel, root))
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(0)
+
+
+def outcome(entry: jobfile.Function, spec: Mapping[str, Any], channel: PipeChannel, root: Path) -> dict[str, Any]:
+    """What became of a trial: its result, an error, or that it stopped as it was told."""
+    try:
+        trial = Trial(
+            spec["n"],
+            spec["params"],
+            spec["seed"],
+            Path(spec["dir"]),
+            channel,
+            attempt=spec["attempt"],
+            every=spec["every"],
+            scratch=Path(spec["scratch"]),
+            restored=Path(spec["restored"]) if spec["restored"] else None,
+        )
+        randomness.seed(trial.seed)
+        return {"type": "result", "result": jobfile.call(entry, trial)}
+    except Stop:
+        return {"type": "stopped"}
+    except BaseException as error:
+        return {"type": "error", "error": describe(error, root)}
+
+
+def _ignore(*_: object) -> None:
+    """A handler, rather than SIG_IGN, because programs that the job starts would inherit that."""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
