@@ -47,11 +47,12 @@ class Lease:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.end()
-        self._send({"released": {"BOOL": True}}, best_effort=True)
+        if not self._over.is_set():
+            self.end()
+            self._send({"released": {"BOOL": True}}, best_effort=True)
 
     def end(self) -> None:
-        """Renew no more (the table itself is about to go)."""
+        """Renew no more, and leave the lock as it is: the table itself is about to go."""
         self._over.set()
         self._thread.join()
         self._session.calls.gate = lambda: None

@@ -140,7 +140,9 @@ class FakeKind(Kind[Any, Any]):
             if id in self.fake.things:
                 raise refused("AlreadyExists", id)
             now = self.fake.clock.now()
-            self.fake.things[id] = Thing(self.kind, id, dict(owner.tags), state, ready_at=now + self.delay(), made_at=now)
+            self.fake.things[id] = Thing(
+                self.kind, id, dict(owner.tags), state, ready_at=now + self.delay(), made_at=now
+            )
             self.fake.tokens[owner.token] = ((state, dict(owner.tags)), id)
             return id
 

@@ -6,13 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 from moto import mock_aws
-
-from awsrun.aws import stacks, tags
-from awsrun.aws.errors import AwsrunError
-from awsrun.reconcile.apply import Applied, apply
-from awsrun.reconcile.plan import Plan, survey
-from awsrun.reconcile.progress import Event
-from awsrun.reconcile.table import StackTable
 from reconcile_fakes import (
     LOST,
     EnvSpec,
@@ -27,6 +20,13 @@ from reconcile_fakes import (
     refused,
     small_stack,
 )
+
+from awsrun.aws import stacks, tags
+from awsrun.aws.errors import AwsrunError
+from awsrun.reconcile.apply import Applied, apply
+from awsrun.reconcile.plan import Plan, survey
+from awsrun.reconcile.progress import Event
+from awsrun.reconcile.table import StackTable
 
 
 @pytest.fixture

@@ -25,7 +25,9 @@ def fake() -> Iterator[FakeCloud]:
         yield made
 
 
-def run(fake: FakeCloud, stack: str | None = "test", purge: bool = False, events: list[Event] | None = None) -> TornDown:
+def run(
+    fake: FakeCloud, stack: str | None = "test", purge: bool = False, events: list[Event] | None = None
+) -> TornDown:
     return teardown(open_session(fake, events), stack, purge, lambda doomed: True)
 
 
@@ -88,7 +90,7 @@ def test_a_blocker_is_waited_for_and_named(fake: FakeCloud) -> None:
     fake.faults = hold
     events: list[Event] = []
     assert not run(fake, events=events).left
-    assert [e.why for e in events if e.step == "waiting" and e.kind == "net.zone"][0] == "held by eni-9"
+    assert next(e.why for e in events if e.step == "waiting" and e.kind == "net.zone") == "held by eni-9"
 
 
 def test_what_cannot_go_is_left_with_the_reason_and_what_it_needs_stays(fake: FakeCloud) -> None:
