@@ -14,19 +14,14 @@ if TYPE_CHECKING:
     from awsrun.jobs.submission import Request
 
 
-class Duration(click.ParamType):  # type: ignore[type-arg]
+def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float:
     """``90``, ``90s``, ``30m`` or ``2h``, as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        number, unit = (value[:-1], value[-1]) if value[-1:] in ("s", "m", "h") else (value, "s")
-        try:
-            return float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
-        except ValueError:
-            self.fail(f"{value!r} is no duration; write 90, 90s, 30m or 2h", param, ctx)
+    text = value or "0"
+    number, unit = (text[:-1], text[-1]) if text[-1] in ("s", "m", "h") else (text, "s")
+    try:
+        return float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no duration; write 90, 90s, 30m or 2h") from None
 
 
 @click.command()
@@ -42,7 +37,9 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draws and of each trial.")
 @click.option("--workers", type=int, help="At most so many (default: as many as trials and vCPUs allow).")
 @click.option("--retries", type=int, default=0, show_default=True, help="How often a trial that raised is run again.")
-@click.option("--timeout", type=Duration(), default=0.0, help="Per attempt of a trial: 90s, 30m, 2h (default: none).")
+@click.option(
+    "--timeout", callback=_seconds, metavar="TIME", help="Per attempt of a trial: 90s, 30m, 2h (default: none)."
+)
 @click.option("--keep-going", is_flag=True, help="Do not end the run when all trials fail alike.")
 @click.option("--requirements", type=click.Path(), help="A requirements file, installed once per worker.")
 @click.option("--stack", shell_complete=stack_names, help="Needed only where several stacks can run jobs.")

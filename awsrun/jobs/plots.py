@@ -52,6 +52,7 @@ def draw(run: Run, trials: Sequence[TrialRecord], x: str | None = None, y: str |
 def heatmap(run: Run, trials: Sequence[TrialRecord], rows: str, columns: str) -> Figure:
     """The metric over two grid parameters; with more parameters, each cell is the best of the rest."""
     import numpy as np
+    from matplotlib import colormaps
     from matplotlib.patches import Rectangle
 
     down, across = list(run.space["axes"][rows]), list(run.space["axes"][columns])
@@ -66,8 +67,8 @@ def heatmap(run: Run, trials: Sequence[TrialRecord], rows: str, columns: str) ->
             values[cell] = scale.factor * float(trial.value or 0.0)
     fig = figure(max(5.2, 2.3 + 1.05 * len(across)), max(4.0, 2.0 + 0.8 * len(down)))
     ax = fig.subplots()
-    image = ax.imshow(values, cmap="viridis" if run.mode == "max" else "viridis_r", aspect="auto")
-    image.cmap.set_bad("#eceff1")
+    colours = colormaps["viridis" if run.mode == "max" else "viridis_r"].with_extremes(bad="#eceff1")
+    image = ax.imshow(values, cmap=colours, aspect="auto")
     best = np.unravel_index((np.nanargmax if run.mode == "max" else np.nanargmin)(values), values.shape)
     for cell in np.ndindex(values.shape):
         if math.isnan(values[cell]):
@@ -95,7 +96,7 @@ def heatmap(run: Run, trials: Sequence[TrialRecord], rows: str, columns: str) ->
     bar.outline.set_visible(False)
     others = [name for name, v in run.space["axes"].items() if name not in (rows, columns) and len(v) > 1]
     extra = f", best over {', '.join(map(name_of, others))}" if others else ""
-    return finish(fig, run, f"{scale.name} over {name_of(rows)} and {name_of(columns)}{extra}", len(trials))
+    return finish(fig, run, f"{scale.name}{extra}", len(trials))
 
 
 def line(run: Run, trials: Sequence[TrialRecord], name: str) -> Figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
@@ -17,9 +18,18 @@ def record(trial: TrialRecord) -> dict[str, Any]:
         "params": dict(trial.params),
         "state": trial.state,
         "attempt": trial.attempt,
-        "result": trial.result,
+        "result": _finite(trial.result),
         "seconds": trial.seconds,
     }
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: None instead."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list) else value
 
 
 def best_first(run: Run, trials: Iterable[TrialRecord]) -> list[TrialRecord]:

@@ -1,0 +1,118 @@
+"""Workers are asked for once, whatever becomes of the answer; their stages are counted as Batch has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.jobs import batch
+
+LOST = ReadTimeoutError(endpoint_url="http://batch")
+
+
+class Cloud:
+    """A Batch that does what the script says with each SubmitJob: take it, refuse it, or take it and lose the answer."""
+
+    def __init__(self, *script: str, lists_after: int = 0) -> None:
+        self.script, self.taken, self.asked = list(script), [], 0
+        self.lists_after = lists_after
+
+    def read(self, service: str) -> Cloud:
+        return self
+
+    write = read
+
+    def submit_job(self, **request: Any) -> dict[str, str]:
+        what = self.script.pop(0)
+        if what in ("take", "lose"):
+            self.taken.append(request)
+        if what in ("lose", "drop"):
+            raise LOST
+        if what != "take":
+            raise ClientError({"Error": {"Code": what, "Message": "said"}}, "SubmitJob")
+        return {"jobId": f"job-{len(self.taken)}"}
+
+    def list_jobs(self, **request: Any) -> dict[str, Any]:
+        self.asked += 1
+        names = request["filters"][0]["values"]
+        found = [i for i, job in enumerate(self.taken, 1) if job["jobName"] in names]
+        shown = [{"jobId": f"job-{i}", "createdAt": i} for i in found] if self.asked > self.lists_after else []
+        return {"jobSummaryList": shown}
+
+
+def start(cloud: Cloud, workers: int = 3) -> str:
+    return batch.start(cloud, "q", "d", "awsrun-r-w0", workers, ["run"], {}, sleep=lambda _: None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("script", "job", "reason"),
+    [
+        (["take"], "job-1", "taken at once"),
+        (["ThrottlingException", "TooManyRequestsException", "take"], "job-1", "throttled: nothing was done"),
+        (["lose"], "job-1", "taken, the answer was lost: found by its name"),
+        (["drop", "take"], "job-1", "never arrived: asked again"),
+    ],
+)
+def test_workers_are_asked_for_once(script: list[str], job: str, reason: str) -> None:
+    cloud = Cloud(*script)
+    assert start(cloud) == job, reason
+    assert len(cloud.taken) == 1, reason
+
+
+def test_a_refusal_is_told_and_not_repeated() -> None:
+    cloud = Cloud("ClientException", "take")
+    with pytest.raises(AwsrunError, match="Batch does not take the job awsrun-r-w0") as caught:
+        start(cloud)
+    assert (caught.value.why, cloud.taken) == ("said (ClientException)", [])
+
+
+def test_an_answer_that_never_comes_ends_with_what_to_do() -> None:
+    with pytest.raises(AwsrunError) as caught:
+        start(Cloud(*["drop"] * 20))
+    assert caught.value.hint == "run the command again"
+
+
+@pytest.mark.parametrize(("workers", "size"), [(1, None), (2, {"size": 2}), (10_000, {"size": 10_000})])
+def test_one_worker_is_a_plain_job_more_are_an_array(workers: int, size: dict[str, int] | None) -> None:
+    cloud = Cloud("take")
+    start(cloud, workers)
+    assert cloud.taken[0].get("arrayProperties") == size
+
+
+class Described(Cloud):
+    def __init__(self, *jobs: dict[str, Any]) -> None:
+        super().__init__()
+        self.jobs = {f"j{i}": {"createdAt": 5000 + i, **job} for i, job in enumerate(jobs)}
+        self.calls = 0
+
+    def describe_jobs(self, jobs: list[str]) -> dict[str, Any]:
+        self.calls += 1
+        assert len(jobs) <= 100, "https://docs.aws.amazon.com/batch/latest/APIReference/API_DescribeJobs.html"
+        return {"jobs": [self.jobs[job] for job in jobs]}
+
+
+def test_the_children_of_an_array_are_counted_by_stage() -> None:
+    summary = {"RUNNING": 3, "RUNNABLE": 4, "SUCCEEDED": 1, "FAILED": 0}
+    cloud = Described(
+        {"status": "PENDING", "arrayProperties": {"size": 10, "statusSummary": summary}},
+        {"status": "RUNNABLE", "statusReason": "no capacity"},
+        {"status": "SUBMITTED", "arrayProperties": {"size": 7}},
+    )
+    found = batch.stages(cloud, list(cloud.jobs))  # type: ignore[arg-type]
+    assert found.counts == {"submitted": 2 + 7, "waiting": 5, "running": 3, "ended": 1}
+    assert (found.alive, found.reasons, found.since) == (17, ("no capacity",), 5.0)
+
+
+def test_many_jobs_are_described_a_hundred_at_a_time() -> None:
+    cloud = Described(*[{"status": "RUNNING"}] * 250)
+    assert batch.stages(cloud, list(cloud.jobs)).counts == {"running": 250}  # type: ignore[arg-type]
+    assert cloud.calls == 3
+
+
+def test_no_job_is_no_call() -> None:
+    cloud = Described()
+    assert batch.stages(cloud, []) == batch.Stages()  # type: ignore[arg-type]
+    assert cloud.calls == 0
