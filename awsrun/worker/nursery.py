@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -56,6 +57,7 @@ class Zygote:
             stdin=subprocess.DEVNULL,
         )
         theirs.close()
+        self._lines = wire.Lines()
         self.state = "loading"
         self.forks = False
         self.why = ""
@@ -72,13 +74,15 @@ class Zygote:
     def hear(self) -> None:
         """Take what the zygote says, when ``sock`` is readable."""
         try:
-            received = wire.receive(self.sock, 0)
+            data = self.sock.recv(65536)
         except ConnectionError:
-            received = None
-        if received is None:
+            data = b""
+        for line in self._lines.feed(data):
+            self._take(json.loads(line))
+        if not data:
             self._reap()
-            return
-        message = received[0]
+
+    def _take(self, message: Mapping[str, Any]) -> None:
         if "error" in message:
             self.error = message["error"]
         elif "ready" in message:

@@ -266,7 +266,8 @@ class Supervisor:
             due += [self._attempt.wake_at(), self._flush_at if self._attempt.reports else 0.0]
         due = [at for at in due if at]
         for key, _ in self._selector.select(max(0.0, min(due) - now) if due else None):
-            key.data()
+            if self._selector.get_map().get(key.fd) is key:  # an earlier event of the same round may have closed it
+                key.data()
         if self._attempt:
             self._attempt.check()
             self._pass_on(self._attempt)
