@@ -12,6 +12,7 @@ from awsrun.cli.complete import stack_names
 from awsrun.cli.output import common, connect, emit, say
 
 if TYPE_CHECKING:
+    from awsrun.aws.clients import Cloud
     from awsrun.reconcile.teardown import Doomed, TornDown
 
 
@@ -49,10 +50,17 @@ def teardown(stack: str | None, every: bool, purge: bool, yes: bool, context: st
 
             with progress.paused():
                 _announce(doomed, out)
+                _announce_runs(cloud, doomed, out)
                 going = [one for one in doomed if not one.why]
                 return agreed(f"Delete these {len(going)} for good?", yes, f"{len(going)} would be deleted")
 
-        result = api.teardown(stack, cloud, purge, confirm, observer=progress)
+        def close_runs(name: str) -> None:
+            from awsrun.jobs.closing import close
+
+            if saved := close(cloud, name):
+                say(f"saved {len(saved)} run{'s' if len(saved) > 1 else ''} of {name} in {saved[0].parent}")
+
+        result = api.teardown(stack, cloud, purge, confirm, [close_runs], progress)
     if as_json:
         emit(result.to_json())
     _tell(result, out, time.monotonic() - begun, stack, str(cloud.context))
@@ -68,6 +76,15 @@ def _announce(doomed: Sequence[Doomed], out: Callable[[str], Any]) -> None:
             last = one.stack
         sign, colour = ("keep", "yellow") if one.why else ("   -", "red")
         out(f"{click.style(sign, fg=colour, bold=True)} {one.name:<{width}}  {one.kind:<{kinds}}  {one.why or one.id}")
+
+
+def _announce_runs(cloud: Cloud, doomed: Sequence[Doomed], out: Callable[[str], Any]) -> None:
+    from awsrun.aws.names import runs_table
+    from awsrun.jobs.closing import live
+
+    for stack in dict.fromkeys(one.stack for one in doomed if one.name == runs_table(one.stack)):
+        if runs := live(cloud, stack):
+            out(click.style(f"live runs of {stack}, which will be cancelled: {', '.join(runs)}", fg="yellow"))
 
 
 def _tell(result: TornDown, out: Callable[[str], Any], seconds: float, stack: str | None, where: str) -> None:

@@ -14,26 +14,31 @@ from awsrun.jobs.site import open_site
 from awsrun.worker.records import FINAL
 
 
+def live(cloud: Cloud, stack: str) -> list[str]:
+    """The runs of ``stack`` that are not over; none where it has no record of jobs, or no runs table any more."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return [entry.run for entry in open_site(cloud, stack).store.runs() if entry.state not in FINAL]
+    except AwsrunError:
+        return []
+    except ClientError as error:
+        if not matches(error, stacks.ABSENT):
+            raise
+        return []
+
+
 def close(cloud: Cloud, stack: str) -> list[Path]:
     """Cancel what runs in ``stack`` and export its runs; the files written.
 
     A stack without a record, or without its runs table, was torn down up to there before: nothing to do.
     """
-    from botocore.exceptions import ClientError
-
     try:
         record = stacks.read(cloud, stack)
     except AwsrunError:
         return []
     if not record.jobs:
         return []
-    site = open_site(cloud, stack)
-    try:
-        for entry in site.store.runs():
-            if entry.state not in FINAL:
-                control.cancel(site, entry.run)
-    except ClientError as error:
-        if not matches(error, stacks.ABSENT):
-            raise
-        return []
+    for run in live(cloud, stack):
+        control.cancel(open_site(cloud, stack), run)
     return export(cloud, record, data_dir() / "runs")

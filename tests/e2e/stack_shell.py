@@ -17,7 +17,7 @@ WITHOUT_AWS = {key: value for key, value in os.environ.items() if not key.starts
 LISTINGS = {
     "vpcs": "ec2 describe-vpcs --filters Name=is-default,Values=false --query Vpcs[].VpcId",
     "gateways": "ec2 describe-internet-gateways --query InternetGateways[].InternetGatewayId",
-    "endpoints": "ec2 describe-vpc-endpoints --query VpcEndpoints[].VpcEndpointId",
+    "endpoints": "ec2 describe-vpc-endpoints --query VpcEndpoints[?State!='deleted'].VpcEndpointId",
     "subnets": "ec2 describe-subnets --filters Name=default-for-az,Values=false --query Subnets[].SubnetId",
     "groups": "ec2 describe-security-groups --query SecurityGroups[?GroupName!='default'].GroupId",
     "roles": "iam list-roles --path-prefix /awsrun/ --query Roles[].RoleName",
@@ -66,13 +66,15 @@ class Shell:
         (self.folder / name).write_text(text)
         return name
 
-    def left(self, endpoint: str) -> dict[str, list[str]]:
-        """What the ``aws`` command lists of anything a stack could have left, by kind; empty lists are left out."""
+    def listed(self, endpoint: str, *only: str) -> dict[str, list[str]]:
+        """What the ``aws`` command lists of anything that a stack makes, by kind; empty lists are left out."""
         env = self.env | {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
         env |= {"AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "", "AWS_DEFAULT_REGION": "us-east-1"}
         running = {}
         found: dict[str, list[str]] = {}
         for name, command in LISTINGS.items():
+            if only and name not in only:
+                continue
             call = [str(BIN / "aws"), "--endpoint-url", endpoint, "--output", "json", *command.split()]
             running[name] = subprocess.Popen(call, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             if len(running) % 3 == 0:
