@@ -19,6 +19,7 @@ MOST_WORKERS = (
 )
 ATTEMPTS = 5  # a worker that dies (a spot instance taken back) is started again this often
 _BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds; SubmitJob is limited to 50/s per account
+_LOOKS = (0.5, 1.0, 2.0)  # seconds between looks for a job whose answer was lost
 _DESCRIBED = 100  # ids per DescribeJobs
 
 STAGES = ("submitted", "waiting", "starting", "running", "ended", "failed")
@@ -92,7 +93,7 @@ def start(
                 hint = "run the command again" if kind == "unknown" else ""
                 raise AwsrunError(f"Batch does not take the job {name}", _said(error), hint) from error
             sleep(wait)
-            if kind == "unknown" and (job := find(cloud, queue, name)):
+            if kind == "unknown" and (job := _look(cloud, queue, name, sleep)):
                 return job
     raise AssertionError("unreachable")
 
@@ -102,6 +103,15 @@ def find(cloud: Cloud, queue: str, name: str) -> str | None:
     answer = cloud.read("batch").list_jobs(jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}])
     found = sorted(answer["jobSummaryList"], key=lambda job: int(job.get("createdAt", 0)))
     return str(found[-1]["jobId"]) if found else None
+
+
+def _look(cloud: Cloud, queue: str, name: str, sleep: Callable[[float], None]) -> str | None:
+    """`find`, several times: a list may not show for a moment what was made just now."""
+    for wait in _LOOKS:
+        if job := find(cloud, queue, name):
+            return job
+        sleep(wait)
+    return find(cloud, queue, name)
 
 
 def stages(cloud: Cloud, jobs: Sequence[str]) -> Stages:

@@ -138,7 +138,9 @@ class Run:
 
     def reports(self, n: int) -> list[records.Report]:
         """What trial ``n`` reported, by step."""
-        return records.curve(self._site.store.reports(self.id, n), self.trial(n).attempt)
+        trial = self.trial(n)
+        found = self._site.store.reports(self.id, n)
+        return records.curve((report for report in found if report.attempt >= trial.since), trial.attempt)
 
     def frame(self) -> DataFrame:
         """One row per trial that has started: parameters and results as columns."""

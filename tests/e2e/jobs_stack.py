@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+AWSRUN = str(Path(sys.executable).parent / "awsrun")
 
 LIGHT = """
 import os
@@ -60,7 +60,7 @@ class Place:
     def awsrun(self, *arguments: str, code: int | None = 0, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run the real command in the folder, looking at this stack where it takes --stack."""
         done = subprocess.run(
-            [sys.executable, "-m", "awsrun.cli.main", *arguments],
+            [AWSRUN, *arguments],
             cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout,
         )  # fmt: skip
         assert code is None or done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -68,7 +68,7 @@ class Place:
 
     @property
     def env(self) -> dict[str, str]:
-        return {**self.cloud.env, "PYTHONPATH": str(ROOT), "AWSRUN_CONTEXT": "local"}
+        return {**self.cloud.env, "AWSRUN_CONTEXT": "local"}
 
     def submit(self, *arguments: str) -> str:
         """Submit the job; the run's id."""

@@ -14,7 +14,7 @@ LOST = ReadTimeoutError(endpoint_url="http://batch")
 
 
 class Cloud:
-    """A Batch that does what the script says with each SubmitJob: take it, refuse it, or take it and lose the answer."""
+    """A Batch that does with each SubmitJob as the script says; its lists show nothing the first ``lists_after`` times."""
 
     def __init__(self, *script: str, lists_after: int = 0) -> None:
         self.script, self.taken, self.asked = list(script), [], 0
@@ -41,6 +41,12 @@ class Cloud:
         found = [i for i, job in enumerate(self.taken, 1) if job["jobName"] in names]
         shown = [{"jobId": f"job-{i}", "createdAt": i} for i in found] if self.asked > self.lists_after else []
         return {"jobSummaryList": shown}
+
+
+def test_a_list_that_lags_behind_does_not_make_a_double() -> None:
+    cloud = Cloud("lose", "take", lists_after=2)
+    assert start(cloud) == "job-1"
+    assert len(cloud.taken) == 1
 
 
 def start(cloud: Cloud, workers: int = 3) -> str:
