@@ -10,7 +10,9 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs
 
-_READS = re.compile(r"(describe|get|list|head|query|scan|batchget|transactget|filter|lookup|search|test)", re.IGNORECASE)
+_READS = re.compile(
+    r"(describe|get|list|head|query|scan|batchget|transactget|filter|lookup|search|test)", re.IGNORECASE
+)
 _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 _KEPT = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "RAW_URI", "REQUEST_URI", "CONTENT_TYPE", "CONTENT_LENGTH")
 

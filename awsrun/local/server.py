@@ -29,20 +29,29 @@ def serve(data: Path, port: int | None) -> int:
         signal.signal(number, lambda *_: ended.set())
 
     from awsrun.local.app import Application
+    from awsrun.local.batch import environment
+    from awsrun.local.batch.scheduler import Scheduler
+    from awsrun.local.batch.service import Batch
     from awsrun.local.emulator import Moto
     from awsrun.local.world import World
 
-    world = World(files.store, Moto(), [])
+    batch = Batch()
+    world = World(files.store, Moto(), [batch])
     replayed = world.recover()
     app = Application(world.perform, {"data": str(files.data), "version": awsrun.__version__, "strict": False})
     http = _listen(app, state.last_port(files) if port is None else port, fixed=bool(port))
     endpoint = f"http://{HOST}:{http.port}"
     threading.Thread(target=http.serve_forever, daemon=True, name="http").start()
     world.keep()
+    scheduler = Scheduler(world, batch, files.jobs, endpoint, environment.slots())
+    scheduler.start()
     state.write(files, Server(os.getpid(), http.port, endpoint, time.time(), awsrun.__version__))
     took = time.monotonic() - began
-    print(f"{time.strftime('%F %T')} listening at {endpoint} after {took:.2f} s, {replayed} records replayed", flush=True)
+    print(
+        f"{time.strftime('%F %T')} listening at {endpoint} after {took:.2f} s, {replayed} records replayed", flush=True
+    )
     ended.wait()
+    scheduler.stop()
     world.close()
     files.server.unlink(missing_ok=True)
     print(f"{time.strftime('%F %T')} stopped", flush=True)
@@ -53,7 +62,7 @@ def _listen(app: Any, port: int, fixed: bool) -> Any:
     from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import make_server
 
-    class Handler(MotoRequestHandler):
+    class Handler(MotoRequestHandler):  # type: ignore[misc]  # moto is not typed for others
         disable_nagle_algorithm = True
 
         def log(self, *args: Any) -> None:

@@ -1,0 +1,1 @@
+"""AWS Batch, ours instead of moto's: jobs run as processes of this machine."""

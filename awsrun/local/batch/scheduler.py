@@ -1,0 +1,253 @@
+"""One thread that starts jobs, ends them, and sends their output to the logs.
+
+It holds the world's lock only to look at records and to write events, never while it waits for a process.
+"""
+
+from __future__ import annotations
+
+import heapq
+import shutil
+import signal
+import threading
+import time
+import traceback
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from awsrun.local.batch import environment, logs, retry
+from awsrun.local.batch.jobs import Job, Unit
+from awsrun.local.batch.process import LOST, JobProcess
+from awsrun.local.batch.region import Region
+from awsrun.local.batch.service import ACCOUNT, Batch
+from awsrun.local.world import World
+
+POLL = 0.02  # seconds between looks at running processes
+SHIP = 0.5  # seconds between looks at their output
+GRACE = 30.0  # seconds from SIGTERM to SIGKILL, as AWS has it
+STOP_GRACE = 10.0  # the same, when the server itself is stopped
+EXITED = "Essential container in task exited"
+HOST_LOST = "Host EC2 (instance terminated): the machine or its embedded cloud went down"
+TIMED_OUT = "Job attempt duration exceeded timeout"
+INTERRUPTED = "The embedded cloud was stopped; the job starts again with it"
+
+
+@dataclass
+class Running:
+    """An attempt under way."""
+
+    region: str
+    job: Job
+    unit: Unit
+    process: JobProcess
+    kill_at: float | None = None  # monotonic seconds
+    timed_out: bool = False
+    warned: bool = False
+
+
+class Scheduler:
+    """Runs the jobs of a `Batch`.
+
+    Args:
+        folder: for the attempts' folders.
+        endpoint: what jobs find in AWS_ENDPOINT_URL.
+        slots: how many run at a time.
+    """
+
+    def __init__(self, world: World, batch: Batch, folder: Path, endpoint: str, slots: int) -> None:
+        self._world, self._batch, self._folder, self._endpoint, self._slots = world, batch, folder, endpoint, slots
+        self._running: dict[str, Running] = {}
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, daemon=True, name="batch")
+        self._next_ship = 0.0
+        batch.wake = self._wake.set
+
+    def start(self) -> None:
+        """Take over what a server before this one started, and begin."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._world.lock:
+            for name, region in self._batch.regions.items():
+                for job in region.jobs.values():
+                    for unit in job.units if job.counts["RUNNING"] else ():
+                        if unit.status == "RUNNING":
+                            folder = self._folder_of(unit)
+                            self._running[unit.id] = Running(name, job, unit, JobProcess.adopt(folder))
+        known = {self._folder_of(running.unit).name for running in self._running.values()}
+        for path in self._folder.iterdir():
+            if path.name not in known and path.name != "bin":
+                JobProcess.adopt(path).signal(signal.SIGKILL)  # started, but its record was lost with the server
+                shutil.rmtree(path, ignore_errors=True)
+        self._wake.set()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End all jobs: they get SIGTERM and a while; what does not finish by itself runs again at the next start."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+        for running in self._running.values():
+            running.process.signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_GRACE
+        while self._running:
+            if time.monotonic() > deadline:
+                for running in self._running.values():
+                    running.process.signal(signal.SIGKILL)
+                deadline = float("inf")
+            self._reap()
+            time.sleep(POLL)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait(POLL if self._running else None)
+            woken = self._wake.is_set()
+            self._wake.clear()
+            try:
+                if self._reap() or woken:
+                    self._end_what_must_end()
+                    self._start_what_may_start()
+                self._time_out()
+                if time.monotonic() >= self._next_ship:
+                    self._next_ship = time.monotonic() + SHIP
+                    for running in self._running.values():
+                        self._ship(running, last=False)
+            except Exception:  # nothing that happens to one job may end the scheduler
+                traceback.print_exc()
+                time.sleep(1.0)
+                self._wake.set()
+
+    # Starting
+
+    def _start_what_may_start(self) -> None:
+        free = self._slots - len(self._running)
+        if free <= 0:
+            return
+        for name, region, job, unit in self._choose(free):
+            stream = logs.stream_of(job, uuid.uuid4().hex)
+            at = int(time.time() * 1000)
+            with self._world.lock:
+                if unit.status != "RUNNABLE":
+                    continue
+                queue = region.plane.queues[job.queue]
+                places = (queue["jobQueueName"], region.plane.open_environment(queue))
+                self._world.happened("batch", ("started", name, unit.id, at, stream))
+            variables = environment.of(job, unit, self._endpoint, name, self._slots, places, self._folder / "bin")
+            command = job.container["command"] or ["true"]
+            try:
+                process = JobProcess.start(self._folder_of(unit), command, variables)
+            except OSError as error:
+                reason = f"CannotStartContainerError: {error}"
+                self._happened_ended(name, unit, None, reason, reason, self._after(job, unit, None, reason, reason))
+                continue
+            self._running[unit.id] = Running(name, job, unit, process)
+
+    def _choose(self, free: int) -> list[tuple[str, Region, Job, Unit]]:
+        """The next units by the queue's priority, then in order of submission, then by index."""
+        with self._world.lock:
+            waiting = []
+            for name, region in self._batch.regions.items():
+                for order, job in enumerate(region.jobs.values()):
+                    queue = region.plane.queues.get(job.queue) if job.counts["RUNNABLE"] else None
+                    if queue is not None and region.plane.open_environment(queue):
+                        waiting.append((-queue["priority"], job.created, order, name, region, job))
+            chosen: list[tuple[str, Region, Job, Unit]] = []
+            for *_, name, region, job in heapq.nsmallest(free, waiting, key=lambda entry: entry[:3]):
+                for unit in job.units:
+                    if unit.status == "RUNNABLE":
+                        chosen.append((name, region, job, unit))
+                        if len(chosen) == free:
+                            return chosen
+            return chosen
+
+    # Ending
+
+    def _reap(self) -> bool:
+        """Record what has ended; True where anything had."""
+        over = []
+        for running in self._running.values():
+            code = running.process.poll()
+            if code is not None:
+                over.append((running, code))
+        for running, code in over:
+            self._ship(running, last=True)
+            self._ended(running, code)
+            del self._running[running.unit.id]
+            running.process.remove()
+        return bool(over)
+
+    def _ended(self, running: Running, code: int) -> None:
+        job, unit = running.job, running.unit
+        exit_code = None if code == LOST else code
+        counted, container_reason = True, ""
+        if unit.ending is not None:
+            then, reason = "FAILED", unit.ending
+        elif running.timed_out:
+            then, reason = "FAILED", TIMED_OUT
+        elif code == 0:
+            then, reason = "SUCCEEDED", EXITED
+        elif self._stopping:
+            then, reason, counted = "RUNNABLE", INTERRUPTED, False
+        else:
+            reason = HOST_LOST if code == LOST else EXITED
+            then = self._after(job, unit, exit_code, container_reason, reason)
+        self._happened_ended(running.region, unit, exit_code, reason, container_reason, then, counted)
+
+    def _after(self, job: Job, unit: Unit, exit_code: int | None, container_reason: str, reason: str) -> str:
+        more = retry.again(job.retry, unit.number, exit_code, container_reason, reason)
+        return "RUNNABLE" if more else "FAILED"
+
+    def _happened_ended(
+        self,
+        region: str,
+        unit: Unit,
+        exit_code: int | None,
+        reason: str,
+        container_reason: str,
+        then: str,
+        counted: bool = True,
+    ) -> None:
+        at = int(time.time() * 1000)
+        self._world.happened(
+            "batch", ("ended", region, unit.id, at, exit_code, reason, container_reason, then, counted)
+        )
+        self._wake.set()
+
+    def _end_what_must_end(self) -> None:
+        for running in self._running.values():
+            if running.unit.ending is not None and running.kill_at is None:
+                self._terminate(running)
+
+    def _time_out(self) -> None:
+        now = time.time()
+        for running in self._running.values():
+            limit, started = running.job.timeout, running.unit.started
+            if limit is not None and running.kill_at is None and started is not None and now > started / 1000 + limit:
+                running.timed_out = True
+                self._terminate(running)
+            if running.kill_at is not None and time.monotonic() > running.kill_at:
+                running.process.signal(signal.SIGKILL)
+
+    def _terminate(self, running: Running) -> None:
+        running.kill_at = time.monotonic() + GRACE
+        running.process.signal(signal.SIGTERM)
+
+    # Output
+
+    def _ship(self, running: Running, last: bool) -> None:
+        job, unit = running.job, running.unit
+        attempt, group = unit.attempts[-1], logs.group_of(job)
+        output = running.process.folder / "output"
+        while True:
+            events, offset = logs.read(output, attempt.shipped, int(time.time() * 1000), last)
+            if offset == attempt.shipped and not (last and attempt.shipped == 0):
+                return
+            with self._world.lock:
+                if not running.warned and not logs.exists(ACCOUNT, running.region, group):
+                    running.warned = True
+                    print(f"job {unit.id}: there is no log group {group}, its output is dropped", flush=True)
+                self._world.happened("batch", ("logs", running.region, unit.id, group, attempt.stream, events, offset))
+            if not last or not events:
+                return
+
+    def _folder_of(self, unit: Unit) -> Path:
+        return self._folder / f"{unit.id.replace(':', '.')}-{len(unit.attempts)}"
