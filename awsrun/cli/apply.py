@@ -40,14 +40,13 @@ def apply(spec: str, yes: bool, context: str | None, as_json: bool) -> int:
     stack = api.load(spec)
     cloud = connect(context)
     out: Callable[[str], Any] = say if as_json else click.echo
-    begun = time.monotonic()
     confirm = _Confirm(out, yes)
     with Progress() as progress:
         confirm.progress = progress
         result = api.apply(stack, cloud, confirm, progress)
     if as_json:
         emit(result.to_json())
-    _tell(stack, result, out, time.monotonic() - begun, confirm.shown)
+    _tell(stack, result, out, time.monotonic() - confirm.since, confirm.shown)
     return 1 if result.failed else 0
 
 
@@ -60,6 +59,7 @@ class _Confirm:
         self._out, self._yes = out, yes
         self.progress = Progress()
         self.shown = False
+        self.since = time.monotonic()
 
     def __call__(self, plan: Plan) -> bool:
         from awsrun.cli.ask import agreed
@@ -75,7 +75,9 @@ class _Confirm:
                 return True
             count = f"{sum(losses.values())} resource{'s' if sum(losses.values()) > 1 else ''}"
             words = " and ".join(f"{action}d" for action in losses)
-            return agreed(f"{count} will be {words}. Go on?", self._yes, summary(c.action for c in plan.changes))
+            yes = agreed(f"{count} will be {words}. Go on?", self._yes, summary(c.action for c in plan.changes))
+            self.since = time.monotonic()  # thinking is not applying
+            return yes
 
 
 def _tell(stack: StackSpec, result: Applied, out: Callable[[str], Any], seconds: float, shown: bool) -> None:

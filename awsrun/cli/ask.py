@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.cli.output import say
 
 
 def agreed(question: str, yes: bool, why: str) -> bool:
@@ -23,7 +25,15 @@ def agreed(question: str, yes: bool, why: str) -> bool:
         return True
     if not sys.stdin.isatty():
         raise AwsrunError("nothing was done: this needs a yes, and there is no terminal to ask at", why, "add --yes")
-    if click.confirm(question, err=True):
-        return True
-    say("nothing was done")
-    return False
+    with _interruptible():
+        return click.confirm(question, err=True)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C at a question ends the command, although engines see to it that it lets calls in flight finish."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

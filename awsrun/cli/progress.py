@@ -41,17 +41,11 @@ class Progress:
         self._clock = clock
         self._lock = threading.Lock()
         self._under_way: dict[tuple[str, str], tuple[Event, float]] = {}
+        self._drawing = False
         self._live: Any = None
 
     def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.live import Live
-
-            self._live = Live(
-                console=Console(stderr=True), get_renderable=self._table, refresh_per_second=5, transient=True
-            )
-            self._live.start()
+        self._drawing = sys.stderr.isatty()
         return self
 
     def __exit__(
@@ -63,18 +57,16 @@ class Progress:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Draws nothing while somebody is told or asked something."""
-        if self._live is None:
-            yield
-            return
-        self._live.stop()
-        try:
-            yield
-        finally:
-            self._live.start()
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+        yield
 
     def __call__(self, event: Event) -> None:
         """Take note of ``event``; called from several threads."""
         with self._lock:
+            if self._drawing and self._live is None:
+                self._live = self._started()
             key, now = (event.name, event.kind), self._clock()
             before = self._under_way.get(key)
             if event.step in ("started", "waiting"):
@@ -85,6 +77,14 @@ class Progress:
             else:
                 self._under_way.pop(key, None)
                 self._finished(event)
+
+    def _started(self) -> Any:
+        from rich.console import Console
+        from rich.live import Live
+
+        live = Live(console=Console(stderr=True), get_renderable=self._table, refresh_per_second=5, transient=True)
+        live.start()
+        return live
 
     def _finished(self, event: Event) -> None:
         if event.action == "lock" and event.step == "done":
@@ -108,8 +108,8 @@ class Progress:
         from rich.text import Text
 
         table = Table.grid(padding=(0, 2))
-        with self._lock:
-            rows = sorted(self._under_way.values(), key=lambda row: row[1])
+        # Without the lock: the drawing thread holds rich's own, which printing under this one would wait for.
+        rows = sorted(self._under_way.values(), key=lambda row: row[1])
         now = self._clock()
         for event, started in rows[:MOST_ROWS]:
             doing = _NOW.get(event.action, event.action)

@@ -48,11 +48,14 @@ def teardown(stack: str | None, every: bool, purge: bool, yes: bool, context: st
         def confirm(doomed: Sequence[Doomed]) -> bool:
             from awsrun.cli.ask import agreed
 
+            nonlocal begun
             with progress.paused():
                 _announce(doomed, out)
                 _announce_runs(cloud, doomed, out)
                 going = [one for one in doomed if not one.why]
-                return agreed(f"Delete these {len(going)} for good?", yes, f"{len(going)} would be deleted")
+                going_on = agreed(f"Delete these {len(going)} for good?", yes, f"{len(going)} would be deleted")
+            begun = time.monotonic()
+            return going_on
 
         def close_runs(name: str) -> None:
             from awsrun.jobs.closing import close
