@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import subprocess
 import sys
+import termios
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +60,31 @@ class Shell:
         )
         assert done.returncode == code, f"awsrun {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
+
+    def at_terminal(self, typed: bytes, *arguments: str) -> tuple[int, str]:
+        """``awsrun ARGUMENTS`` at a terminal where ``typed`` answers the first question; exit code, what is shown."""
+        ours, theirs = pty.openpty()
+        command = [str(BIN / "awsrun"), *arguments]
+        process = subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.env,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C is a signal
+        )
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux's way to say that the other side has gone
+            while chunk := os.read(ours, 4096):
+                shown += chunk
+                if typed and b"[y/N]:" in shown:
+                    os.write(ours, typed)
+                    typed = b""
+        os.close(ours)
+        return process.wait(timeout=60), shown.decode()
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         """The one document that ``awsrun ARGUMENTS --json`` prints on stdout."""

@@ -176,3 +176,18 @@ def test_a_second_apply_while_one_runs_is_refused(life: Shell) -> None:
             assert "is working on" in done.stderr or "is being changed" in done.stderr or "holds" in done.stderr
         assert life.awsrun("plan", changed, code=2), "looking is free"
     life.awsrun("apply", changed)
+
+
+def test_a_person_is_asked(life: Shell, fresh_cloud: Any) -> None:
+    spec = life.write(SMALL)
+    assert life.at_terminal(b"", "apply", spec)[0] == 0, "what only creates is not asked for"
+    changed = life.write(SMALL.replace("hash_key: id", "hash_key: email"))
+    table = "small-people"
+    for typed, code in ((b"\n", 1), (b"\x03", 130)):
+        ended, shown = life.at_terminal(typed, "apply", changed)
+        assert "1 resource will be replaced. Go on?" in shown
+        assert ended == code, shown
+        keys = fresh_cloud.client("dynamodb").describe_table(TableName=table)["Table"]["KeySchema"]
+        assert keys[0]["AttributeName"] == "id", typed
+    ended, shown = life.at_terminal(b"y\n", "teardown", "small")
+    assert (ended, "nothing of stack small is left" in shown) == (0, True), shown
