@@ -51,6 +51,10 @@ class Cloud:
         """A boto3 client for mutating calls: sent once, whatever comes back."""
         return self._client(service, once=True)
 
+    def elsewhere(self, region: str) -> Cloud:
+        """The same account in another region."""
+        return Cloud(self._session, pinned(self.context, region, self.account), self.endpoint_url)
+
     def _client(self, service: str, once: bool) -> Any:
         from botocore.config import Config
 

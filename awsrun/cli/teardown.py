@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("stack", shell_complete=stack_names, required=False)
 @click.option("--all", "every", is_flag=True, help="Every stack of this account and region.")
+@click.option("--all-regions", "everywhere", is_flag=True, help="Every stack of this account.")
 @click.option("--purge", is_flag=True, help="Delete buckets, tables and repositories with what is in them.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @common
-def teardown(stack: str | None, every: bool, purge: bool, yes: bool, context: str | None, as_json: bool) -> int:
+def teardown(
+    stack: str | None, every: bool, everywhere: bool, purge: bool, yes: bool, context: str | None, as_json: bool
+) -> int:
     """Delete STACK, or all stacks, and look again that nothing is left.
 
     \b
@@ -35,14 +38,42 @@ def teardown(stack: str | None, every: bool, purge: bool, yes: bool, context: st
 
     Exit code: 0 nothing is left, 1 something was kept or is left.
     """
-    from awsrun.cli.progress import Progress
-    from awsrun.reconcile import api
+    from awsrun.aws.regions import stacks_elsewhere
 
+    every = every or everywhere
     if (stack is None) != every:
         raise click.UsageError("say which stack, or --all (awsrun status lists them)")
     cloud = connect(context)
     out: Callable[[str], Any] = say if as_json else click.echo
+    result, seconds = _delete(cloud, stack, purge, yes, out)
+    if every:
+        for other, names in stacks_elsewhere(cloud).items():
+            if everywhere:
+                more, longer = _delete(other, None, purge, yes, out)
+                result, seconds = result + more, seconds + longer
+            else:
+                out(f"in {other.region} there is more: {', '.join(names)} (awsrun teardown --all-regions)")
+    if as_json:
+        emit(result.to_json())
+    _tell(result, out, seconds, stack, f"{cloud.context}{' and all other regions' if everywhere else ''}")
+    return 1 if result.kept or result.left else 0
+
+
+def _delete(
+    cloud: Cloud, stack: str | None, purge: bool, yes: bool, out: Callable[[str], Any]
+) -> tuple[TornDown, float]:
+    """What was done, and the seconds it took after the answer."""
+    from awsrun.cli.progress import Progress
+    from awsrun.reconcile import api
+
     begun = time.monotonic()
+
+    def close_runs(name: str) -> None:
+        from awsrun.jobs.closing import close
+
+        if saved := close(cloud, name):
+            say(f"saved {len(saved)} run{'s' if len(saved) > 1 else ''} of {name} in {saved[0].parent}")
+
     with Progress() as progress:
 
         def confirm(doomed: Sequence[Doomed]) -> bool:
@@ -57,17 +88,8 @@ def teardown(stack: str | None, every: bool, purge: bool, yes: bool, context: st
             begun = time.monotonic()
             return going_on
 
-        def close_runs(name: str) -> None:
-            from awsrun.jobs.closing import close
-
-            if saved := close(cloud, name):
-                say(f"saved {len(saved)} run{'s' if len(saved) > 1 else ''} of {name} in {saved[0].parent}")
-
         result = api.teardown(stack, cloud, purge, confirm, [close_runs], progress)
-    if as_json:
-        emit(result.to_json())
-    _tell(result, out, time.monotonic() - begun, stack, str(cloud.context))
-    return 1 if result.kept or result.left else 0
+    return result, time.monotonic() - begun
 
 
 def _announce(doomed: Sequence[Doomed], out: Callable[[str], Any]) -> None:

@@ -191,3 +191,15 @@ def test_a_person_is_asked(life: Shell, fresh_cloud: Any) -> None:
         assert keys[0]["AttributeName"] == "id", typed
     ended, shown = life.at_terminal(b"y\n", "teardown", "small")
     assert (ended, "nothing of stack small is left" in shown) == (0, True), shown
+
+
+def test_other_regions_are_named_and_taken_when_asked(life: Shell, fresh_cloud: Any) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWSRUN_CONTEXT": "aws"}
+    life.env |= {**keys, "AWS_ENDPOINT_URL": fresh_cloud.endpoint, "AWS_REGION": "eu-west-1"}
+    life.awsrun("apply", life.write("stack: far\nresources: {web: {kind: logs.group}}\n"))
+    life.env["AWS_REGION"] = "us-east-1"
+    here = life.awsrun("teardown", "--all", "--yes")
+    assert "in eu-west-1 there is more: far (awsrun teardown --all-regions)" in here.stdout
+    gone = life.json("teardown", "--all-regions", "--yes")
+    assert [one["name"] for one in gone["deleted"]] == ["web", "awsrun-far"]
+    assert "there is more" not in life.awsrun("teardown", "--all", "--yes").stdout
