@@ -19,7 +19,7 @@ P = TypeVar("P", bound=ResourceSpec)
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 GONE = frozenset({"ClientException:does not exist"})
-EXISTS = frozenset({"ClientException:already exists", "InvalidParameterValueException:already exists"})
+EXISTS = frozenset({"ClientException:already exists", "InvalidParameterValue:already exists"})
 MODIFIED = frozenset({"ClientException:being modified"})
 PHASES: Mapping[str, Phase] = {
     "CREATING": "pending",

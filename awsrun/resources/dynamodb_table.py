@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from awsrun.aws.errors import matches
 from awsrun.aws.names import stack_table
-from awsrun.aws.tags import NAME, mapping, pairs
+from awsrun.aws.tags import KIND, NAME, mapping, pairs
 from awsrun.resources.kind import ABSENT, REPLACE, Change, Found, Kind, Owner, Phase, Refs, Seen, State
 from awsrun.resources.ours import arn, ours
 from awsrun.spec.references import ResourceSpec
@@ -91,11 +91,9 @@ class Table(Kind[TableSpec, TableState]):
         awsrun's own tables are left out: they are not resources of a spec."""
         pages = self._dynamodb.get_paginator("list_tables").paginate()
         for name in (name for page in pages for name in page["TableNames"]):
-            if not name.startswith(stack_table("")) and (
-                stack is None or name.startswith(f"{stack}-") or name in hints
-            ):
+            if stack is None or name.startswith(f"{stack}-") or name in hints:
                 tags = self._tags(name)
-                if ours(tags, stack):
+                if ours(tags, stack) and tags.get(KIND) == self.kind:
                     yield Found(tags[NAME], name, tags, self.read(name))
 
     def read(self, id: str) -> Seen[TableState]:

@@ -272,7 +272,12 @@ class Endpoint(Ec2Kind[EndpointSpec, EndpointState]):
     identity = "token"
     listed = False
     absent = frozenset({"InvalidVpcEndpointId.NotFound", "InvalidVpcEndpoint.NotFound"})
-    retry = VPC_MISSING | {"InvalidRouteTableId.NotFound", "InvalidRouteTableID.NotFound", "RouteAlreadyExists"}
+    retry = VPC_MISSING | {
+        "InvalidRouteTableId.NotFound",
+        "InvalidRouteTableID.NotFound",
+        "InvalidRoute.NotFound",
+        "RouteAlreadyExists",
+    }
 
     lists = ("describe_vpc_endpoints", "VpcEndpoints")
     id_key = "VpcEndpointId"

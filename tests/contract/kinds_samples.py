@@ -1,0 +1,322 @@
+"""For each kind: what to make, and every way in which it may differ and be mended in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from awsrun.resources.registry import kind
+from awsrun.spec.references import ResourceSpec
+
+Specs = Mapping[str, ResourceSpec]
+Client = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change.
+
+    Attributes:
+        what: for the test's name.
+        fields: the State fields that must then differ, all in place.
+        specs: what the user wants instead.
+        by_hand: what somebody does behind our back, given a maker of clients and the resource's id.
+    """
+
+    what: str
+    fields: frozenset[str]
+    specs: Specs | None = None
+    by_hand: Callable[[Client, str], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What to make, the node that is looked at, and its edits."""
+
+    specs: Specs
+    node: str
+    edits: tuple[Edit, ...]
+
+    @property
+    def kind(self) -> str:
+        expanded: dict[str, ResourceSpec] = {}
+        for name, spec in self.specs.items():
+            expanded |= kind(spec.kind)(None).expand(name, spec)  # type: ignore[arg-type]
+        return expanded[self.node].kind
+
+
+def spec(kind_name: str, **fields: Any) -> ResourceSpec:
+    """What a user writes."""
+    return kind(kind_name).Spec.model_validate({"kind": kind_name, **fields})
+
+
+def wants(what: str, fields: str, **specs: ResourceSpec) -> Edit:
+    return Edit(what, frozenset(fields.split()), specs=specs)
+
+
+def hand(what: str, fields: str, act: Callable[[Client, str], Any]) -> Edit:
+    return Edit(what, frozenset(fields.split()), by_hand=act)
+
+
+VPC = spec("vpc", cidr="10.10.0.0/23", max_azs=1)
+BUCKET = spec("s3.bucket")
+ROLE = spec("iam.role", service="ecs-tasks")
+WEB = spec("security_group", vpc="network")
+COMPUTE = spec("batch.compute_environment", vpc="network", instance_types=["c5.large"], max_vcpus=8)
+SPOT = spec("batch.compute_environment", vpc="network", instance_types=["c5.large"], max_vcpus=8, spot=True)
+FARGATE = spec("batch.compute_environment", vpc="network", fargate=True, max_vcpus=8)
+OPEN = {"CidrIp": "198.51.100.0/24"}
+SSH = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [OPEN]}
+OTHER_LIFECYCLE = {"ID": "mine", "Status": "Enabled", "Filter": {"Prefix": "x"}, "Expiration": {"Days": 9}}
+OTHER_IMAGES = (
+    '{"rules": [{"rulePriority": 7, "action": {"type": "expire"}, "selection": {"tagStatus": "untagged", '
+    '"countType": "imageCountMoreThan", "countNumber": 3}}]}'
+)
+SQS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
+
+
+def _detach(client: Client, id: str) -> None:
+    ec2 = client("ec2")
+    attached = ec2.describe_internet_gateways(InternetGatewayIds=[id])["InternetGateways"][0]["Attachments"]
+    ec2.detach_internet_gateway(InternetGatewayId=id, VpcId=attached[0]["VpcId"])
+
+
+def _disassociate(client: Client, id: str) -> None:
+    for one in client("ec2").describe_route_tables(RouteTableIds=[id])["RouteTables"][0]["Associations"]:
+        client("ec2").disassociate_route_table(AssociationId=one["RouteTableAssociationId"])
+
+
+def _forget_tables(client: Client, id: str) -> None:
+    tables = client("ec2").describe_vpc_endpoints(VpcEndpointIds=[id])["VpcEndpoints"][0]["RouteTableIds"]
+    client("ec2").modify_vpc_endpoint(VpcEndpointId=id, RemoveRouteTableIds=tables)
+
+
+def _leave(client: Client, id: str) -> None:
+    profile = client("iam").get_instance_profile(InstanceProfileName=id)["InstanceProfile"]
+    client("iam").remove_role_from_instance_profile(InstanceProfileName=id, RoleName=profile["Roles"][0]["RoleName"])
+
+
+def _ingress(*rules: dict[str, Any]) -> ResourceSpec:
+    return spec("security_group", vpc="network", ingress=list(rules))
+
+
+NETWORK = {"network": VPC}
+SAMPLES = (
+    Sample(
+        NETWORK,
+        "network",
+        (
+            hand(
+                "names switched off",
+                "dns_hostnames",
+                lambda client, id: client("ec2").modify_vpc_attribute(VpcId=id, EnableDnsHostnames={"Value": False}),
+            ),
+        ),
+    ),
+    Sample(NETWORK, "network/gateway", (hand("detached", "vpc_id", _detach),)),
+    Sample(
+        NETWORK,
+        "network/public-0",
+        (
+            hand(
+                "no public addresses",
+                "public_addresses",
+                lambda client, id: client("ec2").modify_subnet_attribute(
+                    SubnetId=id, MapPublicIpOnLaunch={"Value": False}
+                ),
+            ),
+        ),
+    ),
+    Sample(
+        NETWORK,
+        "network/routes",
+        (
+            wants("a second zone", "subnets", network=spec("vpc", cidr="10.10.0.0/23", max_azs=2)),
+            hand("disassociated", "subnets", _disassociate),
+            hand(
+                "its route deleted",
+                "gateway",
+                lambda client, id: client("ec2").delete_route(RouteTableId=id, DestinationCidrBlock="0.0.0.0/0"),
+            ),
+        ),
+    ),
+    Sample(NETWORK, "network/s3", (hand("off its route table", "route_tables", _forget_tables),)),
+    Sample(
+        {**NETWORK, "web": WEB, "app": WEB},
+        "app",
+        (
+            wants("a port", "ingress", app=_ingress({"port": 22, "from": "203.0.113.0/24"})),
+            wants("my address", "ingress", app=_ingress({"port": 22, "from": "my-address"})),
+            wants("another group", "ingress", app=_ingress({"port": "8000-8010", "from_group": "web"})),
+            wants("its own", "ingress", app=_ingress({"port": "all", "protocol": "all", "from": "self"})),
+            wants("IPv6", "ingress", app=_ingress({"port": 443, "from": "2001:db8::/32"})),
+            wants("pings", "ingress", app=_ingress({"port": "all", "protocol": "icmp", "from": "anywhere"})),
+            wants("all of TCP", "ingress", app=_ingress({"port": "all", "from": "10.0.0.0/8"})),
+            hand(
+                "opened",
+                "ingress",
+                lambda client, id: client("ec2").authorize_security_group_ingress(GroupId=id, IpPermissions=[SSH]),
+            ),
+            hand(
+                "egress shut",
+                "egress",
+                lambda client, id: client("ec2").revoke_security_group_egress(
+                    GroupId=id, IpPermissions=[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+                ),
+            ),
+        ),
+    ),
+    Sample(
+        {"results": BUCKET, "worker": ROLE},
+        "worker",
+        (
+            wants("another service", "trust", worker=spec("iam.role", service=["ec2", "lambda"])),
+            wants("a grant", "policy", worker=spec("iam.role", service="ecs-tasks", read_write=["results"])),
+            wants("the runs table", "policy", worker=spec("iam.role", service="ecs-tasks", jobs=True)),
+            wants(
+                "a managed policy",
+                "managed",
+                worker=spec("iam.role", service="ecs-tasks", managed_policies=["AmazonS3ReadOnlyAccess"]),
+            ),
+            hand(
+                "a policy attached",
+                "managed",
+                lambda client, id: client("iam").attach_role_policy(RoleName=id, PolicyArn=SQS),
+            ),
+            hand(
+                "rights widened",
+                "policy",
+                lambda client, id: client("iam").put_role_policy(
+                    RoleName=id,
+                    PolicyName="awsrun",
+                    PolicyDocument='{"Version": "2012-10-17", "Statement": '
+                    '{"Effect": "Allow", "Action": "*", "Resource": "*"}}',
+                ),
+            ),
+        ),
+    ),
+    Sample(
+        {"one": spec("iam.role", service="ec2"), "two": spec("iam.role", service="ec2"),
+         "profile": spec("iam.instance_profile", role="one")},
+        "profile",
+        (
+            wants("another role", "role", profile=spec("iam.instance_profile", role="two")),
+            hand("its role taken", "role", _leave),
+        ),
+    ),
+    Sample(
+        {"results": BUCKET},
+        "results",
+        (
+            wants("versions", "versioning", results=spec("s3.bucket", versioning=True)),
+            wants("expiry", "expire_days", results=spec("s3.bucket", expire_days=3)),
+            hand(
+                "opened to the public",
+                "private",
+                lambda client, id: client("s3").delete_public_access_block(Bucket=id),
+            ),
+            hand(
+                "another lifecycle",
+                "expire_days",
+                lambda client, id: client("s3").put_bucket_lifecycle_configuration(
+                    Bucket=id, LifecycleConfiguration={"Rules": [OTHER_LIFECYCLE]}
+                ),
+            ),
+        ),
+    ),
+    Sample(
+        {"table": spec("dynamodb.table", hash_key="id", range_key="at", range_type="N")},
+        "table",
+        (
+            wants(
+                "a TTL",
+                "ttl",
+                table=spec("dynamodb.table", hash_key="id", range_key="at", range_type="N", ttl="expires"),
+            ),
+            hand(
+                "paid by capacity",
+                "on_demand",
+                lambda client, id: client("dynamodb").update_table(
+                    TableName=id,
+                    BillingMode="PROVISIONED",
+                    ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
+                ),
+            ),
+        ),
+    ),
+    Sample(
+        {"images": spec("ecr.repository")},
+        "images",
+        (
+            wants("images expire", "keep", images=spec("ecr.repository", keep=5)),
+            wants("no scans", "scan", images=spec("ecr.repository", scan=False)),
+            hand(
+                "another lifecycle",
+                "keep",
+                lambda client, id: client("ecr").put_lifecycle_policy(
+                    repositoryName=id, lifecyclePolicyText=OTHER_IMAGES
+                ),
+            ),
+        ),
+    ),
+    Sample(
+        {"logs": spec("logs.group")},
+        "logs",
+        (
+            wants("kept longer", "retention_days", logs=spec("logs.group", retention_days=90)),
+            hand(
+                "kept for ever",
+                "retention_days",
+                lambda client, id: client("logs").delete_retention_policy(logGroupName=id),
+            ),
+        ),
+    ),
+    Sample(
+        {**NETWORK, "compute": COMPUTE},
+        "compute",
+        (
+            wants("more vCPUs", "max_vcpus", compute=COMPUTE.model_copy(update={"max_vcpus": 16})),
+            hand(
+                "disabled",
+                "enabled",
+                lambda client, id: client("batch").update_compute_environment(computeEnvironment=id, state="DISABLED"),
+            ),
+        ),
+    ),
+    Sample(
+        {**NETWORK, "burst": FARGATE},
+        "burst",
+        (wants("more vCPUs", "max_vcpus", burst=FARGATE.model_copy(update={"max_vcpus": 32})),),
+    ),
+    Sample(
+        {**NETWORK, "compute": COMPUTE, "spare": SPOT,
+         "queue": spec("batch.job_queue", compute_environments=["compute"])},
+        "queue",
+        (
+            wants("priority", "priority", queue=spec("batch.job_queue", compute_environments=["compute"], priority=7)),
+            wants(
+                "a second environment",
+                "compute_environments",
+                queue=spec("batch.job_queue", compute_environments=["spare", "compute"]),
+            ),
+            hand(
+                "disabled",
+                "enabled",
+                lambda client, id: client("batch").update_job_queue(jobQueue=id, state="DISABLED"),
+            ),
+        ),
+    ),
+    Sample(
+        {"worker": ROLE, "images": spec("ecr.repository"),
+         "train": spec("batch.job_definition", vcpus=4, gpus=1, memory_mib=12000, timeout="2h", role="worker",
+                       repository="images", command=["python", "-c", "pass"], environment={"A": "1"}, attempts=3)},
+        "train",
+        (),
+    ),
+    Sample(
+        {"small": spec("batch.job_definition", vcpus=0.25, memory_mib=512, fargate=True, image="python:3.11")},
+        "small",
+        (),
+    ),
+)  # fmt: skip

@@ -1,0 +1,154 @@
+"""What users may write of each kind: impossible values are refused in words, before any call."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from awsrun.aws.clients import Cloud
+from awsrun.aws.context import Context
+from awsrun.resources import policies
+from awsrun.resources.models import SpecModels
+from awsrun.resources.registry import KINDS, kind
+from awsrun.resources.units import Duration
+
+JOB: dict[str, Any] = {"kind": "batch.job_definition", "image": "a", "memory_mib": 2048}
+FARGATE: dict[str, Any] = {**JOB, "fargate": True}
+COMPUTE: dict[str, Any] = {"kind": "batch.compute_environment", "vpc": "n", "max_vcpus": 8}
+GROUP: dict[str, Any] = {"kind": "security_group", "vpc": "n"}
+
+REFUSED = [
+    ({"kind": "vpc", "cidr": "10.10.0.1/23"}, "did you mean 10.10.0.0/23"),
+    ({"kind": "vpc", "cidr": "10.10.0/23"}, "is not a CIDR"),
+    ({"kind": "vpc", "cidr": "10.0.0.0/8"}, "AWS takes /16 to /28"),
+    ({"kind": "vpc", "cidr": "10.0.0.0/26"}, "too small"),
+    ({"kind": "vpc", "cidr": "127.0.0.0/16"}, "not usable"),
+    ({"kind": "vpc", "private": True}, "NAT gateway"),
+    ({"kind": "vpc", "max_azs": 5}, "less than or equal to 4"),
+    ({"kind": "vpc", "public_cidrs": ["10.0.0.0/24"]}, "max_azs: 2"),
+    ({"kind": "vpc", "public_cidrs": ["10.0.0.0/24", "10.0.0.128/25"]}, "overlaps 10.0.0.0/24"),
+    ({"kind": "vpc", "public_cidrs": ["10.0.0.0/24", "10.1.0.0/24"]}, "not within 10.0.0.0/16"),
+    ({**GROUP, "ingress": [{"port": 70000, "from": "self"}]}, "neither a port"),
+    ({**GROUP, "ingress": [{"port": "90-80", "from": "self"}]}, "neither a port"),
+    ({**GROUP, "ingress": [{"port": 22, "from": "10.0.0.1/8"}]}, "host bits"),
+    ({**GROUP, "ingress": [{"port": 22, "from": "me"}]}, "neither my-address"),
+    ({**GROUP, "ingress": [{"port": 22}]}, "one of from and from_group"),
+    ({**GROUP, "ingress": [{"port": 22, "from": "self", "from_group": "a"}]}, "one of from and from_group"),
+    ({**GROUP, "description": "naïve"}, "match pattern"),
+    ({"kind": "iam.role", "service": "ecs-tasks.amazonaws.com"}, "short name"),
+    ({"kind": "iam.role", "service": []}, "name a service"),
+    ({"kind": "iam.role", "service": "ec2", "name": "x" * 65}, "at most 64"),
+    ({"kind": "s3.bucket", "name": "Upper"}, "match pattern"),
+    ({"kind": "s3.bucket", "expire_days": -1}, "greater than or equal to 0"),
+    ({"kind": "dynamodb.table", "hash_key": "a", "range_key": "a"}, "both 'a'"),
+    ({"kind": "dynamodb.table", "hash_key": "a", "name": "awsrun-x"}, "awsrun's own"),
+    ({"kind": "logs.group", "retention_days": 31}, "the nearest is 30"),
+    ({"kind": "logs.group", "name": "/aws/batch/job"}, "begins with /awsrun/"),
+    ({**COMPUTE, "min_vcpus": 9}, "more than max_vcpus"),
+    ({**COMPUTE, "fargate": True, "instance_types": ["c5"]}, "leave instance_types out"),
+    ({**COMPUTE, "fargate": True, "min_vcpus": 1}, "leave min_vcpus out"),
+    ({**COMPUTE, "instance_types": []}, "at least one"),
+    ({**COMPUTE, "instance_types": ["G4DN.XLARGE"]}, "match pattern"),
+    ({"kind": "batch.job_queue", "compute_environments": []}, "at least 1"),
+    ({"kind": "batch.job_queue", "compute_environments": ["a", "a"]}, "twice"),
+    ({**JOB, "timeout": "2 hours"}, "not a duration"),
+    ({**JOB, "timeout": "10s"}, "too short"),
+    ({**JOB, "vcpus": 0.5}, "with fargate only"),
+    ({**JOB, "repository": "b"}, "one of image"),
+    ({"kind": "batch.job_definition", "memory_mib": 4}, "one of image"),
+    ({**JOB, "environment": {"AWS_BATCH_X": "1"}}, "Batch's own"),
+    ({**JOB, "execution_role": "r"}, "for Fargate"),
+    ({**FARGATE, "gpus": 1}, "no GPUs"),
+    ({**FARGATE, "vcpus": 3}, "take one of 0.25"),
+    ({**FARGATE, "vcpus": 4}, "the nearest is 8192"),
+    ({**FARGATE, "vcpus": 0.25, "memory_mib": 4096}, "the nearest is 2048"),
+    ({**JOB, "memory": 12}, "Extra inputs"),
+]
+
+
+@pytest.mark.parametrize(("written", "says"), REFUSED, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_is_impossible_is_refused(written: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(says)):
+        kind(written["kind"]).Spec.model_validate(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("2h", 7200), ("90m", 5400), ("30 s", 30), ("1h30m", 5400), ("1d", 86400), (45, 45)]
+)
+def test_durations(written: Any, meant: int) -> None:
+    assert TypeAdapter(Duration).validate_python(written) == meant
+
+
+@pytest.mark.parametrize("written", ["", "h", "2", "-2h", "2h!", "1.5h", True, None, -1])
+def test_what_is_no_duration(written: Any) -> None:
+    with pytest.raises(ValidationError, match="not a duration"):
+        TypeAdapter(Duration).validate_python(written)
+
+
+def test_raising_the_number_of_zones_moves_no_subnet() -> None:
+    vpc = kind("vpc")
+    carved = [vpc.Spec(max_azs=zones, cidr="10.10.0.0/23").subnets()[:zones] for zones in range(1, 5)]  # type: ignore[attr-defined]
+    assert all(carved[3][: len(few)] == few for few in carved)
+    assert str(carved[0][0]) == "10.10.0.0/26"
+
+
+def test_every_field_that_a_user_may_write_is_described() -> None:
+    models = SpecModels()
+    bare = [(name, field) for name in models for field, info in models[name].model_fields.items()
+            if field != "kind" and not info.description]  # fmt: skip
+    assert bare == []
+
+
+LIMITS = {"iam.role": r"[\w+=,.@-]{1,64}", "s3.bucket": r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
+          "ecr.repository": r"[a-z0-9]+([._-][a-z0-9]+)*", "dynamodb.table": r"[\w.-]{3,255}",
+          "logs.group": r"[\w./#-]{1,512}"}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_derived_names_are_ones_that_aws_takes(name: str) -> None:
+    """Of the longest stack and the longest key there may be, and of the shortest."""
+    region = "ap-southeast-1"
+    one = kind(name)(Cloud(None, Context("aws", region=region, account="123456789012"), None))
+    pattern = LIMITS.get(name, r"[A-Za-z0-9][\w-]*")
+    made = set()
+    for stack, key in (("s" * 24, "k_" + "k" * 38), ("s" * 24, "k_" + "k" * 37 + "l"), ("a", "b"), ("a", "b/role")):
+        physical = one.physical(stack, key, kind(name).Spec.model_construct())
+        assert re.fullmatch(pattern, physical), physical
+        assert len(physical) <= one.name_limit
+        made.add(physical)
+    assert len(made) == 4
+
+
+def test_policies_that_mean_the_same_are_the_same_text() -> None:
+    ours = policies.policy([policies.allow(["s3:B", "s3:A"], "arn:x"), policies.allow(["s3:C"], "arn:y")])
+    theirs = {
+        "Statement": [
+            {"Resource": "arn:y", "Effect": "Allow", "Action": "s3:C"},
+            {"Action": ["s3:A", "s3:B"], "Effect": "Allow", "Resource": ["arn:x"]},
+        ],
+        "Version": "2012-10-17",
+    }
+    assert policies.canonical(theirs) == policies.canonical(json.dumps(theirs)) == ours
+    theirs["Statement"][0]["Action"] = "s3:D"  # type: ignore[index]
+    assert policies.canonical(theirs) != ours
+
+
+def test_a_worker_may_touch_items_of_the_runs_table_and_nothing_else() -> None:
+    (statement,) = policies.runs("arn:runs")
+    assert statement["Resource"] == ["arn:runs"]
+    needed = {"GetItem", "PutItem", "UpdateItem", "Query", "BatchWriteItem", "BatchGetItem", "ConditionCheckItem"}
+    assert {f"dynamodb:{name}" for name in needed} <= set(statement["Action"])
+    assert not [action for action in statement["Action"] if "Table" in action or "*" in action or "logs" in action]
+
+
+@pytest.mark.parametrize("name", ["s3.bucket", "dynamodb.table", "ecr.repository"])
+def test_reading_is_less_than_writing(name: str) -> None:
+    def actions(write: bool) -> set[str]:
+        return {action for statement in policies.grant(name, "arn:x", write) for action in statement["Action"]}
+
+    assert actions(False) < actions(True)
+    assert not [action for action in actions(False) if re.search(r":(Put|Delete|Update|BatchWrite|Abort)", action)]
