@@ -68,7 +68,11 @@ class Control(Reads):
             if seen.settled:
                 return seen
             fence = (When("state", "=", seen.state), When("attempt", "=", seen.attempt))
-            self._update(trial_key(run, n), {"state": "cancelled", "ended_ms": now_ms}, fence)
+            # of a waiting trial the attempt goes up: it may have been cancelled in this one before, been put back, and
+            # a late copy of that write must not put it back again
+            attempt = seen.attempt + (seen.state != "run")
+            change: Item = {"state": "cancelled", "attempt": attempt, "ended_ms": now_ms}
+            self._update(trial_key(run, n), change, fence)
             if seen.state == "run":
                 owner = Me.parse(seen.owner)
                 alive = (When("boot", "=", owner.boot), When("dead", "=", False))

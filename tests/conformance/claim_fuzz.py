@@ -1,0 +1,387 @@
+"""A fuzzer of the claim protocol: one seed is one schedule of workers, zombies, lost answers, kills and users.
+
+Every actor is a thread that runs the product's own code; only one runs at a time, and a seeded scheduler chooses which
+at each call to the table.  Time is virtual.  A schedule has a stormy part and a calm one that must end the run; then
+what is on record is compared with what was seen to happen.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+from awsrun.worker import records
+from awsrun.worker.claims import Claims, Identity, Tools
+from awsrun.worker.faults import FaultyTable, Rates
+from awsrun.worker.heartbeat import Heartbeat
+from awsrun.worker.records import SETTLED, Limits, Me, Run, TrialRecord
+from awsrun.worker.store import RunStore
+from awsrun.worker.table import Condition, Item, Table, Value
+
+RUN = "fuzz"
+LEASE = 20.0
+STORM = Rates(replayed=0.05, unanswered=0.05, dropped=0.05, delayed=0.08)
+_STEPS = 6000  # a schedule that takes more does not end
+
+
+class Violation(AssertionError):
+    """An invariant of the protocol does not hold."""
+
+
+class Killed(BaseException):
+    """Ends an actor as SIGKILL does."""
+
+
+class Actor:
+    """A thread that waits for its turn before each call to the table."""
+
+    def __init__(self, world: World, name: str, body: Callable[[Actor], None], mortal: bool = True) -> None:
+        self.world, self.name, self.mortal = world, name, mortal
+        self.wakes = 0.0
+        self.doomed = self.ended = False
+        self.go = threading.Semaphore(0)
+        self.error: BaseException | None = None
+        self._body = body
+        self._thread = threading.Thread(target=self._main, daemon=True)
+        self._thread.start()
+
+    def _main(self) -> None:
+        self.go.acquire()
+        try:
+            self._body(self)
+        except Killed:
+            pass
+        except BaseException as error:
+            self.error = error
+        self.ended = True
+        self.world.back.release()
+
+    def turn(self) -> None:
+        """Let the others go first, perhaps for a long time; die here if that is this actor's fate."""
+        self.world.back.release()
+        self.go.acquire()
+        if self.doomed:
+            raise Killed
+
+    def sleep(self, seconds: float) -> None:
+        self.wakes = self.world.now + seconds
+        self.turn()
+
+
+class SteppedTable:
+    """The table as one actor sees it: each call is a turn, and a doomed actor dies before its call or after it."""
+
+    def __init__(self, inner: Table, actor: Actor) -> None:
+        self._inner, self._actor = inner, actor
+
+    def put(self, item: Item, when: Condition = ()) -> None:
+        self._actor.turn()
+        self._inner.put(item, when)
+        self._last_words()
+
+    def update(
+        self, pk: str, sk: str, put: Mapping[str, Value], add: Mapping[str, int] | None = None, when: Condition = ()
+    ) -> Item:
+        self._actor.turn()
+        item = self._inner.update(pk, sk, put, add, when)
+        self._last_words()
+        return item
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        self._actor.turn()
+        return self._inner.get(pk, sk)
+
+    def query(self, pk: str, prefix: str = "", limit: int | None = None, backwards: bool = False) -> Iterator[Item]:
+        self._actor.turn()
+        return iter(list(self._inner.query(pk, prefix, limit, backwards)))
+
+    def put_all(self, items: Iterable[Item]) -> None:
+        self._actor.turn()
+        self._inner.put_all(items)
+
+    def _last_words(self) -> None:
+        if self._actor.mortal and self._actor.world.stormy and self._actor.world.rng.random() < 0.01:
+            raise Killed
+
+
+class WatchedTable:
+    """Sees every write that takes effect, and judges it."""
+
+    def __init__(self, inner: Table, world: World) -> None:
+        self._inner, self._world = inner, world
+        self.get, self.query, self.put_all = inner.get, inner.query, inner.put_all
+
+    def put(self, item: Item, when: Condition = ()) -> None:
+        old = self._inner.get(str(item["pk"]), str(item["sk"]))
+        self._inner.put(item, when)
+        self._world.wrote(old, item)
+
+    def update(
+        self, pk: str, sk: str, put: Mapping[str, Value], add: Mapping[str, int] | None = None, when: Condition = ()
+    ) -> Item:
+        old = self._inner.get(pk, sk)
+        new = self._inner.update(pk, sk, put, add, when)
+        self._world.wrote(old, new)
+        return new
+
+
+class World:
+    """One schedule.
+
+    Args:
+        table: an empty one.
+        seed: chooses everything.
+    """
+
+    def __init__(self, table: Table, seed: int) -> None:
+        self.rng = Random(seed)
+        self.run = Run(
+            RUN, "job.py", "train", {"search": "grid"}, self.rng.randint(1, 8), metric="y",
+            limits=Limits(workers=3, lease=LEASE, keep_going=self.rng.random() < 0.7),
+        )  # fmt: skip
+        self.now = 0.0
+        self.stormy = True
+        self.back = threading.Semaphore(0)
+        self.artifacts: dict[tuple[int, int], str] = {}
+        self.told: Counter[int] = Counter()
+        self._done: Counter[int] = Counter()
+        self._plain = table
+        self._faulty = FaultyTable(WatchedTable(table, self), STORM, self.rng)
+        self._actors: list[Actor] = []
+        self._tokens = 0
+        self._boots: Counter[int] = Counter()
+        self._interrupted_retry = False
+        RunStore(table).create(self.run)
+
+    def play(self) -> None:
+        """The whole schedule.
+
+        Raises:
+            Violation: an invariant does not hold.
+        """
+        try:
+            for _ in range(self.rng.randint(1, 4)):
+                self._hire()
+            for _ in range(self.rng.randint(0, 3)):
+                self._spawn("user", self._user)
+            self._storm(self.rng.randint(20, 250))
+            self._calm()
+            self._judge()
+        finally:
+            for actor in self._actors:
+                actor.doomed = True
+                actor.go.release()
+
+    def _storm(self, steps: int) -> None:
+        for _ in range(steps):
+            at = self.rng.random()
+            actor = self.rng.choice(self._actors)
+            if at < 0.04:
+                actor.wakes = max(actor.wakes, self.now + self.rng.uniform(0, 3 * LEASE))  # a zombie, for a while
+            elif at < 0.05:
+                actor.doomed = actor.mortal
+            elif at < 0.08:
+                self._faulty.deliver()
+            elif at < 0.09:
+                self._hire()
+            if not self._step():
+                self._hire()
+
+    def _calm(self) -> None:
+        """No more faults: zombies wake up, late writes arrive, and a few good workers must bring the run to its end."""
+        self.stormy = False
+        self._faulty._rates = Rates()
+        for _ in range(_STEPS):
+            if self.rng.random() < 0.05:
+                self._faulty.deliver()
+            if self._step():
+                continue
+            if self._faulty._late:
+                self._faulty.deliver()
+                continue
+            state = RunStore(self._plain).status(RUN).state
+            if state == "done" and not self._interrupted_retry:
+                return
+            if state != "running":
+                self._interrupted_retry = False
+                self._spawn("user", lambda actor: self._retry(actor), mortal=False)
+            self._hire(mortal=False)
+        raise Violation("the run does not end")
+
+    def _step(self) -> bool:
+        """Let one actor take a turn; False if there is none."""
+        alive = [actor for actor in self._actors if not actor.ended]
+        if not alive:
+            return False
+        awake = [actor for actor in alive if actor.wakes <= self.now]
+        if not awake:
+            self.now = min(actor.wakes for actor in alive)
+            awake = [actor for actor in alive if actor.wakes <= self.now]
+        self.now += self.rng.uniform(0, 0.5)
+        actor = self.rng.choice(awake)
+        actor.go.release()
+        self.back.acquire()
+        if actor.error is not None:
+            raise actor.error
+        return True
+
+    def _spawn(self, name: str, body: Callable[[Actor], None], mortal: bool = True) -> None:
+        self._actors.append(Actor(self, name, body, mortal))
+
+    def _hire(self, mortal: bool = True) -> None:
+        """A worker on a new slot, or, as engines do, on an old one with a higher boot."""
+        again = self._boots and self.rng.random() < 0.4
+        slot = self.rng.randrange(len(self._boots)) if again else len(self._boots)
+        self._boots[slot] += 1000
+        me = Me(slot, self._boots[slot])
+        self._spawn(f"w{slot}", lambda actor: self._worker(actor, me), mortal)
+
+    def _store(self, actor: Actor) -> RunStore:
+        return RunStore(SteppedTable(self._faulty, actor), sleep=actor.sleep, pauses=[0.2] * 50)
+
+    def _worker(self, actor: Actor, me: Me) -> None:
+        store = self._store(actor)
+        found = store.register(RUN, me)
+        if found is None:
+            return
+        who = Identity(found)
+        heart = Heartbeat(store, RUN, who, 1.0, lambda notice: None)
+        tools = Tools(lambda n: {"n": n}, lambda: self.now, lambda: int(self.now * 1000), Random(self.rng.random()))
+        claims = Claims(store, self.run, who, tools)
+        idle_since: float | None = None
+        while not claims.ended:
+            notice = heart.beat()
+            if notice is not None and notice.kind in ("over", "superseded"):
+                break
+            trial = claims.next(self.rng.choice((1, 1, 3))) or claims.sweep()
+            if trial is not None:
+                idle_since = None
+                if not self._attempt(actor, store, claims, heart, trial):
+                    break
+                continue
+            if idle_since is None:
+                idle_since = self.now
+            if self.now - idle_since > 1.5 * LEASE:
+                break
+            actor.sleep(LEASE / 6)
+        store.leave(RUN, who.me)
+
+    def _attempt(self, actor: Actor, store: RunStore, claims: Claims, heart: Heartbeat, trial: TrialRecord) -> bool:
+        """Run a trial; False if the worker was told to go meanwhile."""
+        for _ in range(self.rng.randint(0, 3)):
+            actor.sleep(self.rng.uniform(0, LEASE / 4))
+            heart.beat()
+        self._tokens += 1
+        token = f"{trial.n}/{trial.attempt}/{self._tokens}"
+        self.artifacts[trial.n, trial.attempt] = token
+        at = self.rng.random() if self.stormy else 0.0
+        state = "done" if at < 0.75 else "failed" if at < 0.9 else "retry"
+        error = {"type": "Bad"} if state == "failed" else None
+        record = replace(trial, state=state, result=token, value=float(trial.n), error=error)
+        won = store.settle(RUN, record)
+        if won and state == "done":
+            self.told[trial.n] += 1
+        claims.settled(record, won)
+        return state != "retry" or self.rng.random() < 0.5  # released: by SIGTERM, or to be retried
+
+    def _user(self, actor: Actor) -> None:
+        store = self._store(actor)
+        for _ in range(self.rng.randint(1, 4)):
+            actor.sleep(self.rng.uniform(0, 2 * LEASE))
+            at = self.rng.random()
+            if at < 0.2:
+                store.cancel_trial(RUN, self.rng.randrange(self.run.total))
+            elif at < 0.3:
+                store.cancel(RUN)
+            else:
+                self._retry(actor)
+
+    def _retry(self, actor: Actor) -> None:
+        try:
+            self._store(actor).retry(RUN)
+        except Killed:
+            self._interrupted_retry = True  # the user types it again
+            raise
+
+    def wrote(self, old: Item | None, new: Item) -> None:
+        """A write has taken effect."""
+        pk, state = str(new["pk"]), new.get("state")
+        if pk.startswith(f"{RUN}#T#"):
+            self._wrote_trial(old, new)
+        if pk == RUN and new["sk"] == "R" and state == "done" and old and old["state"] != "done":
+            waiting = [trial.n for trial in self._trials() if not trial.settled]
+            if waiting or len(self._trials()) < self.run.total:
+                raise Violation(f"the run is done, but trials {waiting} wait, or some never started")
+
+    def _wrote_trial(self, old: Item | None, new: Item) -> None:
+        n = int(new["sk"])
+        if old is not None:
+            if old["state"] in SETTLED and new != old and (old["state"] == "done" or new["state"] != "retry"):
+                raise Violation(f"trial {n} was {old['state']} and became {new['state']}")
+            if int(new["attempt"]) < int(old["attempt"]):
+                raise Violation(f"trial {n} went back to attempt {new['attempt']}")
+        if new["state"] == "done":
+            self._done[n] += 1
+
+    def _trials(self) -> list[TrialRecord]:
+        store = RunStore(self._plain)
+        return [trial for shard in range(self.run.shards) for trial in store.trials(RUN, shard)]
+
+    def _judge(self) -> None:
+        trials = {trial.n: trial for trial in self._trials()}
+        if sorted(trials) != list(range(self.run.total)):
+            raise Violation(f"trials {sorted(trials)} of {self.run.total}")
+        for n, trial in trials.items():
+            if not trial.settled:
+                raise Violation(f"the run is done and trial {n} is {trial.state}")
+            if self._done[n] != (trial.state == "done") or self.told[n] > 1:
+                raise Violation(
+                    f"trial {n} was committed {self._done[n]} times, workers were told {self.told[n]} times"
+                )
+            if trial.state == "done" and trial.result != self.artifacts[n, trial.attempt]:
+                raise Violation(f"trial {n}: result {trial.result}, artifacts {self.artifacts[n, trial.attempt]}")
+        self._judge_seals(trials)
+
+    def _judge_seals(self, trials: Mapping[int, TrialRecord]) -> None:
+        status = RunStore(self._plain).status(RUN)
+        for number, shard in RunStore(self._plain).shards(RUN, status.generation).items():
+            members = [trial for n, trial in trials.items() if n // records.SHARD == number]
+            if shard.counts != records.summary(number, 0, members, "max").counts:
+                raise Violation(f"shard {number} is sealed as {dict(shard.counts)}")
+
+
+def play(table: Table, seed: int) -> None:
+    """Play one schedule on an empty table.
+
+    Raises:
+        Violation: with the seed.
+    """
+    try:
+        World(table, seed).play()
+    except Violation as violation:
+        raise Violation(f"seed {seed}: {violation}") from violation
+
+
+class Unfenced:
+    """A table that forgets to check some attributes: what a mistake in the protocol would be."""
+
+    def __init__(self, inner: Table, *names: str) -> None:
+        self._inner: Any = inner
+        self._names = names
+        self.get, self.query, self.put_all = inner.get, inner.query, inner.put_all
+
+    def put(self, item: Item, when: Condition = ()) -> None:
+        self._inner.put(item, self._weaken(when))
+
+    def update(
+        self, pk: str, sk: str, put: Mapping[str, Value], add: Mapping[str, int] | None = None, when: Condition = ()
+    ) -> Item:
+        item: Item = self._inner.update(pk, sk, put, add, self._weaken(when))
+        return item
+
+    def _weaken(self, when: Condition) -> Condition:
+        return tuple(term for term in when if term.name not in self._names)

@@ -1,0 +1,48 @@
+"""Thousands of schedules of the claim protocol; and proof that the fuzzer sees the mistakes it is there for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from claim_fuzz import Unfenced, Violation, play
+
+from awsrun.worker import claims, reads, records, runs
+from awsrun.worker.memory import MemoryTable
+from awsrun.worker.table import Table
+
+_PARTS = 6  # so that the tests can run in parallel
+_EACH = 500
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards of three trials, so that a schedule has several."""
+    for module in (claims, reads, records, runs):
+        monkeypatch.setattr(module, "SHARD", 3)
+
+
+@pytest.mark.parametrize("part", range(_PARTS))
+def test_three_thousand_schedules(part: int) -> None:
+    for seed in range(part * _EACH, (part + 1) * _EACH):
+        play(MemoryTable(), seed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_schedules_on_dynamodb(make_dynamo: Callable[[], Table], seed: int) -> None:
+    play(make_dynamo(), seed)
+
+
+@pytest.mark.parametrize(
+    ("forgotten", "seeds"),
+    [
+        (("attempt", "owner"), 200),  # the fence
+        (("state",), 100),
+        (("pk",), 100),  # a claim over a trial that is there
+        (("generation",), 1200),  # a finish from before a retry
+    ],
+)
+def test_the_fuzzer_sees_a_missing_condition(forgotten: tuple[str, ...], seeds: int) -> None:
+    with pytest.raises(Violation):
+        for seed in range(seeds):
+            play(Unfenced(MemoryTable(), *forgotten), seed)
