@@ -14,7 +14,6 @@ _READS = re.compile(
     r"(describe|get|list|head|query|scan|batchget|transactget|filter|lookup|search|test)", re.IGNORECASE
 )
 _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
-_KEPT = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "RAW_URI", "REQUEST_URI", "CONTENT_TYPE", "CONTENT_LENGTH")
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,6 @@ class Reply:
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
     content: bytes = b""
-    line: str = ""  # "200 OK", where moto said it
 
 
 @dataclass(frozen=True)
@@ -32,29 +30,11 @@ class Call:
     """An HTTP request to some AWS service, body read.
 
     Attributes:
-        environ: the WSGI environment's strings: method, path, headers.
+        environ: of WSGI: method, path, headers; and what moto wants beyond it.
     """
 
     environ: dict[str, Any]
     body: bytes
-
-    @classmethod
-    def read(cls, environ: dict[str, Any]) -> Call:
-        """Take the request off the wire."""
-        stream = environ["wsgi.input"]
-        length = environ.get("CONTENT_LENGTH")
-        if length:
-            body = stream.read(int(length))
-        else:  # chunked: werkzeug ends the stream; without a body there is none to wait for
-            body = stream.read() if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower() else b""
-        kept = {
-            key: value
-            for key, value in environ.items()
-            if key in _KEPT or key.startswith("HTTP_") or key.startswith("moto")
-        }
-        kept.pop("HTTP_TRANSFER_ENCODING", None)
-        kept["CONTENT_LENGTH"] = str(len(body))
-        return cls(kept, body)
 
     @property
     def method(self) -> str:

@@ -9,11 +9,15 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import awsrun
 from awsrun.local import state
 from awsrun.local.state import HOST, Files, Server
+
+if TYPE_CHECKING:
+    from awsrun.local.app import Perform
+    from awsrun.local.http import HttpServer
 
 
 def serve(data: Path, port: int | None) -> int:
@@ -28,17 +32,21 @@ def serve(data: Path, port: int | None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
 
-    from awsrun.local.app import Application
+    from awsrun.local.app import application
     from awsrun.local.batch import environment
     from awsrun.local.batch.scheduler import Scheduler
     from awsrun.local.batch.service import Batch
+    from awsrun.local.blobs import Blobs
     from awsrun.local.emulator import Moto
+    from awsrun.local.tokens import ClientTokens
     from awsrun.local.world import World
 
     batch = Batch()
-    world = World(files.store, Moto(), [batch])
+    blobs = Blobs(files.store / "blobs")
+    moto = Moto(blobs)
+    world = World(files.store, blobs, moto, [batch, ClientTokens(moto)])
     replayed = world.recover()
-    app = Application(world.perform, {"data": str(files.data), "version": awsrun.__version__, "strict": False})
+    app = application(world.perform, {"data": str(files.data), "version": awsrun.__version__, "strict": False})
     http = _listen(app, state.last_port(files) if port is None else port, fixed=bool(port))
     endpoint = f"http://{HOST}:{http.port}"
     threading.Thread(target=http.serve_forever, daemon=True, name="http").start()
@@ -58,19 +66,12 @@ def serve(data: Path, port: int | None) -> int:
     os._exit(0)  # what is written is written; threads in the middle of a call wait for a lock that nobody opens
 
 
-def _listen(app: Any, port: int, fixed: bool) -> Any:
-    from moto.moto_server.werkzeug_app import MotoRequestHandler
-    from werkzeug.serving import make_server
-
-    class Handler(MotoRequestHandler):  # type: ignore[misc]  # moto is not typed for others
-        disable_nagle_algorithm = True
-
-        def log(self, *args: Any) -> None:
-            """Say nothing: a line per call would fill the disk."""
+def _listen(app: Perform, port: int, fixed: bool) -> HttpServer:
+    from awsrun.local.http import listen
 
     try:
-        return make_server(HOST, port, app, threaded=True, request_handler=Handler)
-    except (OSError, SystemExit):  # werkzeug exits where the port is taken
+        return listen(HOST, port, app)
+    except OSError:
         if fixed:
             sys.exit(f"port {port} is taken; another: awsrun local start --port P")
-        return make_server(HOST, 0, app, threaded=True, request_handler=Handler)
+        return listen(HOST, 0, app)

@@ -7,12 +7,15 @@ Everything goes into one pickle because backends point into one another.  What c
 from __future__ import annotations
 
 import gc
+import importlib
 import io
+import marshal
 import os
 import pickle
 import sys
 import threading
 from pathlib import Path
+from types import CellType, FunctionType
 from typing import Any
 
 from awsrun.local.blobs import Blobs, Value
@@ -30,10 +33,13 @@ class _Writer(pickle.Pickler):
         kind = type(value)
         if kind in _LOCKS:
             return _LOCKS[kind], ()
-        if kind.__name__ == "BackendDict":
+        if kind.__name__.endswith("BackendDict"):  # S3 and Organizations have a subclass of their own
             return _backends, (value.service_name,)
         if kind.__name__ == "AccountSpecificBackend":
             return _account, (value.service_name, value.account_id)
+        if kind is FunctionType and "<" in value.__qualname__:
+            closure = tuple(cell.cell_contents for cell in value.__closure__ or ())
+            return _function, (marshal.dumps(value.__code__), value.__module__, value.__defaults__, closure)
         return NotImplemented
 
     def persistent_id(self, value: Any) -> Any:
@@ -64,6 +70,13 @@ def _backends(service: str) -> Any:
 
 def _account(service: str, account: str) -> Any:
     return _backends(service)[account]
+
+
+def _function(code: bytes, module: str, defaults: Any, closure: tuple[Any, ...]) -> Any:
+    """A lambda or an inner function: moto has some as default factories of what it keeps."""
+    found = marshal.loads(code)
+    namespace = vars(importlib.import_module(module))
+    return FunctionType(found, namespace, found.co_name, defaults, tuple(CellType(value) for value in closure))
 
 
 def dump(extras: dict[str, Any]) -> tuple[bytes, set[str]]:
@@ -97,9 +110,24 @@ def load(path: Path, blobs: Blobs) -> dict[str, Any]:
             kept = _account(service, account)
             for region, backend in regions.items():
                 kept[region] = backend
+                _register(service, account, region, backend)
     gc.freeze()
     extras: dict[str, Any] = found["extras"]
     return extras
+
+
+def _register(service: str, account: str, region: str, backend: Any) -> None:
+    """What moto keeps outside of the backends: who has which bucket, and the number of the last log event."""
+    if service == "s3":
+        for name in backend.buckets:
+            _backends(service).bucket_accounts[name] = (region, account)
+    if service == "logs":
+        from moto.logs.models import LogEvent
+
+        for group in backend.groups.values():
+            for stream in group.streams.values():
+                last = stream.events[-1].event_id if stream.events else -1
+                LogEvent._event_id = max(LogEvent._event_id, last + 1)
 
 
 def write(path: Path, content: bytes) -> None:

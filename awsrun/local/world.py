@@ -49,16 +49,16 @@ class World:
     """Carries out calls and remembers them.
 
     Args:
-        folder: for snapshots, journals and blobs.
+        folder: for snapshots and journals.
+        blobs: for large bodies.
         moto: answers what is for no service of ours.
         services: by their order.
     """
 
-    def __init__(self, folder: Path, moto: Callable[[Call], Reply], services: list[Service]) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def __init__(self, folder: Path, blobs: Blobs, moto: Callable[[Call], Reply], services: list[Service]) -> None:
         self.lock = threading.RLock()
         self.folder = folder
-        self.blobs = Blobs(folder / "blobs")
+        self.blobs = blobs
         self._moto = moto
         self._services = {service.name: service for service in services}
         self._id = _world_id(folder / "world")
@@ -124,7 +124,10 @@ class World:
         self.lock.acquire()
         if self._journal is not None and self._journal.count:
             self._rotate()
-            self._finish(self._generation, self._write(self._generation))
+            try:
+                self._finish(self._generation, self._write(self._generation))
+            except Exception:  # some service holds what cannot be pickled: the journals have everything
+                traceback.print_exc()
 
     def _answer(self, call: Call) -> Reply:
         for service in self._services.values():

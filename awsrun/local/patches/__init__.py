@@ -7,9 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from awsrun.local.blobs import Blobs
 from awsrun.local.imports import Hook
-from awsrun.local.patches import backends
+from awsrun.local.patches import backends, dynamodb, iam, s3, speed
 
-PATCHES: Mapping[str, Sequence[Hook]] = {
-    "moto.core.base_backend": [backends.same_every_time],
-}
+
+def patches(blobs: Blobs) -> Mapping[str, Sequence[Hook]]:
+    """All patches, by the module that they are for."""
+    return {
+        "moto.core.base_backend": [backends.same_every_time],
+        "moto.core.responses": [speed.method_names_once],
+        "moto.dynamodb.responses": [dynamodb.refuse_large_batches],
+        "moto.iam.models": [iam.managed_policies, iam.linked_role_names],
+        "moto.iam.responses": [iam.instance_profile_tags],
+        "moto.s3.models": [s3.values_in_blobs(blobs)],
+        "moto.s3.responses": [s3.tags_at_creation],
+    }

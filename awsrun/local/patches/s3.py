@@ -1,0 +1,61 @@
+"""S3: tags given with CreateBucket are kept, and large objects live in files of the embedded cloud."""
+
+from __future__ import annotations
+
+import threading
+import xml.etree.ElementTree as ElementTree
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+from awsrun.local.blobs import Blobs, Value
+from awsrun.local.imports import Hook
+
+_BUCKET_CREATED = "CreateBucketConfiguration"
+
+
+def tags_at_creation(module: ModuleType) -> None:
+    """Patch ``moto.s3.responses``: CreateBucketConfiguration.Tags reach the bucket (moto 5.2 drops them)."""
+    original = module.S3Response._bucket_response_put
+
+    def bucket_response_put(self: Any, request: Any, bucket_name: str, querystring: dict[str, Any]) -> Any:
+        answer = original(self, request, bucket_name, querystring)
+        if _BUCKET_CREATED in str(self.body):
+            tags = _tags(self.body)
+            if tags:
+                self.backend.put_bucket_tagging(bucket_name, tags)
+        return answer
+
+    module.S3Response._bucket_response_put = bucket_response_put
+
+
+def values_in_blobs(blobs: Blobs) -> Hook:
+    """Patch ``moto.s3.models``: an object's bytes are a `Value`, which pickles as a name, not as the bytes."""
+
+    def patch(module: ModuleType) -> None:
+        def buffer(*_: Any, **__: Any) -> Value:
+            return Value(blobs)
+
+        def getstate(self: Any) -> dict[str, Any]:
+            return {name: value for name, value in self.__dict__.items() if name != "lock"}
+
+        def setstate(self: Any, state: dict[str, Any]) -> None:
+            self.__dict__.update(state)
+            self.lock = threading.Lock()
+
+        module.__dict__["tempfile"] = SimpleNamespace(SpooledTemporaryFile=buffer)
+        module.FakeKey.__getstate__ = getstate
+        module.FakeKey.__setstate__ = setstate
+
+    return patch
+
+
+def _tags(body: str | bytes) -> dict[str, str]:
+    try:
+        root = ElementTree.fromstring(body)
+    except ElementTree.ParseError:
+        return {}
+    space = root.tag.partition("}")[0] + "}" if root.tag.startswith("{") else ""
+    return {
+        tag.findtext(f"{space}Key", ""): tag.findtext(f"{space}Value", "")
+        for tag in root.iterfind(f"{space}Tags/{space}Tag")
+    }
