@@ -107,7 +107,7 @@ def uses(kinds: Mapping[str, Kind[Any, Any]]) -> dict[str, frozenset[str]]:
 
     A reference to a composite needs its parts too (``vpc``: ``vpc.subnet`` ...).
     """
-    direct = {name: _named(type(kind).Spec) & kinds.keys() - {name} for name, kind in kinds.items()}
+    direct = {name: _named(kind.Spec) & kinds.keys() - {name} for name, kind in kinds.items()}
     parts = {name: {part for part in kinds if part.startswith(f"{name}.") and not kinds[part].listed} for name in kinds}
     return {
         name: frozenset(target | {part for one in target if not name.startswith(f"{one}.") for part in parts[one]})
