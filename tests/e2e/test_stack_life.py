@@ -203,3 +203,13 @@ def test_other_regions_are_named_and_taken_when_asked(life: Shell, fresh_cloud: 
     gone = life.json("teardown", "--all-regions", "--yes")
     assert [one["name"] for one in gone["deleted"]] == ["web", "awsrun-far"]
     assert "there is more" not in life.awsrun("teardown", "--all", "--yes").stdout
+
+
+def test_use_switches_and_pins_the_account(life: Shell, fresh_cloud: Any) -> None:
+    assert life.json("use")["context"] == "local", "nobody is billed by surprise"
+    life.env |= {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_ENDPOINT_URL": fresh_cloud.endpoint}
+    chosen = life.json("use", "aws", "--region", "eu-west-1")
+    assert (chosen["region"], chosen["account"]) == ("eu-west-1", "123456789012")
+    assert "context: aws eu-west-1 123456789012" in life.awsrun("status").stderr
+    assert "context: local (embedded cloud)" in life.awsrun("status", "--context", "local").stderr
+    assert life.json("use", "local")["context"] == "local"
