@@ -214,6 +214,8 @@ class _Apply:
 
         What a failed node may still use stays: its kind tells.
         """
+        if self._stale:  # jobs read the record: they too are pointed at what is new before the old goes
+            self._table.write_record(self._record(complete=False))
         reach = graphs.reach(graphs.uses(self._session.kinds))
         needed = {kind for failed, _ in errors for kind in (failed, *reach.get(failed, ()))}
         doomed = [one for one in (*self._stale, *self._survey.leftover) if one.kind not in needed]
@@ -245,7 +247,7 @@ class _Apply:
     def _write_down(self, errors: Mapping[tuple[str, str], AwsrunError]) -> Applied:
         session, graph = self._session, self._graph
         complete = not errors and session.halt.reason is None
-        record = record_of(session, graph, self._spec.jobs, self._outputs, complete)
+        record = self._record(complete)
         failed = tuple(Failed(name, kind, error) for (kind, name), error in errors.items())
         result = Applied(graph.stack, tuple(self._done), failed, record.outputs)
         if session.halt.reason is not None:
@@ -261,3 +263,6 @@ class _Apply:
         }
         self._table.write_history(entry, self._contents.history)
         return result
+
+    def _record(self, complete: bool) -> StackRecord:
+        return record_of(self._session, self._graph, self._spec.jobs, self._outputs, complete)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from awsrun.aws import stacks
@@ -128,6 +128,7 @@ class _Teardown:
             lease = None
             if self._table.status(self._table.name):
                 lease = closing.enter_context(Lease(self._session, self._table))
+                self._mark_incomplete()
             for hook in before:
                 hook(self._stack)
             there = _find(self._session, self._stack, self._wide)
@@ -144,6 +145,11 @@ class _Teardown:
             elif not result.left:
                 result += self._drop_tables(keep=bool(result.kept))
             return result
+
+    def _mark_incomplete(self) -> None:
+        contents = self._table.load()
+        if contents is not None and contents.record is not None and contents.record.complete:
+            self._table.write_record(replace(contents.record, complete=False))
 
     def _delete(self, there: Sequence[Located]) -> dict[Key, AwsrunError]:
         by_key = {self._key(one): one for one in there}

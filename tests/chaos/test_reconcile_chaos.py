@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 SPEC = os.environ.get("AWSRUN_CHAOS_SPEC", str(ROOT / "specs" / "batch.yaml"))
 EVERY = os.environ.get("AWSRUN_CHAOS") == "all"
 SERVICES = ("batch", "dynamodb", "ec2", "ecr", "iam", "logs", "s3")
-SAMPLE = 7  # cycles of one killed apply and one killed teardown each
+SAMPLE = 6  # cycles of one killed apply and one killed teardown each
 
 
 @dataclass
