@@ -91,3 +91,9 @@ class Value:
 
     def __getstate__(self) -> tuple[str | None, bytes]:
         return self.name, self._small
+
+    def __deepcopy__(self, memo: object) -> Value:
+        """moto copies the keys of a bucket to list its versions; blobs never change, so the copy shares them."""
+        copy = Value(self._blobs)
+        copy.name, copy._small = self.name, self._small
+        return copy
