@@ -51,9 +51,12 @@ class InstanceProfile(Kind[InstanceProfileSpec, InstanceProfileState]):
         return spec.name or regional(stack, name, self.cloud.region, self.name_limit)
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
-        """Lists leave the tags out, so each profile below the path is read."""
-        pages = self._iam.get_paginator("list_instance_profiles").paginate(PathPrefix=path(self.cloud.region, stack))
+        """Lists leave the tags out, so each profile below the path is read.  (moto lists those of all paths.)"""
+        prefix = path(self.cloud.region, stack)
+        pages = self._iam.get_paginator("list_instance_profiles").paginate(PathPrefix=prefix)
         for profile in (profile for page in pages for profile in page["InstanceProfiles"]):
+            if not profile["Path"].startswith(prefix):
+                continue
             tags, seen = self._look(profile["InstanceProfileName"])
             if ours(tags, stack):
                 yield Found(tags[NAME], profile["InstanceProfileName"], tags, seen)
