@@ -98,6 +98,7 @@ def _watch(run: Run) -> int:
 
 
 def _panel(run: Run, status: Status, watched: float | None = None) -> RenderableType:
+    from rich.columns import Columns
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -110,7 +111,8 @@ def _panel(run: Run, status: Status, watched: float | None = None) -> Renderable
         if value:
             table.add_row(name, value)
     finished = status.done + status.failed + status.counts.get("cancelled", 0)
-    return Group(ProgressBar(total=max(1, status.total), completed=finished, width=60), table)
+    bar = ProgressBar(total=max(1, status.total), completed=finished, width=60)
+    return Group(Columns([bar]), table)
 
 
 def _facts(run: Run, status: Status, follow: Any) -> dict[str, str]:

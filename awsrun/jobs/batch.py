@@ -130,6 +130,17 @@ def stages(cloud: Cloud, jobs: Sequence[str]) -> Stages:
     return Stages({s: counts[s] for s in STAGES if counts[s]}, tuple(reasons), min(born, default=0.0))
 
 
+def log_streams(cloud: Cloud, jobs: Sequence[str]) -> dict[str, list[str]]:
+    """Job or child id -> its log streams, one per attempt that has started."""
+    found = {}
+    for first in range(0, len(jobs), _DESCRIBED):
+        for job in cloud.read("batch").describe_jobs(jobs=list(jobs[first : first + _DESCRIBED]))["jobs"]:
+            streams = [a.get("container", {}).get("logStreamName", "") for a in job.get("attempts", ())]
+            streams.append((job.get("container") or {}).get("logStreamName", ""))  # the latest, while it runs
+            found[str(job["jobId"])] = list(dict.fromkeys(stream for stream in streams if stream))
+    return found
+
+
 def diagnose(cloud: Cloud, queue: str, jobs: Sequence[str]) -> list[str]:
     """Why workers do not start: what Batch says of waiting jobs, of the queue, and of its environments."""
     batch = cloud.read("batch")

@@ -47,7 +47,7 @@ def retry(site: Site, run: str) -> tuple[int, int]:
     if not counts["failed"] and not counts["cancelled"] and whole.state not in ("retrying", "failed", "cancelled"):
         raise AwsrunError(f"no trial of {run} has failed", f"{counts['done']} of {whole.total} are done")
     back = site.store.retry(run)
-    return back, _start(site, run)
+    return back, _start(site, run, whole.state in FINAL)
 
 
 def resume(site: Site, run: str) -> int:
@@ -61,18 +61,22 @@ def resume(site: Site, run: str) -> int:
         raise AwsrunError(f"{run} is done", "there is nothing left to do", f"awsrun results {run}")
     if whole.state != "running":
         site.store.retry(run)
-    started = _start(site, run)
+    started = _start(site, run, whole.state in FINAL)
     if not started:
         raise AwsrunError(f"{run} still has workers", "they go on by themselves", f"awsrun show {run}")
     return started
 
 
-def _start(site: Site, run: str) -> int:
-    """Start as many workers as the rest of the run needs, unless some are there; how many."""
+def _start(site: Site, run: str, was_over: bool) -> int:
+    """Start as many workers as the rest of the run needs, unless some are there; how many.
+
+    Args:
+        was_over: workers that are still there are on their way out, and do not count.
+    """
     cloud, _ = site.live()
     reader = Reader(site.store, run)
     whole = reader.run()
-    if batch.stages(cloud, launch.job_ids(whole)).alive:
+    if not was_over and batch.stages(cloud, launch.job_ids(whole)).alive:
         return 0
     counts = reader.tally(whole).counts
     left = whole.total - sum(counts[state] for state in SETTLED)

@@ -10,9 +10,10 @@ from typing import Any
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError, matches
+from awsrun.jobs import batch
 from awsrun.jobs.reader import Reader
 from awsrun.jobs.site import Site
-from awsrun.worker.runs import FINAL
+from awsrun.worker.records import FINAL, Me, TrialRecord, Worker
 
 _OF_TRIAL = re.compile(r"^\[t(\d+)\.(\d+)\] ?")
 _ABSENT = ("ResourceNotFoundException",)
@@ -106,14 +107,29 @@ def _step(site: Site, run: str, n: int | None, tail: Tail, follow: bool) -> tupl
     """(nothing more will come, new lines).  What is over is asked before the lines are, so that none is missed."""
     ended = site.store.status(run).state in FINAL
     if n is None:
-        streams = sorted({worker.log_stream for worker in site.store.workers(run) if worker.log_stream})
-        return ended, tail.read(streams)
+        return ended, tail.read(_streams(tail.cloud, site.store.workers(run)))
     trial = site.store.trial(run, n)
-    if trial is None or not trial.log_stream:
+    if trial is None or not trial.owner:
         if not follow:
             raise AwsrunError(f"trial {n} of {run} has not started", hint=f"awsrun logs {run} {n} -f waits for it")
         return ended, []
     tail.since_ms = max(tail.since_ms, trial.started_ms - _LATE_MS)
     until = trial.ended_ms + _LATE_MS if trial.ended_ms else None
-    found = tail.read([trial.log_stream], until)
+    found = tail.read(_of_trial(site, tail.cloud, run, trial), until)
     return ended or trial.settled, [line for line in found if (line.trial, line.attempt) == (n, trial.attempt)]
+
+
+def _of_trial(site: Site, cloud: Cloud, run: str, trial: TrialRecord) -> list[str]:
+    if trial.log_stream:
+        return [trial.log_stream]
+    worker = site.store.worker(run, Me.parse(trial.owner).slot)
+    return _streams(cloud, [worker]) if worker else []
+
+
+def _streams(cloud: Cloud, workers: Sequence[Worker]) -> list[str]:
+    """The workers' streams; Batch knows those of workers that could not find out their own."""
+    known = {worker.log_stream for worker in workers if worker.log_stream}
+    asked = [worker.job_id for worker in workers if worker.job_id and not worker.log_stream]
+    for streams in batch.log_streams(cloud, asked).values():
+        known.update(streams)
+    return sorted(known)

@@ -65,8 +65,10 @@ def open_site(cloud: Cloud, stack: str | None = None) -> Site:
 
 
 def sites(cloud: Cloud, stack: str | None = None) -> Iterator[Site]:
-    """Every stack with jobs."""
-    for name in [stack] if stack else stacks.names(cloud):
+    """Every stack with jobs, or only ``stack``; none if that was torn down."""
+    for name in stacks.names(cloud):
+        if stack not in (None, name):
+            continue
         record = stacks.read(cloud, name)
         if record.jobs:
             yield _site(cloud, record)

@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
+
+from awsrun.aws.clients import Cloud
+from awsrun.aws.context import LOCAL
+from awsrun.jobs.run import Run
+
 AWSRUN = str(Path(sys.executable).parent / "awsrun")
 
 LIGHT = """
@@ -25,11 +31,12 @@ import awsrun
 def train(trial, lr: float = 0.01, momentum: float = 0.5, seconds: float = 0.0, gate: str = "",
           ends: Literal["well", "badly", "once badly"] = "well"):
     print(f"training with lr {lr}", flush=True)
-    for epoch in trial.range(3):
-        trial.report(train_loss=1.0 / (epoch + 1), val_accuracy=lr)
-        time.sleep(seconds / 3)
-    while gate and not os.path.exists(gate):
-        time.sleep(0.05)
+    for epoch in trial.range(100_000 if gate else 3):
+        if epoch < 3:
+            trial.report(train_loss=1.0 / (epoch + 1), val_accuracy=lr)
+        if os.path.exists(gate):
+            break
+        time.sleep(0.05 if gate else seconds / 3)
     if ends == "badly" or (ends == "once badly" and not os.path.exists(gate + ".mended")):
         raise ValueError(f"lr {lr} is not to my taste")
     with open(os.path.join(trial.dir, "note.txt"), "w") as file:
@@ -75,15 +82,22 @@ class Place:
         done = self.awsrun("submit", "job.py", "--stack", self.stack, "--json", *arguments)
         return str(json.loads(done.stdout)["run"])
 
+    @property
+    def api(self) -> Cloud:
+        """The same cloud for the Python side."""
+        session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
+        return Cloud(session, LOCAL, self.cloud.endpoint)
+
     def results(self, run: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.awsrun("results", run, "--json").stdout)
-        return found
+        """What ``results --json`` prints."""
+        return Run(run, stack=self.stack, cloud=self.api).summary()
 
     def until(self, run: str, what: Callable[[dict[str, Any]], bool], seconds: float = 60) -> dict[str, Any]:
         """The run's results as soon as they are as asked; fails after ``seconds``."""
         end = time.monotonic() + seconds
+        watched = Run(run, stack=self.stack, cloud=self.api)
         while True:
-            found = self.results(run)
+            found = watched.summary()
             if what(found):
                 return found
             assert time.monotonic() < end, found
