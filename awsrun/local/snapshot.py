@@ -14,6 +14,7 @@ import os
 import pickle
 import sys
 import threading
+from collections import defaultdict
 from pathlib import Path
 from types import CellType, FunctionType
 from typing import Any
@@ -37,6 +38,8 @@ class _Writer(pickle.Pickler):
             return _backends, (value.service_name,)
         if kind.__name__ == "AccountSpecificBackend":
             return _account, (value.service_name, value.account_id)
+        if issubclass(kind, defaultdict) and kind is not defaultdict:
+            return _defaultdict, (kind, value.default_factory), value.__dict__, None, iter(value.items())
         if kind is FunctionType and "<" in value.__qualname__:
             closure = tuple(cell.cell_contents for cell in value.__closure__ or ())
             return _function, (marshal.dumps(value.__code__), value.__module__, value.__defaults__, closure)
@@ -72,6 +75,13 @@ def _account(service: str, account: str) -> Any:
     return _backends(service)[account]
 
 
+def _defaultdict(kind: type[Any], factory: Any) -> Any:
+    """A subclass, whose own ``__init__`` may want more than pickle would give it."""
+    made = defaultdict.__new__(kind)
+    defaultdict.__init__(made, factory)
+    return made
+
+
 def _function(code: bytes, module: str, defaults: Any, closure: tuple[Any, ...]) -> Any:
     """A lambda or an inner function: moto has some as default factories of what it keeps."""
     found = marshal.loads(code)
@@ -79,8 +89,10 @@ def _function(code: bytes, module: str, defaults: Any, closure: tuple[Any, ...])
     return FunctionType(found, namespace, found.co_name, defaults, tuple(CellType(value) for value in closure))
 
 
-def dump(extras: dict[str, Any]) -> tuple[bytes, set[str]]:
+def dump(extras: dict[str, Any], blobs: Blobs) -> tuple[bytes, set[str]]:
     """The state as bytes, and the blobs it names.  Call it with the world's lock held, or in a forked child.
+
+    It is read back at once: what can be written but not read must not take the place of a journal.
 
     Raises:
         Exception: whatever pickle raises when some service of moto holds what it cannot take.
@@ -94,6 +106,8 @@ def dump(extras: dict[str, Any]) -> tuple[bytes, set[str]]:
         for known in BackendDict._instances
     }
     writer.dump({"format": FORMAT, "python": sys.version_info[:2], "moto": moto, "extras": extras})
+    file.seek(0)
+    _Reader(file, blobs).load()
     return file.getvalue(), writer.blobs
 
 

@@ -205,7 +205,7 @@ class World:
 
     def _write(self, generation: int) -> set[str]:
         extras = {name: service.state() for name, service in self._services.items()}
-        content, used = snapshot.dump({"sequence": self._sequence, **extras})
+        content, used = snapshot.dump({"sequence": self._sequence, **extras}, self.blobs)
         snapshot.write(self._snapshot(generation), content)
         return used
 
