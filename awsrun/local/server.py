@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import awsrun
 from awsrun.local import state
@@ -58,12 +58,24 @@ def serve(data: Path, port: int | None) -> int:
     print(
         f"{time.strftime('%F %T')} listening at {endpoint} after {took:.2f} s, {replayed} records replayed", flush=True
     )
-    ended.wait()
+    while not ended.wait(5.0):
+        if not _holds(lock, files.server_lock):  # the folder was deleted: what is there now is another server's
+            print("the data folder is gone: stopping", flush=True)
+            os._exit(1)
     scheduler.stop()
     world.close()
-    files.server.unlink(missing_ok=True)
+    if _holds(lock, files.server_lock):
+        files.server.unlink(missing_ok=True)
     print(f"{time.strftime('%F %T')} stopped", flush=True)
     os._exit(0)  # what is written is written; threads in the middle of a call wait for a lock that nobody opens
+
+
+def _holds(lock: IO[str], path: Path) -> bool:
+    """Whether the lock that this process holds is still the one that others would find."""
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _listen(app: Perform, port: int, fixed: bool) -> HttpServer:
