@@ -1,8 +1,8 @@
 """The interface that every kind of AWS resource implements, and the data that passes through it.
 
 A kind knows one resource type of AWS and nothing of engines: no verb sleeps, waits, retries, logs or orders anything,
-and each may be called again after a crash at any point.  The same State class is what is *wanted* (`Kind.lower`) and what
-is *seen* (`Kind.read`), so that diff, plan, drift and replacement are generic code.
+and each may be called again after a crash at any point.  The same State class is what is *wanted* (`Kind.lower`) and
+what is *seen* (`Kind.read`), so that diff, plan, drift and replacement are generic code.
 
 How the engine uses a kind, in order:
 
@@ -230,12 +230,12 @@ class Kind(ABC, Generic[P, S]):
 
     @abstractmethod
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
-        """All resources of this kind that carry the owner tags of ``stack`` (None: of any stack), in few, batched calls.
+        """All resources of this kind with the owner tags of ``stack`` (None: of any stack), in few, batched calls.
 
         ``hints``: ids that the stack's table remembers (explicit names, ids just made that lists do not show yet).
         Lists of whole services that return no tags are narrowed by the derived name, or by hints, before tags are read;
-        with ``stack=None`` everything is looked at.  Of a ``revision`` kind every active revision is yielded, the newest
-        first; `Found.seen` is filled wherever the calls told everything.
+        with ``stack=None`` everything is looked at.  Of a ``revision`` kind every active revision is yielded, the
+        newest first; `Found.seen` is filled wherever the calls told everything.
         """
 
     @abstractmethod
@@ -248,7 +248,7 @@ class Kind(ABC, Generic[P, S]):
     def create(self, state: S, owner: Owner) -> str:
         """Create it, tags in the same call, and return its id at once, without waiting.
 
-        "It exists already" of a ``name`` kind is left to the engine, which looks at the tags: ours = done, else foreign.
+        "It exists already" of a ``name`` kind is left to the engine, which looks at the tags: ours is done, else foreign.
         What needs more than one call may be left to `update`: the engine reads and diffs after the create.
         """
 
