@@ -248,7 +248,7 @@ class Kind(ABC, Generic[P, S]):
     def create(self, state: S, owner: Owner) -> str:
         """Create it, tags in the same call, and return its id at once, without waiting.
 
-        "It exists already" of a ``name`` kind is left to the engine, which looks at the tags: ours is done, else foreign.
+        "It exists already" of a ``name`` kind is left to the engine, which looks at the tags: ours, or foreign.
         What needs more than one call may be left to `update`: the engine reads and diffs after the create.
         """
 
