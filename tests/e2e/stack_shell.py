@@ -88,7 +88,9 @@ class Shell:
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         """The one document that ``awsrun ARGUMENTS --json`` prints on stdout."""
-        return json.loads(self.awsrun(*arguments, "--json", code=code).stdout)
+        done = self.awsrun(*arguments, "--json", code=code)
+        assert done.stdout, f"no document: {done.stderr}"
+        return json.loads(done.stdout)
 
     def write(self, text: str, name: str = "spec.yaml") -> str:
         """A spec in the folder; its name."""
