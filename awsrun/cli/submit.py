@@ -85,9 +85,9 @@ def submit(
     )
     cloud = connect(context)
     site = open_site(cloud, stack)
-    free = "free" if cloud.context.name == "local" else "cost: see the stack's price per hour"
+    free = ", free" if cloud.context.name == "local" else ""
     workers = submission.fitting(request, site.jobs or {})
-    say(f"{spaces.describe(request.space)} of {job}, {workers:,} worker{'s' * (workers > 1)}, {free}")
+    say(f"{spaces.describe(request.space)} of {job}, {workers:,} worker{'s' * (workers > 1)}{free}")
     if request.archive.warning:
         say(click.style(request.archive.warning, fg="yellow"))
     if dry_run:

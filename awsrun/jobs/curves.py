@@ -66,7 +66,7 @@ def _panel(ax: Axes, title: str, lines: Series) -> None:
     ax.set_xlabel("epoch")
     ax.set_ylabel(f"{title} (%)" if scale.unit else title)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.margins(y=0.15)
+    ax.margins(x=0.08, y=0.18)
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(color="#e3e6e8", linewidth=0.8)
     ax.legend(frameon=False)

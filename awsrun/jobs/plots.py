@@ -141,6 +141,7 @@ def scatter(run: Run, trials: Sequence[TrialRecord], names: Sequence[str]) -> Fi
             order = [short(value) for value in run.space["axes"][name]]
             xs = [order.index(short(value)) for value in xs]
             ax.set_xticks(range(len(order)), order)
+            ax.margins(x=0.3)
         colour = {"c": values, "cmap": "viridis" if run.mode == "max" else "viridis_r"}
         ax.scatter(xs, values, s=42, alpha=0.85, edgecolors="white", linewidths=0.7, **colour)
         ax.plot(xs[best], values[best], marker="*", markersize=18, color="#e4572e", markeredgecolor="white", zorder=5)

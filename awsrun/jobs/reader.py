@@ -74,7 +74,7 @@ class Reader:
             self._sealed.clear()
             self._settled.clear()
             self._generation = run.generation
-        if len(self._sealed) < _started(run):
+        if 1 < _started(run) > len(self._sealed):  # a single shard's trials cost the one query that its seal would
             self.calls += 1
             self._sealed = self.store.shards(self.id, run.generation)
         counts: Counter[str] = Counter()

@@ -99,7 +99,8 @@ class Run:
         Args:
             timeout: seconds, None for ever.
             progress: called with each status.
-            poll: seconds between two looks; a run of many shards is looked at more rarely, one query a second.
+            poll: seconds between two looks; longer where a look takes more queries of the table than that, so that
+                watching costs at most one query a second.
 
         Raises:
             TimeoutError: it is still running; it goes on all the same.
@@ -114,7 +115,7 @@ class Run:
                 return status
             if until is not None and time.monotonic() >= until:
                 raise TimeoutError(f"{self.id} is still running: {status.done} of {status.total} trials are done")
-            pause = max(poll, poll * (self._reader.calls - before) / 8)
+            pause = max(poll, float(self._reader.calls - before))
             sleep(pause if until is None else max(0.0, min(pause, until - time.monotonic())))
 
     def trials(self) -> Iterator[records.TrialRecord]:

@@ -131,16 +131,22 @@ def test_inputs_give_each_trial_its_line(place: Place) -> None:
     assert [t["result"]["val_accuracy"] for t in found["trials"]] == [0.1, 0.2, 0.3, 0.4, 0.5]
 
 
-def test_the_sweep_ends_by_itself_when_the_submitting_process_is_killed(place: Place) -> None:
+@pytest.mark.parametrize(("how", "says"), [(signal.SIGKILL, ""), (signal.SIGINT, "goes on without this terminal")])
+def test_the_sweep_ends_by_itself_when_the_submitting_process_ends(place: Place, how: int, says: str) -> None:
     command = ["submit", "job.py", "--stack", place.stack, "--grid", "lr=0.1,0.2,0.3", "--set", "seconds=1", "--wait"]
     process = subprocess.Popen(
         [AWSRUN, *command],
-        cwd=place.folder, env={**place.env, "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, text=True,
+        cwd=place.folder, env={**place.env, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
+    assert process.stderr is not None
     run = process.stdout.readline().strip()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    while says and "worker" not in process.stderr.readline().partition(f"{run}:")[2]:
+        assert process.poll() is None, "it follows the run before it is interrupted"
+    process.send_signal(how)
+    _, said = process.communicate(timeout=60)
+    assert says in said
     found = place.until(run, lambda r: r["state"] == "done")
     assert [t["state"] for t in found["trials"]] == ["done"] * 3
     assert place.awsrun("show", run).stdout.split("state", 1)[1].split()[0] == "done"

@@ -14,7 +14,7 @@ LOST = ReadTimeoutError(endpoint_url="http://batch")
 
 
 class Cloud:
-    """A Batch that does with each SubmitJob as the script says; its lists show nothing the first ``lists_after`` times."""
+    """A Batch that does with each SubmitJob as the script says; the first ``lists_after`` lists are empty."""
 
     def __init__(self, *script: str, lists_after: int = 0) -> None:
         self.script, self.taken, self.asked = list(script), [], 0
