@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+_MAKING = threading.Lock()  # a boto3 session makes one client at a time
+
+
+@functools.cache
+def _session() -> Any:
+    """One for all tests: a session reads megabytes of service models, and keeps them."""
+    import boto3
+
+    return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
 
 
 @dataclass
@@ -29,13 +41,12 @@ class LocalCloud:
     env: dict[str, str] = field(default_factory=dict)
 
     def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client of ``service``."""
-        import boto3
+        """A boto3 client of ``service``, which sends every call once."""
         from botocore.config import Config
 
         config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, **options)
-        session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
-        return session.client(service, endpoint_url=self.endpoint, config=config)
+        with _MAKING:
+            return _session().client(service, endpoint_url=self.endpoint, config=config)
 
     def control(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``python -m awsrun.local ARGUMENTS``."""

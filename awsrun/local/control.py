@@ -142,7 +142,7 @@ def _launch(files: Files, port: int | None) -> Status:
 
 def _stop(files: Files) -> None:
     found = state.read(files)
-    if found is None or _health(found.endpoint) != found.pid:
+    if found is None or not _holds(files.server_lock):
         return
     os.kill(found.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS

@@ -64,6 +64,39 @@ def test_a_batch_of_26_items_is_refused(local_cloud: LocalCloud, count: int, ref
     assert dynamodb.scan(TableName=name)["Count"] == (0 if refused else 25)
 
 
+def test_update_expressions_mean_the_same_each_time(local_cloud: LocalCloud) -> None:
+    """Their trees are shared between calls: values, names and refusals must not be."""
+    dynamodb = local_cloud.client("dynamodb")
+    dynamodb.create_table(
+        TableName="patched-updates",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+    )
+
+    def update(key: str, expression: str, names: dict[str, str], values: dict[str, Any]) -> dict[str, Any]:
+        answer = dynamodb.update_item(
+            TableName="patched-updates",
+            Key={"pk": {"S": key}},
+            UpdateExpression=expression,
+            ExpressionAttributeValues=values,
+            ReturnValues="ALL_NEW",
+            **({"ExpressionAttributeNames": names} if names else {}),
+        )
+        found: dict[str, Any] = {name: value for name, value in answer["Attributes"].items() if name != "pk"}
+        return found
+
+    expression = "SET #n = if_not_exists(#n, :zero) + :by, plain = :by REMOVE gone ADD added :by"
+    for key, name, by in (("a", "x", "1"), ("a", "x", "2"), ("b", "y", "5"), ("a", "x", "4")):
+        last = update(key, expression, {"#n": name}, {":zero": {"N": "0"}, ":by": {"N": by}})
+        assert last["plain"] == {"N": by}
+    assert last == {"x": {"N": "7"}, "plain": {"N": "4"}, "added": {"N": "7"}}
+    for wrong in ("SET a = :v SET b = :v", "SET a = :v, a.b = :v", "SET pk = :v"):
+        for _ in range(2):
+            with pytest.raises(ClientError, match="ValidationException"):
+                update("a", wrong, {}, {":v": {"N": "1"}})
+
+
 def test_managed_policies_can_be_attached_and_made_up_ones_not(local_cloud: LocalCloud) -> None:
     iam = local_cloud.client("iam")
     iam.create_role(RoleName="patched", AssumeRolePolicyDocument="{}")

@@ -17,6 +17,8 @@ def patches(blobs: Blobs) -> Mapping[str, Sequence[Hook]]:
     return {
         "moto.core.base_backend": [backends.same_every_time],
         "moto.core.responses": [speed.method_names_once],
+        "moto.dynamodb.parsing.ast_nodes": [speed.walk_quickly],
+        "moto.dynamodb.parsing.expressions": [speed.parse_once],
         "moto.dynamodb.responses": [dynamodb.refuse_large_batches],
         "moto.iam.models": [iam.managed_policies, iam.linked_role_names],
         "moto.iam.responses": [iam.instance_profile_tags],
