@@ -128,7 +128,7 @@ def test_python_is_this_interpreter_and_finds_the_cloud(place: Place) -> None:
 
     code = (
         "import sys, boto3; print(sys.prefix);"
-        "print(boto3.client('batch').describe_job_queues()['jobQueues'][0]['jobQueueName'])"
+        "print(boto3.client('batch').describe_job_queues(jobQueues=['contract'])['jobQueues'][0]['jobQueueName'])"
     )
     assert place.output(place.run("python3", "-c", code)) == [sys.prefix, "contract"]
 
