@@ -35,7 +35,8 @@ def stop() -> None:
     """Stop it; resources and jobs stay, and jobs that ran start again with it."""
     from awsrun.local import control
 
-    _tell(control.stop(control.folder()))
+    control.stop(control.folder())
+    click.echo("stopped; what it holds is kept")
 
 
 @local.command()
@@ -55,11 +56,14 @@ def status(as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(yes: bool) -> None:
     """Stop it and forget everything it holds: stacks, runs, files, logs."""
+    from awsrun.cli.ask import agreed
     from awsrun.local import control
 
-    if not yes:
-        click.confirm("Forget every stack, run and file of the embedded cloud?", abort=True)
-    _tell(control.reset(control.folder()))
+    question = "Forget every stack, run and file of the embedded cloud?"
+    if not agreed(question, yes, "everything in it would be forgotten"):
+        raise click.Abort
+    control.reset(control.folder())
+    click.echo("forgotten: the embedded cloud is empty")
 
 
 def _tell(found: Status) -> None:

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from awsrun.spec.references import RefTo, ResourceSpec
 
-STACK_NAME = r"^[a-z]([a-z0-9]|-(?=[a-z0-9])){0,23}$"
+# Not awsrun...: a table of such a stack could get the name of one of awsrun's own (stack awsrun, key mnist).
+STACK_NAME = r"^(?!awsrun)[a-z]([a-z0-9]|-(?=[a-z0-9])){0,23}$"
 RESOURCE_NAME = r"^[a-z]([a-z0-9]|[-_](?=[a-z0-9])){0,39}$"
 
 

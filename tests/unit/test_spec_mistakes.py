@@ -229,6 +229,7 @@ MISTAKES = [
         ["s.yaml:4: resources.results: must be lines such as `kind: vpc`; this is 's3.bucket'"],
     ),
     ("a stack's name with capitals", "stack: mnist", "stack: MNIST", ["s.yaml:1: stack: 'MNIST' will not do: "]),
+    ("a stack's name like awsrun's own", "stack: mnist", "stack: awsrun", ["s.yaml:1: stack: 'awsrun' will not do: "]),
     ("a stack's name that is a number", "stack: mnist", "stack: 12", ["s.yaml:1: stack: 12 will not do: "]),
     ("no stack", "stack: mnist\n", "", ["s.yaml:1: stack: missing: a spec starts with `stack: NAME`"]),
     (
