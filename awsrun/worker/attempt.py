@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -63,7 +62,6 @@ class Attempt:
         self._best: float | None = None
         self._steps = 0
         self._checkpoint: Path | None = None
-        self._lock = threading.Lock()
         self._heard, self._printed = wire.Lines(1 << 30), wire.Lines(1 << 16)
         self.messages, theirs_messages = os.pipe()
         theirs_orders, self._orders = os.pipe()
@@ -100,8 +98,7 @@ class Attempt:
             if message["type"] == "report":
                 self._report(message)
             elif message["type"] == "checkpoint":
-                with self._lock:
-                    old, self._checkpoint = self._checkpoint, Path(message["path"])
+                old, self._checkpoint = self._checkpoint, Path(message["path"])
                 if old is not None:
                     old.unlink(missing_ok=True)
             else:
@@ -124,8 +121,7 @@ class Attempt:
 
     def take_checkpoint(self) -> Path | None:
         """The newest checkpoint that nobody has taken yet; the caller uploads it and deletes the file."""
-        with self._lock:
-            path, self._checkpoint = self._checkpoint, None
+        path, self._checkpoint = self._checkpoint, None
         return path
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -20,7 +19,10 @@ Task = Callable[[], Any]
 
 
 class Courier:
-    """The worker's input and output.  Claims go one after the other; commits and uploads in parallel.
+    """The worker's input and output.
+
+    Claims go one after the other, and so do reports and checkpoints: the reports up to a checkpoint are written before
+    it.  Commits go in parallel.
 
     Args:
         wake: called, in whatever thread, when something is finished.
@@ -33,8 +35,8 @@ class Courier:
         self._store, self._objects, self._run, self._claims = store, objects, run, claims
         self._wake, self._scratch = wake, scratch
         self._claimer = ThreadPoolExecutor(1, "claims")
-        self._movers = ThreadPoolExecutor(3, "courier")
-        self._uploading = threading.Lock()
+        self._notes = ThreadPoolExecutor(1, "notes")
+        self._commits = ThreadPoolExecutor(3, "commits")
 
     def claim(self, how: Callable[[], TrialRecord | None]) -> Future[Claimed | None]:
         """Claim a trial and fetch what it goes on from."""
@@ -42,19 +44,16 @@ class Courier:
 
     def commit(self, attempt: Attempt, record: TrialRecord) -> Future[bool]:
         """Write everything that an attempt left, then settle it; False if it was lost to another worker."""
-        return self._submit(self._movers, lambda: self._commit(attempt, record))
+        return self._submit(self._commits, lambda: self._commit(attempt, record))
 
     def give_back(self, claimed: Claimed, state: str) -> Future[bool]:
         """Settle a trial that was claimed and not started: ``retry`` or ``cancelled``."""
-        return self._submit(self._movers, lambda: self._settle(replace(claimed.record, state=state), claimed))
+        return self._submit(self._commits, lambda: self._settle(replace(claimed.record, state=state), claimed))
 
-    def report(self, reports: list[Report]) -> Future[None]:
-        """Write reports while the trial goes on."""
-        return self._submit(self._movers, lambda: self._store.put_reports(self._run, reports))
-
-    def checkpoint(self, attempt: Attempt) -> Future[None]:
-        """Upload the newest checkpoint while the trial goes on."""
-        return self._submit(self._movers, lambda: self._upload(attempt))
+    def note(self, attempt: Attempt) -> Future[None]:
+        """While the trial goes on: write its reports, then upload the newest checkpoint."""
+        reports, attempt.reports, path = attempt.reports, [], attempt.take_checkpoint()
+        return self._submit(self._notes, lambda: self._note(attempt, reports, path))
 
     def call(self, task: Task) -> Future[Any]:
         """Do something else in a thread."""
@@ -63,7 +62,8 @@ class Courier:
     def close(self) -> None:
         """Wait for what is under way."""
         self._claimer.shutdown(cancel_futures=True)
-        self._movers.shutdown()
+        self._notes.shutdown()
+        self._commits.shutdown()
 
     def _submit(self, pool: ThreadPoolExecutor, task: Task) -> Future[Any]:
         future: Future[Any] = pool.submit(task)
@@ -81,15 +81,18 @@ class Courier:
 
     def _commit(self, attempt: Attempt, record: TrialRecord) -> bool:
         if record.state in ("done", "failed", "retry"):
-            self._store.put_reports(self._run, attempt.reports)
-            self._upload(attempt)
+            self.note(attempt).result()  # behind those that are under way
         if record.state in ("done", "failed"):
             artifacts = self._objects.put_artifacts(record.n, record.attempt, attempt.claimed.artifacts)
             record = replace(record, artifacts=artifacts)
         won = self._settle(record, attempt.claimed)
-        if won and record.state == "done" and attempt.checkpointed:
+        if attempt.checkpointed and (record.state == "done" if won else self._is_settled(record.n)):
             self._objects.drop_checkpoints(record.n)
         return won
+
+    def _is_settled(self, n: int) -> bool:
+        trial = self._store.trial(self._run, n)
+        return trial is not None and trial.settled
 
     def _settle(self, record: TrialRecord, claimed: Claimed) -> bool:
         won = self._store.settle(self._run, record)
@@ -97,14 +100,13 @@ class Courier:
         claimed.discard()
         return won
 
-    def _upload(self, attempt: Attempt) -> None:
-        with self._uploading:  # an older checkpoint must not arrive after a newer one
-            path = attempt.take_checkpoint()
-            if path is None:
-                return
-            attempt.checkpointed = True
-            try:
-                self._objects.put_checkpoint(attempt.record.n, attempt.record.attempt, path)
-            except Exception as error:  # the trial is worth more than its checkpoint
-                print(f"[{attempt.name}] awsrun: checkpoint not stored: {error}", flush=True)
-            path.unlink(missing_ok=True)
+    def _note(self, attempt: Attempt, reports: list[Report], path: Path | None) -> None:
+        self._store.put_reports(self._run, reports)
+        if path is None:
+            return
+        attempt.checkpointed = True
+        try:
+            self._objects.put_checkpoint(attempt.record.n, attempt.record.attempt, path)
+        except Exception as error:  # the trial is worth more than its checkpoint
+            print(f"[{attempt.name}] awsrun: checkpoint not stored: {error}", flush=True)
+        path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -69,7 +70,8 @@ class Zygote:
     def begin(self, spec: Mapping[str, Any], fds: tuple[int, int, int]) -> None:
         """Run a trial; the descriptors are its messages, orders and output."""
         self.state, self.pid, self.code = "busy", 0, None
-        wire.send(self.sock, spec, fds)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has died just now: `hear` will find out
+            wire.send(self.sock, spec, fds)
 
     def hear(self) -> None:
         """Take what the zygote says, when ``sock`` is readable."""

@@ -1,15 +1,16 @@
 """The search space: trial n's parameters as a pure function of (space, seed, n).
 
-Nothing about a trial is stored before it starts: a million-trial run is one record that holds the space, and every worker
-and every laptop computes the same parameters for the same n. Standard library only: this file travels into the container.
+Nothing about a trial is stored before it starts: a million-trial run is one record that holds the space, and every
+worker and every laptop computes the same parameters for the same n. Standard library only: this file travels into the
+container.
 
 A space is a JSON object::
 
     {"search": "grid" | "random" | "inputs",
-     "axes":   {name: [value, ...]},                                    # in the order given; the first one is the slowest
+     "axes":   {name: [value, ...]},                                    # in the order given; the first is the slowest
      "ranges": {name: {"low": x, "high": y, "log": bool, "int": bool}}, # random only; both ends belong to the range
      "set":    {name: value},                                           # the same for every trial
-     "inputs": {"key": K, "index": I},                                  # inputs only: S3 keys of the JSONL and its index
+     "inputs": {"key": K, "index": I},                                  # inputs only: S3 keys of JSONL and index
      "total":  N}                                                       # how many trials
 
 With inputs, line L is crossed with the axes: the lines are slowest. The index is (lines + 1) big-endian 64-bit byte

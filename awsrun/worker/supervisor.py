@@ -53,6 +53,7 @@ class Supervisor:
         self._ready: deque[Claimed] = deque()
         self._claiming: Future[Claimed | None] | None = None
         self._tasks: set[Future[Any]] = set()
+        self._noting: Future[None] | None = None
         self._zygote: Zygote | None = None
         self._spare: Zygote | None = None
         self._attempt: Attempt | None = None
@@ -87,9 +88,11 @@ class Supervisor:
         """The worker's life; its exit code."""
         self._courier = courier
         try:
-            while not self._gone():
+            while True:
                 self._collect()
                 self._obey()
+                if self._gone():
+                    break
                 self._advance()
                 self._wait()
         finally:
@@ -263,7 +266,10 @@ class Supervisor:
         now = time.monotonic()
         due = [self._look_again] if self._idle_since and not (self._claiming or self._loading) else []
         if self._attempt:
-            due += [self._attempt.wake_at(), self._flush_at if self._attempt.reports else 0.0]
+            due += [
+                self._attempt.wake_at(),
+                self._flush_at if self._attempt.reports and self._noting not in self._tasks else 0.0,
+            ]
         due = [at for at in due if at]
         for key, _ in self._selector.select(max(0.0, min(due) - now) if due else None):
             if self._selector.get_map().get(key.fd) is key:  # an earlier event of the same round may have closed it
@@ -273,16 +279,14 @@ class Supervisor:
             self._pass_on(self._attempt)
 
     def _pass_on(self, attempt: Attempt) -> None:
+        """Write what the trial has said: at once with a checkpoint, else every few seconds."""
         now = time.monotonic()
-        if attempt.has_checkpoint:
-            self._tasks.add(self._courier.checkpoint(attempt))
-        if not attempt.reports:
-            return
-        if not self._flush_at:
+        if attempt.reports and not self._flush_at:
             self._flush_at = now + FLUSH
-        elif now >= self._flush_at:
-            reports, attempt.reports = attempt.reports, []
-            self._tasks.add(self._courier.report(reports))
+        due = attempt.has_checkpoint or (attempt.reports and now >= self._flush_at)
+        if due and self._noting not in self._tasks:
+            self._noting = self._courier.note(attempt)
+            self._tasks.add(self._noting)
             self._flush_at = 0.0
 
 

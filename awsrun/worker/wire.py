@@ -56,7 +56,8 @@ def send(sock: socket.socket, message: Mapping[str, Any], fds: tuple[int, ...] =
     """Send one message over a Unix socket, with descriptors."""
     data = json.dumps(message).encode() + b"\n"
     sent = socket.send_fds(sock, [data], list(fds)) if fds else 0
-    sock.sendall(data[sent:])
+    if rest := data[sent:]:  # whoever has it all may have closed already
+        sock.sendall(rest)
 
 
 def receive(sock: socket.socket, descriptors: int) -> tuple[dict[str, Any], list[int]] | None:

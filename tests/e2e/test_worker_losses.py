@@ -1,0 +1,150 @@
+"""Workers that are killed, stopped, told to go: the trial goes on elsewhere, and has exactly one result."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from worker_bench import Bench, until
+
+from awsrun.worker.objects import artifact_key, checkpoint_key
+from awsrun.worker.records import curve
+
+
+@pytest.fixture
+def bench(local_cloud: Any, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(local_cloud, tmp_path)
+    yield made
+    made.close()
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended (a zombie counts)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def in_the_middle(bench: Bench, run: str) -> int:
+    """Wait until trial 0's first attempt has a checkpoint; the pid of its process."""
+    until("a checkpoint", lambda: bench.keys(checkpoint_key(run, 0)))
+    return bench.steps(0, 1)[-1][0]
+
+
+def went_on(bench: Bench, run: str, steps: int = 20) -> int:
+    """Check that attempt 2 went on where attempt 1 was, and its result and history are whole; its first step."""
+    trial = bench.trial(run)
+    assert (trial.state, trial.attempt, trial.result) == ("done", 2, {"y": steps}), "the kept counter went on too"
+    first, second = bench.steps(0, 1), bench.steps(0, 2)
+    assert [step for _, step, _ in second] == list(range(second[0][1], steps))
+    assert second[0][1] > 0
+    drawn = {step: number for _, step, number in first}
+    assert all(drawn[step] == number for _, step, number in second if step in drawn), "the same random numbers again"
+    history = curve(bench.store.reports(run, 0), trial.attempt)
+    assert [report.step for report in history] == list(range(steps))
+    assert [report.metrics["y"] for report in history] == list(range(1, steps + 1))
+    key = artifact_key(run, 0, 2, "who.txt")
+    assert bench.s3.get_object(Bucket=bench.bucket, Key=key)["Body"].read() == b"2"
+    assert bench.keys(checkpoint_key(run, 0)) == [], "they are deleted when the trial is done"
+    found = bench.store.run(run)
+    assert found is not None and found.state == "done"
+    return second[0][1]
+
+
+def test_sigkill_in_the_middle_of_a_trial(bench: Bench) -> None:
+    run = bench.submit("slow")
+    worker = bench.start(run)
+    pid = in_the_middle(bench, run)
+    worker.send_signal(signal.SIGKILL)
+    until("the trial's process dies with its worker", lambda: gone(pid), 10)
+    assert bench.ended(bench.start(run, slot=1)) == 0
+    went_on(bench, run)
+    assert bench.trial(run).losses == ("0.1",)
+
+
+def test_a_zombie_changes_nothing(bench: Bench) -> None:
+    run = bench.submit("slow", lease=1.5)
+    zombie = bench.start(run)
+    in_the_middle(bench, run)
+    zombie.send_signal(signal.SIGSTOP)
+    assert bench.ended(bench.start(run, slot=1)) == 0
+    before = bench.trial(run)
+    artifacts = bench.keys(artifact_key(run, 0, 2))
+    zombie.send_signal(signal.SIGCONT)
+    assert bench.ended(zombie) == 0
+    assert bench.trial(run) == before
+    assert bench.keys(artifact_key(run, 0, 2)) == artifacts
+    went_on(bench, run)
+    assert len(bench.store.trials(run, 0)) == 1
+
+
+def test_sigterm_gives_the_trial_back_at_once(bench: Bench) -> None:
+    run = bench.submit("slow", lease=600.0, checkpoint=600.0)
+    worker = bench.start(run)
+    until("a few steps", lambda: len(bench.steps(0, 1)) >= 4)
+    worker.send_signal(signal.SIGTERM)
+    assert bench.ended(worker) == 143
+    trial = bench.trial(run)
+    assert (trial.state, trial.attempt, trial.losses) == ("retry", 1, ())
+    done = len(bench.steps(0, 1))
+    assert bench.ended(bench.start(run, slot=1)) == 0, "no lease is waited for: it is ten minutes"
+    assert went_on(bench, run) == done, "the checkpoint was made when the worker was told to go"
+    assert bench.trial(run).losses == ()
+
+
+def test_sigterm_while_nothing_listens_is_bounded(bench: Bench) -> None:
+    run = bench.submit("stuck", grace=0.5)
+    worker = bench.start(run)
+    until("the trial runs", lambda: bench.store.trial(run, 0))
+    worker.send_signal(signal.SIGTERM)
+    assert bench.ended(worker, 30) == 143
+    assert bench.trial(run).state == "retry"
+
+
+def test_cancelling_a_run_stops_its_trials(bench: Bench) -> None:
+    run = bench.submit("stuck", total=3)
+    worker = bench.start(run)
+    until("a trial runs", lambda: bench.store.trial(run, 0))
+    assert bench.store.cancel(run) == "cancelled"
+    assert bench.ended(worker, 30) == 0
+    assert [trial.state for trial in bench.store.trials(run, 0)] == ["cancelled"]
+
+
+def test_cancelling_one_trial_stops_it_alone(bench: Bench) -> None:
+    run = bench.submit("slow", total=2)
+    worker = bench.start(run)
+    pid = until("trial 0 runs", lambda: bench.steps(0, 1))[0][0]
+    bench.store.cancel_trial(run, 0)
+    until("its process ends", lambda: gone(pid), 20)
+    assert bench.ended(worker) == 0
+    assert [trial.state for trial in bench.store.trials(run, 0)] == ["cancelled", "done"]
+    assert len(bench.steps(0, 1)) < 20
+
+
+def test_a_failed_trial_put_back_runs_again(bench: Bench) -> None:
+    run = bench.submit("bad")
+    assert bench.ended(bench.start(run)) == 0
+    bench.write(
+        (bench.root / "project" / "jobs" / "job.py").read_text().replace("raise ValueError", "return {'y': 1} #")
+    )
+    assert bench.store.retry(run) == 1
+    assert bench.ended(bench.start(run, slot=bench.store.next_slot(run))) == 0
+    trial = bench.trial(run)
+    assert (trial.state, trial.attempt, trial.result, trial.error) == ("done", 2, {"y": 1}, None)
+
+
+def test_the_engine_starts_a_killed_worker_again(bench: Bench) -> None:
+    run = bench.submit("slow", lease=600.0)
+    worker = bench.start(run)
+    in_the_middle(bench, run)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    bench.env["AWS_BATCH_JOB_ATTEMPT"] = "2"
+    assert bench.ended(bench.start(run)) == 0, "a higher boot on the slot says that the old one is dead"
+    went_on(bench, run)
+    assert os.path.exists(bench.marks / "0.2")
