@@ -66,7 +66,10 @@ def _stack(document: Document) -> str:
     if name is None:
         document.mistake(("stack",), "missing: a spec starts with `stack: NAME`")
     elif not isinstance(name, str) or not re.match(STACK_NAME, name):
-        rule = "a stack's name is lower-case letters, digits and single dashes, a letter first, 24 characters at most, and does not start with awsrun"
+        rule = (
+            "a stack's name is lower-case letters, digits and single dashes, a letter first, 24 characters at most, "
+            "and does not start with awsrun"
+        )
         document.mistake(("stack",), f"{shown(name)} will not do: {rule}")
     return str(name)
 
