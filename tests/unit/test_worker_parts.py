@@ -1,0 +1,175 @@
+"""Smaller parts of the worker: what a failure says, lines from pieces, the container's command, forking."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from awsrun.worker import wire
+from awsrun.worker.__main__ import Place
+from awsrun.worker.bootstrap import SCRIPT, command
+from awsrun.worker.claims import Claims, Identity, Tools, signature
+from awsrun.worker.failures import TRACEBACK, describe, died
+from awsrun.worker.faults import FaultyTable, Rates
+from awsrun.worker.jobfile import load
+from awsrun.worker.memory import MemoryTable
+from awsrun.worker.records import Limits, Me, Run
+from awsrun.worker.store import RunStore
+from awsrun.worker.table import Unanswered
+
+
+def test_a_failure_names_the_users_file_even_below_a_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "fails.py").write_text("import json\n\ndef go():\n    json.loads('{')\n")
+    try:
+        load(tmp_path, "fails.py", "go")()
+    except ValueError as error:
+        found = describe(error, tmp_path)
+    assert (found["type"], found["file"], found["line"]) == ("JSONDecodeError", "fails.py", 4)
+
+
+def test_a_syntax_error_names_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "wrong.py").write_text("x = 1\ndef go(:\n")
+    with pytest.raises(SyntaxError) as raised:
+        load(tmp_path, "wrong.py", "go")
+    found = describe(raised.value, tmp_path)
+    assert (found["file"], found["line"]) == ("wrong.py", 2)
+
+
+def test_a_long_traceback_keeps_its_end(tmp_path: Path) -> None:
+    found = describe(ValueError("x" * 10_000 + "end"), tmp_path)
+    assert len(found["traceback"]) <= TRACEBACK and found["traceback"].endswith("end\n")
+
+
+def test_how_a_process_died() -> None:
+    killed = died(-9, 2_048_000)
+    assert killed["signal"] == "SIGKILL" and killed["peak_mib"] == 2000 and "out of memory?" in killed["message"]
+    assert "code 3" in died(3, 0)["message"]
+
+
+def test_failures_alike() -> None:
+    first = {"type": "ValueError", "message": "got 1", "file": "a.py", "line": 3}
+    assert signature(first) == signature({**first, "message": "got 2"}) != signature({**first, "line": 4})
+
+
+def test_lines_from_pieces() -> None:
+    lines = wire.Lines(limit=5)
+    assert list(lines.feed(b"a\nb")) == [b"a"]
+    assert list(lines.feed(b"c\n\nd")) == [b"bc", b""]
+    assert list(lines.feed(b"efghi")) == [b"defghi"], "too long: in parts"
+    assert lines.end() == b""
+
+
+@pytest.mark.parametrize(
+    ("env", "me"),
+    [
+        ({}, Me(10, 1000)),
+        ({"AWS_BATCH_JOB_ARRAY_INDEX": "3", "AWS_BATCH_JOB_ATTEMPT": "2"}, Me(13, 2000)),
+    ],
+)
+def test_a_workers_place(env: dict[str, str], me: Me) -> None:
+    assert Place.find({**env, "AWSRUN_LOG_STREAM": "s"}, 10) == Place(me, "s", "")
+
+
+FAKE_BOTO3 = """
+import io, os
+class client:
+    def __init__(self, *a, **k): pass
+    def get_object(self, **k): return {"Body": io.BytesIO(open(os.environ["ARCHIVE"], "rb").read())}
+"""
+
+
+def test_an_archive_that_leaves_its_folder_is_refused(tmp_path: Path) -> None:
+    import zipfile
+
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("../../evil.py", "x")
+    (tmp_path / "boto3.py").write_text(FAKE_BOTO3)
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    arguments = command("b", "k", digest, "r", "t", python=sys.executable)
+    assert arguments[2] == SCRIPT
+    env = {**os.environ, "PYTHONPATH": str(tmp_path), "ARCHIVE": str(archive), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(arguments, env=env, capture_output=True, text=True)
+    assert done.returncode == 1 and "'../../evil.py' leaves the archive" in done.stderr
+    assert not list(tmp_path.rglob("evil.py"))
+
+
+FORKS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+{setup}
+from awsrun.worker.zygote import unsafe_to_fork
+print(unsafe_to_fork())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
+@pytest.mark.parametrize(
+    ("setup", "why"),
+    [
+        ("import json", ""),
+        ("import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()", "1 threads"),
+        ("import torch", ""),
+        ("import torch; kept = torch.zeros(3)", "made tensors"),
+    ],
+)
+def test_forking_only_where_it_is_safe(setup: str, why: str) -> None:
+    if "torch" in setup:
+        pytest.importorskip("torch")
+    root = str(Path(__file__).parents[2])
+    one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    code = FORKS.format(setup=setup)
+    done = subprocess.run(
+        [sys.executable, "-c", code, root], env={**os.environ, **one}, capture_output=True, text=True, check=True
+    )
+    assert why in done.stdout if why else done.stdout == "\n"
+
+
+def test_what_is_never_answered_is_given_up() -> None:
+    waits: list[float] = []
+    table = FaultyTable(MemoryTable(), Rates(dropped=1.0), Random(1))
+    store = RunStore(table, sleep=waits.append, pauses=(1.0, 2.0))
+    with pytest.raises(Unanswered):
+        store.reserve("r", 1, 5)
+    assert waits == [1.0, 2.0]
+
+
+class CountingTable(MemoryTable):
+    """Counts calls."""
+
+    calls = 0
+
+    def __getattribute__(self, name: str) -> object:
+        if name in ("put", "update", "get", "query", "put_all"):
+            type(self).calls += 1
+        return super().__getattribute__(name)
+
+
+def test_a_long_run_costs_little_more_than_two_writes_a_trial() -> None:
+    from dataclasses import replace
+
+    total = 20_000
+    table = CountingTable()
+    store = RunStore(table)
+    run = Run("r", "j.py", "f", {}, total, limits=Limits())
+    store.create(run)
+    claims = Claims(store, run, Identity(Me(0, 1000)), Tools(lambda n: {}, rng=Random(1)))
+    CountingTable.calls = 0
+    done = 0
+    while not claims.ended:
+        trial = claims.next(count=50) or claims.sweep()
+        if trial is not None:
+            record = replace(trial, state="done")
+            claims.settled(record, store.settle("r", record))
+            done += 1
+    assert done == total and store.status("r").state == "done"
+    assert sum(shard.counts["done"] for shard in store.shards("r", 0).values()) == total
+    assert CountingTable.calls < total * 2.1

@@ -1,0 +1,127 @@
+"""What a job's function is given: loops that go on, checkpoints when they are due, stops that nobody swallows."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from awsrun.worker import randomness
+from awsrun.worker.trial import Stop, Trial, plain
+
+
+class Recorder:
+    """A channel that remembers, and asks to stop after some reports."""
+
+    def __init__(self, stop_after: int = 10**9) -> None:
+        self.messages: list[Mapping[str, Any]] = []
+        self._stop_after = stop_after
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        self.messages.append(message)
+
+    def stopping(self) -> bool:
+        return len(self.of("report")) >= self._stop_after
+
+    def of(self, kind: str) -> list[Mapping[str, Any]]:
+        return [message for message in self.messages if message["type"] == kind]
+
+
+class Box:
+    def __init__(self) -> None:
+        self.value = 0
+
+    def state_dict(self) -> dict[str, int]:
+        return {"value": self.value}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.value = state["value"]
+
+
+def make(folder: Path, channel: Recorder, every: float = 0.0, restored: Path | None = None) -> Trial:
+    return Trial(3, {"lr": 0.1}, 42, folder, channel, every=every, scratch=folder, restored=restored)
+
+
+def count(trial: Trial, steps: int) -> list[float]:
+    """A job: keeps a box, draws a number at each step."""
+    randomness.seed(trial.seed)
+    box = Box()
+    trial.keep(box=box)
+    drawn = []
+    for _ in trial.range(steps):
+        box.value += 1
+        drawn.append(random.random())
+        trial.report(value=box.value)
+    return drawn
+
+
+def test_a_trial_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
+    whole = count(make(tmp_path, Recorder()), 6)
+    first = Recorder(stop_after=4)
+    with pytest.raises(Stop):
+        count(make(tmp_path, first, every=1e9), 6)
+    (saved,) = first.of("checkpoint")
+    assert saved["step"] == 4, "nothing was due, but the stop makes one"
+    second = Recorder()
+    rest = count(make(tmp_path, second, restored=Path(saved["path"])), 6)
+    assert rest == whole[4:]
+    assert [(r["step"], r["metrics"]["value"]) for r in second.of("report")] == [(4, 5), (5, 6)]
+
+
+def test_checkpoints_come_when_they_are_due(tmp_path: Path) -> None:
+    now = [0.0]
+    channel = Recorder()
+    trial = Trial(0, {}, 1, tmp_path, channel, every=30, scratch=tmp_path, clock=lambda: now[0])
+    trial.keep(box=Box())
+    for _ in trial.range(10):
+        now[0] += 10
+        trial.report(x=1)
+    assert [message["step"] for message in channel.of("checkpoint")] == [3, 6, 9]
+
+
+def test_without_anything_to_keep_there_is_no_checkpoint(tmp_path: Path) -> None:
+    channel = Recorder(stop_after=2)
+    trial = make(tmp_path, channel)
+    with pytest.raises(Stop):
+        for _ in trial.range(5):
+            trial.report(x=1)
+    assert channel.of("checkpoint") == []
+
+
+def test_save_and_restore(tmp_path: Path) -> None:
+    channel = Recorder()
+    trial = make(tmp_path, channel)
+    assert trial.restore() is None
+    for i in trial.range(3):
+        trial.save({"i": i})
+    path = Path(channel.of("checkpoint")[-1]["path"])
+    again = make(tmp_path, Recorder(), restored=path)
+    assert again.restore() == {"i": 2} and list(again.range(5)) == [3, 4]
+
+
+def test_a_stop_is_no_exception(tmp_path: Path) -> None:
+    trial = make(tmp_path, Recorder(stop_after=1))
+    with pytest.raises(Stop):
+        try:
+            trial.report(x=1)
+        except Exception:
+            pytest.fail("swallowed")
+
+
+def test_what_may_be_kept_and_reported(tmp_path: Path) -> None:
+    trial = make(tmp_path, Recorder())
+    with pytest.raises(TypeError, match=r"keep\(x=...\): a int has no state_dict"):
+        trial.keep(x=1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"report\(x=...\): a object is not a number"):
+        trial.report(x=object())  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_and_torch_are_plain() -> None:
+    numpy, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
+    values = {"a": numpy.float32(0.5), "b": torch.tensor(2), "c": [numpy.int64(3)], "d": numpy.bool_(True)}
+    found = plain(values, "result")
+    assert found == {"a": 0.5, "b": 2, "c": [3], "d": True}
+    assert [type(value) for value in found.values()] == [float, int, list, bool]
