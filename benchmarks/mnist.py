@@ -46,7 +46,7 @@ def measure() -> list[dict[str, object]]:
         start = time.perf_counter()
         grid = ["--grid", "lr=0.1,0.01,0.001", "--grid", "momentum=0.5,0.1,0.05"]
         fixed = ["--set", "epochs=3", "--set", "data=sample", "--workers", str(CORES)]
-        cloud.awsrun("submit", "jobs/mnist.py", *grid, *fixed, "--wait", "--yes")
+        cloud.awsrun("submit", "jobs/mnist.py", *grid, *fixed, "--wait")
         wall = time.perf_counter() - start
     return [
         {"what": "pure training, summed over the cores", "s": f"{pure:.1f}", "ratio": "1"},

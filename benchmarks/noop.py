@@ -83,7 +83,7 @@ def _ours(cloud: Stack, workers: int) -> dict[str, object]:
 def _sweep(cloud: Stack, trials: int, workers: int) -> tuple[float, float]:
     """(wall seconds, the server's CPU seconds) of a whole `submit --wait`."""
     before, start = cloud.server_seconds(), time.perf_counter()
-    args = ["--range", "x=0..1", "--trials", str(trials), "--workers", str(workers), "--wait", "--yes"]
+    args = ["--range", "x=0..1", "--trials", str(trials), "--workers", str(workers), "--wait"]
     cloud.awsrun("submit", "benchmarks/noop_job.py", *args)
     return time.perf_counter() - start, cloud.server_seconds() - before
 

@@ -10,7 +10,7 @@ def measure() -> list[dict[str, object]]:
     with stack() as cloud:
         for trials in (1, 1_000_000):
             command = [AWSRUN, "submit", "benchmarks/noop_job.py", "--range", "x=0..1", "--trials", str(trials)]
-            wall, used = timed([*command, "--workers", "1", "--yes"], env=cloud.env, cwd=ROOT)
-            cloud.awsrun("cancel", "last", "--yes")
+            wall, used = timed([*command, "--workers", "1"], env=cloud.env, cwd=ROOT)
+            cloud.awsrun("cancel", "last")
             rows.append({"trials": f"{trials:,}", "wall s": f"{wall:.2f}", "CPU s of the command": f"{used:.2f}"})
     return rows
