@@ -46,12 +46,10 @@ def brief(status: Status) -> str:
         f"{number:,} {name}" for name, number in (("running", status.running), ("failed", status.failed)) if number
     ]
     if not status.counts and status.workers:
-        parts = [
-            f"{number:,} worker{'s' * (number > 1)} {_STAGES[s]}"
-            for s, number in status.workers.items()
-            if s in _STAGES
-        ]
-        parts += [f"({hint})" for stage, hint in _USUAL.items() if stage in status.workers and not status.counts]
+        parts = [workers(status.workers)]
+        stage = next((stage for stage in ("waiting", "starting") if stage in status.workers), "")
+        if stage and "running" not in status.workers:
+            parts[0] += f" ({_USUAL[stage]})"
     if status.best:
         parts.append(
             f"best {measured(status.metric, status.best.value)} ({parameters(status.best.params, status.fixed)})"
@@ -82,9 +80,10 @@ def counted(status: Status) -> str:
 
 
 def workers(counts: Mapping[str, int]) -> str:
-    """Workers by stage."""
-    shown = [f"{number:,} {_STAGES[stage]}" for stage, number in counts.items() if stage in _STAGES]
-    return ", ".join(shown) or "none"
+    """Workers by stage: ``2 workers running, 3 waiting for capacity``."""
+    shown = [(number, _STAGES[stage]) for stage, number in reversed(list(counts.items())) if stage in _STAGES]
+    first = f"{shown[0][0]:,} worker{'s' * (shown[0][0] > 1)} {shown[0][1]}" if shown else "no workers"
+    return ", ".join([first, *(f"{number:,} {stage}" for number, stage in shown[1:])])
 
 
 def measured(metric: str, value: float) -> str:
