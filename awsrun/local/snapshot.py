@@ -6,6 +6,7 @@ Everything goes into one pickle because backends point into one another.  What c
 
 from __future__ import annotations
 
+import copyreg
 import gc
 import importlib
 import io
@@ -26,32 +27,37 @@ _LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threa
 
 
 class _Writer(pickle.Pickler):
+    """Quick: what needs a recipe is known by its type alone, and nothing is asked of the other objects."""
+
     def __init__(self, file: Any) -> None:
         super().__init__(file, protocol=5)
+        from moto.core.base_backend import AccountSpecificBackend, BackendDict
+
         self.blobs: set[str] = set()
+        self.dispatch_table = {
+            **copyreg.dispatch_table,
+            **{kind: _recipe(make) for kind, make in _LOCKS.items()},
+            **dict.fromkeys((BackendDict, *BackendDict.__subclasses__()), _reduce_backends),
+            **dict.fromkeys(defaultdict.__subclasses__(), _reduce_defaultdict),
+            AccountSpecificBackend: lambda value: (_account, (value.service_name, value.account_id)),
+            Value: self._reduce_value,
+        }
+
+    def _reduce_value(self, value: Value) -> Any:
+        name, small = value.__getstate__()
+        if name is not None:
+            self.blobs.add(name)
+        return _value, (name, small)
+
+
+class _ThoroughWriter(_Writer):
+    """Takes lambdas and inner functions too, which some services keep; asking every object is ten times slower."""
 
     def reducer_override(self, value: Any) -> Any:
-        kind = type(value)
-        if kind in _LOCKS:
-            return _LOCKS[kind], ()
-        if kind.__name__.endswith("BackendDict"):  # S3 and Organizations have a subclass of their own
-            return _backends, (value.service_name,)
-        if kind.__name__ == "AccountSpecificBackend":
-            return _account, (value.service_name, value.account_id)
-        if issubclass(kind, defaultdict) and kind is not defaultdict:
-            return _defaultdict, (kind, value.default_factory), value.__dict__, None, iter(value.items())
-        if kind is FunctionType and "<" in value.__qualname__:
+        if type(value) is FunctionType and "<" in value.__qualname__:
             closure = tuple(cell.cell_contents for cell in value.__closure__ or ())
             return _function, (marshal.dumps(value.__code__), value.__module__, value.__defaults__, closure)
         return NotImplemented
-
-    def persistent_id(self, value: Any) -> Any:
-        if type(value) is Value:
-            name, small = value.__getstate__()
-            if name is not None:
-                self.blobs.add(name)
-            return name, small
-        return None
 
 
 class _Reader(pickle.Unpickler):
@@ -59,10 +65,30 @@ class _Reader(pickle.Unpickler):
         super().__init__(file)
         self._blobs = blobs
 
-    def persistent_load(self, pid: Any) -> Value:
+    def find_class(self, module: str, name: str) -> Any:
+        return self._value if (module, name) == (__name__, _value.__name__) else super().find_class(module, name)
+
+    def _value(self, name: str | None, small: bytes) -> Value:
         value = Value(self._blobs)
-        value.name, value._small = pid
+        value.name, value._small = name, small
         return value
+
+
+def _value(name: str | None, small: bytes) -> Value:
+    """Named in snapshots; the reader puts its own in place, which knows the folder of the blobs."""
+    raise NotImplementedError
+
+
+def _recipe(make: Any) -> Any:
+    return lambda value: (make, ())
+
+
+def _reduce_backends(value: Any) -> Any:
+    return _backends, (value.service_name,)
+
+
+def _reduce_defaultdict(value: Any) -> Any:
+    return _defaultdict, (type(value), value.default_factory), value.__dict__, None, iter(value.items())
 
 
 def _backends(service: str) -> Any:
@@ -99,13 +125,21 @@ def dump(extras: dict[str, Any], blobs: Blobs) -> tuple[bytes, set[str]]:
     """
     from moto.core.base_backend import BackendDict
 
-    file = io.BytesIO()
-    writer = _Writer(file)
     moto = {
         known.service_name: {account: dict(regions) for account, regions in known.items()}
         for known in BackendDict._instances
     }
-    writer.dump({"format": FORMAT, "python": sys.version_info[:2], "moto": moto, "extras": extras})
+    state = {"format": FORMAT, "python": sys.version_info[:2], "moto": moto, "extras": extras}
+    try:
+        return _dump(state, _Writer, blobs)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return _dump(state, _ThoroughWriter, blobs)
+
+
+def _dump(state: Any, kind: type[_Writer], blobs: Blobs) -> tuple[bytes, set[str]]:
+    file = io.BytesIO()
+    writer = kind(file)
+    writer.dump(state)
     file.seek(0)
     _Reader(file, blobs).load()
     return file.getvalue(), writer.blobs
