@@ -134,12 +134,12 @@ def test_python_is_this_interpreter_and_finds_the_cloud(place: Place) -> None:
 
 
 def test_a_job_works_in_an_empty_folder_of_its_own(place: Place) -> None:
-    job = place.run("sh", "-c", "ls -A | wc -l; touch mine; pwd")
-    count, where = place.output(job)
+    job = place.run("sh", "-c", "ls -A | wc -l; touch mine $TMPDIR/mine; pwd; echo $TMPDIR")
+    count, where, temporary = place.output(job)
     assert count.strip() == "0"
     import os
 
-    place.wait(job["jobId"], lambda _: not os.path.exists(where))
+    place.wait(job["jobId"], lambda _: not os.path.exists(where) and not os.path.exists(temporary))
 
 
 def test_an_array_has_indexes_and_rolls_up(place: Place) -> None:

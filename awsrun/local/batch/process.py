@@ -1,8 +1,9 @@
 """The process of one attempt: started in a group of its own, found again by a server that was killed in between.
 
-The attempt's folder holds ``output``, ``group`` (the process group), ``exit`` (the code, once it is over) and
-``alive``, a file on which the job's processes hold a lock: whether they live is asked of the kernel, not guessed from a
-number that may have been given to somebody else.
+The attempt's folder holds ``output``, ``group`` (the process group), ``exit`` (the code, once it is over),
+``temporary`` (a link to the job's TMPDIR, which is elsewhere because the paths of sockets must be short) and ``alive``,
+a file on which the job's processes hold a lock: whether they live is asked of the kernel, not guessed from a number
+that may have been given to somebody else.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 LOST = -1  # neither alive nor with an exit code: it went down with the machine
@@ -40,15 +42,17 @@ class JobProcess:
         Raises:
             OSError: the machine has no process or file left for it.
         """
-        shutil.rmtree(folder, ignore_errors=True)
+        cls(folder, None).remove()
         work = folder / "work"
         work.mkdir(parents=True)
+        temporary = tempfile.mkdtemp(prefix="awsrun-job-")
+        (folder / "temporary").symlink_to(temporary)
         with (folder / "alive").open("w") as alive, (folder / "output").open("ab") as output:
             fcntl.flock(alive, fcntl.LOCK_EX)
             child = subprocess.Popen(
                 ["/bin/sh", "-c", _WRAPPER, "awsrun-job", str(folder), *command],
                 cwd=work,
-                env=environment,
+                env={**environment, "TMPDIR": temporary},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=output,
@@ -80,7 +84,9 @@ class JobProcess:
                 os.killpg(group, number)
 
     def remove(self) -> None:
-        """Forget the attempt's folder."""
+        """Delete the attempt's folders: as a container's disk, they go with it."""
+        with contextlib.suppress(OSError):
+            shutil.rmtree(os.readlink(self.folder / "temporary"), ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _poll_child(self, child: subprocess.Popen[bytes]) -> int | None:

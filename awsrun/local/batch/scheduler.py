@@ -6,7 +6,6 @@ It holds the world's lock only to look at records and to write events, never whi
 from __future__ import annotations
 
 import heapq
-import shutil
 import signal
 import threading
 import time
@@ -76,8 +75,9 @@ class Scheduler:
         known = {self._folder_of(running.unit).name for running in self._running.values()}
         for path in self._folder.iterdir():
             if path.name not in known and path.name != "bin":
-                JobProcess.adopt(path).signal(signal.SIGKILL)  # started, but its record was lost with the server
-                shutil.rmtree(path, ignore_errors=True)
+                lost = JobProcess.adopt(path)  # started, but its record was lost with the server
+                lost.signal(signal.SIGKILL)
+                lost.remove()
         self._wake.set()
         self._thread.start()
 
