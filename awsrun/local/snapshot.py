@@ -130,10 +130,13 @@ def dump(extras: dict[str, Any], blobs: Blobs) -> tuple[bytes, set[str]]:
         for known in BackendDict._instances
     }
     state = {"format": FORMAT, "python": sys.version_info[:2], "moto": moto, "extras": extras}
+    gc.disable()  # as in `load`
     try:
         return _dump(state, _Writer, blobs)
     except (pickle.PicklingError, AttributeError, TypeError):
         return _dump(state, _ThoroughWriter, blobs)
+    finally:
+        gc.enable()
 
 
 def _dump(state: Any, kind: type[_Writer], blobs: Blobs) -> tuple[bytes, set[str]]:
