@@ -10,7 +10,7 @@ demo: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -n 2
 
 # Kills apply and teardown before and after every mutating call in turn; `make test` takes a sample of the same points.
 chaos: $(VENV)/.test

@@ -111,7 +111,7 @@ class Calls:
         retrying = Retrying(
             sleep=self.clock.sleep,
             stop=enough,
-            wait=wait_exponential_jitter(initial=timing.first, max=timing.most, jitter=timing.first),
+            wait=wait_exponential_jitter(multiplier=timing.first, max=timing.most, jitter=timing.first),
             retry=retry_if_exception(passing),
             reraise=True,
         )
