@@ -134,8 +134,8 @@ class RunStore(Control):
         Returns:
             False: the attempt was lost to somebody else, and nothing of it counts.
         """
-        fields = trial.fields()
-        del fields["params"]  # as claimed
+        as_claimed = ("attempt", "owner", "params", "losses", "log_stream")
+        fields = {name: value for name, value in trial.fields().items() if name not in as_claimed}
         return self._update(
             trial_key(run, trial.n),
             fields,

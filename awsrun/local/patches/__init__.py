@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from awsrun.local.blobs import Blobs
 from awsrun.local.imports import Hook
-from awsrun.local.patches import backends, dynamodb, iam, s3, speed
+from awsrun.local.patches import backends, dynamodb, dynamodb_speed, iam, s3, speed
 
 
 def patches(blobs: Blobs) -> Mapping[str, Sequence[Hook]]:
@@ -17,6 +17,8 @@ def patches(blobs: Blobs) -> Mapping[str, Sequence[Hook]]:
     return {
         "moto.core.base_backend": [backends.same_every_time],
         "moto.core.responses": [speed.method_names_once],
+        "moto.core.serialize": [dynamodb_speed.attribute_values_as_they_are],
+        "moto.dynamodb.models.table": [dynamodb_speed.query_one_partition],
         "moto.dynamodb.parsing.ast_nodes": [speed.walk_quickly],
         "moto.dynamodb.parsing.expressions": [speed.parse_once],
         "moto.dynamodb.responses": [dynamodb.refuse_large_batches],
