@@ -99,8 +99,8 @@ class Bucket(Kind[BucketSpec, BucketState]):
         """In us-east-1 a create of one's own bucket succeeds again
         (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html), so the name is looked at first."""
         if self._taken(owner.physical):
-            answer = {"Error": {"Code": "BucketAlreadyOwnedByYou", "Message": "the bucket is there already"}}
-            raise ClientError(answer, "CreateBucket")  # type: ignore[arg-type]
+            answer: Any = {"Error": {"Code": "BucketAlreadyOwnedByYou", "Message": "the bucket is there already"}}
+            raise ClientError(answer, "CreateBucket")
         configuration: dict[str, Any] = {"Tags": pairs(dict(owner.tags))}
         if self.cloud.region != "us-east-1":
             configuration["LocationConstraint"] = self.cloud.region
