@@ -37,12 +37,8 @@ class StackRecord:
     complete: bool = False
 
 
-def read(cloud: Cloud, stack: str) -> StackRecord:
-    """The record of ``stack``.
-
-    Raises:
-        AwsrunError: no such stack is applied in this account and region.
-    """
+def find(cloud: Cloud, stack: str) -> StackRecord | None:
+    """The record of ``stack``; None where there is none, be it that a first apply was cut short before it."""
     from botocore.exceptions import ClientError
 
     try:
@@ -50,15 +46,25 @@ def read(cloud: Cloud, stack: str) -> StackRecord:
     except ClientError as error:
         if not matches(error, ABSENT):
             raise
-        answer = {}
-    if "Item" not in answer:
+        return None
+    return StackRecord(**json.loads(answer["Item"]["data"]["S"])) if "Item" in answer else None
+
+
+def read(cloud: Cloud, stack: str) -> StackRecord:
+    """The record of ``stack``.
+
+    Raises:
+        AwsrunError: no such stack is applied in this account and region.
+    """
+    record = find(cloud, stack)
+    if record is None:
         known = names(cloud)
         raise AwsrunError(
             f"stack {stack!r} is not applied in context {cloud.context}",
             f"applied here: {', '.join(known) or 'nothing yet'}",
             "awsrun apply SPEC",
         )
-    return StackRecord(**json.loads(answer["Item"]["data"]["S"]))
+    return record
 
 
 def write(cloud: Cloud, record: StackRecord) -> None:

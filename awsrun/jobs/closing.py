@@ -33,11 +33,8 @@ def close(cloud: Cloud, stack: str) -> list[Path]:
 
     A stack without a record, or without its runs table, was torn down up to there before: nothing to do.
     """
-    try:
-        record = stacks.read(cloud, stack)
-    except AwsrunError:
-        return []
-    if not record.jobs:
+    record = stacks.find(cloud, stack)
+    if record is None or not record.jobs:
         return []
     for run in live(cloud, stack):
         control.cancel(open_site(cloud, stack), run)

@@ -51,7 +51,8 @@ def open_site(cloud: Cloud, stack: str | None = None) -> Site:
     """
     if stack is not None:
         return _site(cloud, stacks.read(cloud, stack))
-    found = [record for record in (stacks.read(cloud, name) for name in stacks.names(cloud)) if record.jobs]
+    records = (stacks.find(cloud, name) for name in stacks.names(cloud))
+    found = [record for record in records if record is not None and record.jobs]
     if len(found) > 1:
         names = ", ".join(record.stack for record in found)
         raise AwsrunError("more than one stack can run jobs", names, f"--stack {found[0].stack}")
@@ -69,8 +70,8 @@ def sites(cloud: Cloud, stack: str | None = None) -> Iterator[Site]:
     for name in stacks.names(cloud):
         if stack not in (None, name):
             continue
-        record = stacks.read(cloud, name)
-        if record.jobs:
+        record = stacks.find(cloud, name)
+        if record is not None and record.jobs:
             yield _site(cloud, record)
 
 
