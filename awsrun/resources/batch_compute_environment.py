@@ -13,6 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from awsrun.aws.tags import NAME
+from awsrun.prices import machines
+from awsrun.prices.price import Price
+from awsrun.prices.table import Prices
 from awsrun.resources.batch import EXISTS, GONE, MODIFIED, NAME_PATTERN, PHASES, BatchKind
 from awsrun.resources.iam_instance_profile import InstanceProfileSpec
 from awsrun.resources.iam_role import RoleSpec
@@ -84,6 +87,7 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
     identity = "name"
     hashed = True
     resource = "compute-environment"
+    usual = 60.0
     absent = GONE
     exists = EXISTS
     # The service-linked role is made on the first use in an account, and lags (?), as a fresh instance profile may (?).
@@ -117,6 +121,12 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
             max_vcpus=spec.max_vcpus,
             enabled=True,
         )
+
+    def price(self, state: ComputeEnvironmentState, prices: Prices) -> Price:
+        spot = state.type.endswith("SPOT")
+        if state.type.startswith("FARGATE"):
+            return machines.fargate(prices, state.max_vcpus, spot)
+        return machines.ec2(prices, state.instance_types, state.min_vcpus, state.max_vcpus, spot)
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         for entry in self._list():

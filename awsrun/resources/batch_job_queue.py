@@ -50,6 +50,7 @@ class JobQueue(BatchKind[JobQueueSpec, JobQueueState]):
     State = JobQueueState
     identity = "name"
     resource = "job-queue"
+    usual = 120.0
     absent = GONE
     exists = EXISTS
     retry = MODIFIED

@@ -12,6 +12,8 @@ from pydantic import Field, model_validator
 from awsrun.aws.errors import matches
 from awsrun.aws.names import stack_table
 from awsrun.aws.tags import KIND, NAME, mapping, pairs
+from awsrun.prices.price import Price, metered
+from awsrun.prices.table import Prices
 from awsrun.resources.kind import ABSENT, REPLACE, Change, Found, Kind, Owner, Phase, Refs, Seen, State
 from awsrun.resources.ours import arn, ours
 from awsrun.spec.references import ResourceSpec
@@ -70,6 +72,7 @@ class Table(Kind[TableSpec, TableState]):
     Spec = TableSpec
     State = TableState
     identity = "name"
+    usual = 15.0
     name_limit = 255
     holds_data = True
     absent = frozenset({"ResourceNotFoundException", "TableNotFoundException"})
@@ -85,6 +88,13 @@ class Table(Kind[TableSpec, TableState]):
 
     def arn(self, physical: str) -> str:
         return arn(self.cloud, "dynamodb", f"table/{physical}")
+
+    def price(self, state: TableState, prices: Prices) -> Price:
+        return metered(
+            (prices.rate("dynamodb_million_writes"), "per million writes"),
+            (prices.rate("dynamodb_million_reads"), "per million reads"),
+            (prices.rate("dynamodb_gb_month"), "per GB and month stored"),
+        )
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         """Names start with the stack's; others are looked at where hints name them, or when all stacks are wanted.

@@ -13,6 +13,8 @@ from pydantic import Field
 from awsrun.aws.errors import matches
 from awsrun.aws.names import physical
 from awsrun.aws.tags import NAME, mapping, pairs
+from awsrun.prices.price import Price, metered
+from awsrun.prices.table import Prices
 from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
 from awsrun.resources.ours import arn, ours
 from awsrun.spec.references import ResourceSpec
@@ -64,6 +66,9 @@ class Repository(Kind[RepositorySpec, RepositoryState]):
 
     def arn(self, physical: str) -> str:
         return arn(self.cloud, "ecr", f"repository/{physical}")
+
+    def price(self, state: RepositoryState, prices: Prices) -> Price:
+        return metered((prices.rate("ecr_gb_month"), "per GB and month stored"))
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         """Names start with the stack's; others are looked at where hints name them, or when all stacks are wanted."""

@@ -22,6 +22,8 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, get_args
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.names import digest, physical
+from awsrun.prices.price import FREE, Price
+from awsrun.prices.table import Prices
 from awsrun.spec.references import ResourceSpec
 
 Identity = Literal["name", "token", "tags", "revision"]
@@ -177,6 +179,8 @@ class Kind(ABC, Generic[P, S]):
             old one goes.  False for kinds that hold data and where names are not unique.
         holds_data: it may be deleted only when empty, or with ``purge``.
         listed: whether users may write it in a spec (False for the children of composites).
+        usual: seconds after which AWS usually has one ready, from the create call on.  A plan adds them up along the
+            longest chain of references.
     """
 
     kind: ClassVar[str]
@@ -192,6 +196,7 @@ class Kind(ABC, Generic[P, S]):
     hashed: ClassVar[bool] = False
     holds_data: ClassVar[bool] = False
     listed: ClassVar[bool] = True
+    usual: ClassVar[float] = 2.0
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
@@ -225,6 +230,16 @@ class Kind(ABC, Generic[P, S]):
     def arn(self, physical: str) -> str:
         """The ARN of the resource with this physical name; only for kinds that grants may name."""
         raise TypeError(f"{self.kind} has no ARN that follows from its name")
+
+    def price(self, state: S, prices: Prices) -> Price:
+        """What one costs by the hour while idle and at full use, and what is billed beside that; `FREE` by default.
+
+        Asked of wanted and of seen states, so it may meet UNKNOWN in fields that are references.  Composites are not
+        asked: each of their nodes has a price of its own.  `prices` has the region's figures, None where it does not
+        know one: say so (None in the Price) rather than 0.  What costs the same whether it is used or not:
+        ``always(prices.rate("nat_gateway_hour"), "$0.045 per GB")``; machines: `awsrun.prices.machines`.
+        """
+        return FREE
 
     # -- what is there ----------------------------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 from pydantic import Field, field_validator
 
 from awsrun.aws.tags import NAME
+from awsrun.prices.price import Price, metered
+from awsrun.prices.table import Prices
 from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
 from awsrun.resources.ours import arn, ours
 from awsrun.spec.references import ResourceSpec
@@ -71,6 +73,12 @@ class LogGroup(Kind[LogGroupSpec, LogGroupState]):
 
     def arn(self, physical: str) -> str:
         return arn(self.cloud, "logs", f"log-group:{physical}")
+
+    def price(self, state: LogGroupState, prices: Prices) -> Price:
+        return metered(
+            (prices.rate("logs_gb_ingested"), "per GB written"),
+            (prices.rate("logs_gb_month"), "per GB and month stored"),
+        )
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         """Only groups below ``/awsrun/STACK/``, and hints, are asked for their tags."""

@@ -17,6 +17,8 @@ from pydantic import Field
 from awsrun.aws.errors import matches
 from awsrun.aws.names import digest, physical
 from awsrun.aws.tags import NAME, mapping, pairs
+from awsrun.prices.price import Price, metered
+from awsrun.prices.table import Prices
 from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
 from awsrun.resources.ours import ours, partition
 from awsrun.spec.references import ResourceSpec
@@ -75,6 +77,9 @@ class Bucket(Kind[BucketSpec, BucketState]):
 
     def arn(self, physical: str) -> str:
         return f"arn:{partition(self.cloud.region)}:s3:::{physical}"
+
+    def price(self, state: BucketState, prices: Prices) -> Price:
+        return metered((prices.rate("s3_gb_month"), "per GB and month stored"))
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         """Names start with the stack's; others are looked at where hints name them, or when all stacks are wanted."""

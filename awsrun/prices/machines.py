@@ -1,0 +1,76 @@
+"""What a pool of vCPUs comes to: machines of given types, or Fargate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from awsrun.prices.price import Price
+from awsrun.prices.table import HOURS, Instance, Prices
+
+ROOT_GB = 30  # of the ECS images: https://docs.aws.amazon.com/batch/latest/userguide/launch-templates.html
+FARGATE_GB_PER_VCPU = 8  # the most memory that Fargate sells per vCPU, from 0.5 vCPU on
+_SPOT = "as spot usually well below that"
+
+
+@dataclass(frozen=True)
+class _Fleet:
+    count: int
+    instance: Instance
+    hourly: float
+
+    def __str__(self) -> str:
+        return f"{self.count} × {self.instance.type}"
+
+
+def ec2(
+    prices: Prices,
+    types: Collection[str],
+    idle_vcpus: int,
+    most_vcpus: int,
+    spot: bool = False,
+    public: bool = True,
+    disk_gb: int = ROOT_GB,
+) -> Price:
+    """Machines of ``types`` (as Batch takes them: types, families, ``optimal``), each with a root disk (gp3).
+
+    Which of several types Batch buys is its own choice, so ``full`` is that of the dearest way to fill ``most_vcpus``
+    and ``idle`` that of the dearest way to keep ``idle_vcpus``.  Spot is priced as on demand, which it never exceeds.
+
+    Args:
+        public: each machine has a public IPv4 address.
+    """
+    unknown = [name for name in sorted(types) if not prices.matching(name)]
+    unknown += [one.type for name in types for one in prices.matching(name) if one.hourly is None]
+    if unknown:
+        shown = ", ".join(unknown[:3]) + (" …" if len(unknown) > 3 else "")
+        return Price(None if idle_vcpus else 0.0, None, f"price of {shown} not known")
+    beside = (prices.rate("public_ipv4_hour") or 0.0) * public + disk_gb * (
+        prices.rate("ebs_gp3_gb_month") or 0
+    ) / HOURS
+    full = _fleets(prices, types, most_vcpus, beside)
+    idle = _fleets(prices, types, idle_vcpus, beside)
+    dearest, cheapest = max(full, key=lambda one: one.hourly), min(full, key=lambda one: one.hourly)
+    note = str(dearest) if len(full) == 1 else f"{cheapest} to {dearest}"
+    note += f" with {'public IPv4 and ' if public else ''}{disk_gb} GB disk"
+    return Price(max(one.hourly for one in idle), dearest.hourly, f"{note}; {_SPOT}" if spot else note)
+
+
+def fargate(prices: Prices, most_vcpus: int, spot: bool = False, public: bool = True) -> Price:
+    """Tasks of one vCPU or more, with the most memory that Fargate sells with them."""
+    vcpu, memory = prices.rate("fargate_vcpu_hour"), prices.rate("fargate_gb_hour")
+    if vcpu is None or memory is None:
+        return Price(0.0, None, "price of Fargate not known")
+    address = (prices.rate("public_ipv4_hour") or 0.0) * public
+    note = f"{most_vcpus} vCPUs with {FARGATE_GB_PER_VCPU} GB each"
+    hourly = most_vcpus * (vcpu + FARGATE_GB_PER_VCPU * memory + address)
+    return Price(0.0, hourly, f"{note}; {_SPOT}" if spot else note)
+
+
+def _fleets(prices: Prices, types: Collection[str], vcpus: int, beside: float) -> list[_Fleet]:
+    """The ways to have ``vcpus`` with machines of one type each; none larger than needed, where there are smaller."""
+    offered = [one for name in sorted(types) for one in prices.matching(name)]
+    fitting = [one for one in offered if one.vcpus <= vcpus] or [min(offered, key=lambda one: one.vcpus)]
+    counts = [(math.ceil(vcpus / one.vcpus), one) for one in fitting]
+    return [_Fleet(count, one, count * ((one.hourly or 0.0) + beside)) for count, one in counts]
