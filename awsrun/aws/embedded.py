@@ -1,4 +1,4 @@
-"""Finds the embedded cloud of this user, and starts it when it is not there.
+"""Finds the embedded cloud of this user, starts it when it is not there, and asks how fast its time runs.
 
 The server is a process of its own: all that is known here is its state file and its health address.
 """
@@ -10,6 +10,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from typing import Any
+from urllib.parse import urlparse
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.paths import data_dir
@@ -31,13 +33,30 @@ def endpoint() -> str:
     return found
 
 
+def time_scale(endpoint_url: str | None) -> float:
+    """Seconds there for one second of AWS: 1 for AWS itself, 0 for an emulator that answers and shows all at once."""
+    host = urlparse(endpoint_url or "").hostname or ""
+    if not endpoint_url or not host or host.endswith("amazonaws.com"):
+        return 1.0
+    about = _about(endpoint_url)
+    return float(about.get("time_scale", 0.0)) if about.get("strict") else 0.0
+
+
 def _running() -> str | None:
     """The endpoint in the state file, if the process that wrote it answers there."""
     try:
         state = json.loads((data_dir() / "local" / "server.json").read_text())
         url = str(state["endpoint"])
-        with urllib.request.urlopen(f"{url}/_awsrun/health", timeout=5) as answer:
-            health = json.loads(answer.read())
-    except (OSError, ValueError, KeyError, urllib.error.URLError):
+    except (OSError, ValueError, KeyError):
         return None
-    return url if health.get("pid") == state.get("pid") else None
+    return url if _about(url).get("pid") == state.get("pid") else None
+
+
+def _about(url: str) -> dict[str, Any]:
+    """What the embedded cloud at ``url`` says of itself; nothing where there is none."""
+    try:
+        with urllib.request.urlopen(f"{url}/_awsrun/health", timeout=5) as answer:
+            found = json.loads(answer.read())
+    except (OSError, ValueError, urllib.error.URLError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from awsrun.cli.output import emit, json_option
 
 if TYPE_CHECKING:
     from awsrun.local.control import Status
+
+
+SHARE = click.FloatRange(0, 1)
 
 
 @click.group()
@@ -23,11 +26,29 @@ def local() -> None:
 
 @local.command()
 @click.option("--port", type=click.IntRange(1, 65535), help="To listen on (default: the last one if free, else any).")
-def start(port: int | None) -> None:
-    """Start it, unless it runs."""
+@click.option("--strict/--no-strict", default=None, help="As hard as AWS: in-use errors, lag, states, throttles.")
+@click.option("--throttle", type=SHARE, metavar="RATE", help="With --strict: share of calls throttled at random (0.1).")
+@click.option("--lose", type=SHARE, metavar="RATE", help="With --strict: share of calls whose answer is lost (0.03).")
+@click.option(
+    "--time-scale",
+    type=click.FloatRange(0, min_open=True),
+    metavar="F",
+    help="With --strict: seconds here for one of AWS (0.01 makes a minute 0.6 s).",
+)
+def start(port: int | None, **changes: Any) -> None:
+    """Start it, unless it runs.
+
+    \b
+      awsrun local start
+      awsrun local start --strict --throttle 0.1 --lose 0.03 --time-scale 0.01
+      awsrun local start --no-strict
+
+    How it behaves is kept until it is told otherwise; where it runs and is told otherwise, it is started again, and
+    what it holds stays.
+    """
     from awsrun.local import control
 
-    _tell(control.start(control.folder(), port))
+    _tell(control.start(control.folder(), port, changes))
 
 
 @local.command()
@@ -67,4 +88,5 @@ def reset(yes: bool) -> None:
 
 
 def _tell(found: Status) -> None:
-    click.echo(f"running at {found.endpoint} (process {found.pid})" if found.running else "not running")
+    how = f", {found.options}" if str(found.options) else ""
+    click.echo(f"running at {found.endpoint} (process {found.pid}){how}" if found.running else f"not running{how}")

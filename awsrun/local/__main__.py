@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.local import control
+from awsrun.local import control, options
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -20,9 +20,9 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.command == "serve":
             from awsrun.local.server import serve
 
-            return serve(data, arguments.port)
+            return serve(data, arguments.port, options.parse(arguments.options))
         if arguments.command == "start":
-            found = control.start(data, arguments.port)
+            found = control.start(data, arguments.port, json.loads(arguments.options))
         else:
             found = {"stop": control.stop, "status": control.status, "reset": control.reset}[arguments.command](data)
     except AwsrunError as error:
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--data", type=Path, help="data folder (default: this user's)")
         if name in ("serve", "start"):
             command.add_argument("--port", type=int, help="to listen on (default: the last one if free, else any)")
+            command.add_argument("--options", default="{}", help="as JSON; start keeps those that are not named")
         if name == "status":
             command.add_argument("--json", action="store_true")
     return parser

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 _READS = re.compile(
     r"(describe|get|list|head|query|scan|batchget|transactget|filter|lookup|search|test)", re.IGNORECASE
@@ -23,6 +25,10 @@ class Reply:
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
     content: bytes = b""
+
+
+DROPPED = Reply(0)
+"""No answer: the connection is closed instead."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,20 @@ class Call:
             return False
         return not (self.scope[0] == "batch" and _READS.match(self.path.rsplit("/", 1)[-1]))
 
+    @cached_property
+    def form(self) -> dict[str, str]:
+        """The parameters of a call in the Query protocol (EC2, IAM, STS)."""
+        return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
+
+    @cached_property
+    def json(self) -> dict[str, Any]:
+        """The body of a call in a JSON protocol; empty where it is none."""
+        try:
+            found = json.loads(self.body) if self.body else {}
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def wsgi(self) -> dict[str, Any]:
         """An environment for a WSGI application."""
         return {
@@ -93,3 +113,6 @@ class Call:
             "wsgi.run_once": False,
             **self.environ,
         }
+
+
+Perform = Callable[[Call], Reply]

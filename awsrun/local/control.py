@@ -18,13 +18,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.paths import data_dir
-from awsrun.local import state
+from awsrun.local import options, state
+from awsrun.local.options import Options
 from awsrun.local.state import Files
 
 START_SECONDS = 60.0
@@ -33,12 +35,12 @@ STOP_SECONDS = 60.0  # jobs get SIGTERM and a while to end, then the state is wr
 
 @dataclass(frozen=True)
 class Status:
-    """Whether the embedded cloud runs, and where."""
+    """Whether the embedded cloud runs, where, and how it behaves (from its next start on, where it does not run)."""
 
     running: bool
     endpoint: str | None = None
     pid: int | None = None
-    strict: bool = False
+    options: Options = field(default_factory=Options)
 
 
 def folder() -> Path:
@@ -50,16 +52,17 @@ def status(data: Path) -> Status:
     """What runs on ``data`` now."""
     found = state.read(Files(data))
     if found is None or _health(found.endpoint) != found.pid:
-        return Status(running=False)
-    return Status(True, found.endpoint, found.pid, found.strict)
+        return Status(running=False, options=options.read(Files(data).options))
+    return Status(True, found.endpoint, found.pid, Options(**found.options))
 
 
-def start(data: Path, port: int | None = None) -> Status:
+def start(data: Path, port: int | None = None, changes: Mapping[str, Any] | None = None) -> Status:
     """Start the server unless it runs, and wait until it answers.
 
     Args:
         data: its data folder, made where it is missing.
         port: to listen on; None means the last one if it is free, else any.
+        changes: options by name that are to be other than they were; a server that runs with others is restarted.
 
     Raises:
         AwsrunError: moto is not installed, or the server ended or hung while starting (its log says why).
@@ -68,8 +71,12 @@ def start(data: Path, port: int | None = None) -> Status:
     files.make()
     with _exclusive(files):
         running = status(data)
-        if running.running:
+        wanted = options.read(files.options).changed(changes or {})
+        options.write(files.options, wanted)
+        if running.running and running.options == wanted:
             return running
+        if running.running:
+            _stop(files)
         if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
             raise AwsrunError(
                 "the embedded cloud needs moto", "it is not installed here", "pip install 'awsrun-jobs[local]'"
@@ -100,13 +107,14 @@ def reset(data: Path) -> Status:
         _stop(files)
         for path in (files.store, files.jobs):
             shutil.rmtree(path, ignore_errors=True)
-        for path in (files.server, files.log):
+        for path in (files.server, files.log, files.options):
             path.unlink(missing_ok=True)
     return Status(running=False)
 
 
 def _launch(files: Files, port: int | None) -> Status:
-    command = [sys.executable, "-m", "awsrun.local", "serve", "--data", str(files.data)]
+    wanted = options.read(files.options)
+    command = [sys.executable, "-m", "awsrun.local", "serve", "--data", str(files.data), *wanted.arguments()]
     if port is not None:
         command += ["--port", str(port)]
     with files.log.open("ab") as log:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import traceback
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 from awsrun.local import clock
 from awsrun.local.blobs import Blobs
 from awsrun.local.calls import Call, Reply
+from awsrun.local.errors import refusal
 from awsrun.local.imports import MotoFinder
 from awsrun.local.patches import patches
 
@@ -40,10 +39,10 @@ class Moto:
                 return self._direct(service, call)
             return self._routed(call)
         except NotImplementedError as error:
-            return _failure(call, 501, f"the embedded cloud does not have this: {error}")
+            return refusal(call, "NotImplemented", f"the embedded cloud does not have this: {error}", 501)
         except Exception as error:  # moto's bug must not take the server down; the client sees it as AWS's 500
             traceback.print_exc()
-            return _failure(call, 500, f"the embedded cloud failed: {type(error).__name__}: {error}")
+            return refusal(call, "InternalFailure", f"the embedded cloud failed: {type(error).__name__}: {error}", 500)
 
     def _direct(self, service: str, call: Call) -> Reply:
         from werkzeug.exceptions import HTTPException
@@ -85,13 +84,3 @@ def _handler(service: str) -> Handler:
     backend = account["us-east-1" if "us-east-1" in account else "aws"]
     found: Handler = next(handler for path, handler in backend.url_paths.items() if path.rstrip("$") == "/")
     return found
-
-
-def _failure(call: Call, status: int, message: str) -> Reply:
-    code = "NotImplemented" if status == 501 else "InternalFailure"
-    if call.environ.get("HTTP_X_AMZ_TARGET") or call.scope[0] in ("batch", "lambda", "apigateway"):
-        body = json.dumps({"__type": code, "message": message}).encode()
-        return Reply(status, [("Content-Type", "application/json"), ("x-amzn-ErrorType", code)], body)
-    error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-    whole = error if call.scope[0] == "s3" else f"<ErrorResponse>{error}<RequestId>0</RequestId></ErrorResponse>"
-    return Reply(status, [("Content-Type", "text/xml")], whole.encode())

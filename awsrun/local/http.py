@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import socket
 import socketserver
-from collections.abc import Callable
 from http import HTTPStatus
 from io import BufferedIOBase
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from awsrun.local.calls import Call, Reply
+from awsrun.local.calls import DROPPED, Call, Perform, Reply
 
-Answer = Callable[[Call], Reply]
 _MOST = 2 << 30  # bytes of a body; S3 itself takes 5 GB in one call, but this is a laptop
 _LINE = 65536  # bytes
 
@@ -34,7 +32,7 @@ class HttpServer(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 256
 
-    def __init__(self, address: tuple[str, int], answer: Answer) -> None:
+    def __init__(self, address: tuple[str, int], answer: Perform) -> None:
         self.answer = answer
         super().__init__(address, _Connection)
 
@@ -54,6 +52,8 @@ class _Connection(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         while (call := self._read()) is not None:
             reply = self.server.answer(call)
+            if reply is DROPPED:
+                return
             lasts = call.environ.get("HTTP_CONNECTION", "").lower() != "close"
             self._write(call, reply, lasts)
             if not lasts:
@@ -144,7 +144,7 @@ def _chunks(stream: BufferedIOBase) -> bytes:
     return b"".join(parts)
 
 
-def listen(host: str, port: int, answer: Answer) -> HttpServer:
+def listen(host: str, port: int, answer: Perform) -> HttpServer:
     """Listen on ``port``.
 
     Raises:

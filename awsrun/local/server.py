@@ -8,19 +8,21 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import awsrun
 from awsrun.local import state
+from awsrun.local.options import Options, read, write
 from awsrun.local.state import HOST, Files, Server
 
 if TYPE_CHECKING:
-    from awsrun.local.app import Perform
+    from awsrun.local.calls import Perform
     from awsrun.local.http import HttpServer
 
 
-def serve(data: Path, port: int | None) -> int:
+def serve(data: Path, port: int | None, options: Options) -> int:
     """Serve ``data`` until SIGTERM or SIGINT; returns the exit code."""
     began = time.monotonic()
     files = Files(data.absolute())
@@ -38,22 +40,32 @@ def serve(data: Path, port: int | None) -> int:
     from awsrun.local.batch.service import Batch
     from awsrun.local.blobs import Blobs
     from awsrun.local.emulator import Moto
+    from awsrun.local.strict.faults import Faults
+    from awsrun.local.strict.layer import Strict
+    from awsrun.local.strict.throttles import Throttles
     from awsrun.local.tokens import ClientTokens
     from awsrun.local.world import World
 
     batch = Batch()
     blobs = Blobs(files.store / "blobs")
     moto = Moto(blobs)
-    world = World(files.store, blobs, moto, [batch, ClientTokens(moto)])
+    strict = Strict(batch)
+    world = World(files.store, blobs, moto, [batch, ClientTokens(moto)], [strict])
+    strict.behave(read(files.journaled))  # as it did when what is replayed now was carried out
     replayed = world.recover()
-    app = application(world.perform, {"data": str(files.data), "version": awsrun.__version__, "strict": False})
+    strict.behave(options)
+    write(files.journaled, options)
+    perform = world.perform
+    if options.strict:
+        perform = Faults(perform, options, Throttles(options.time_scale))
+    app = application(perform, {"data": str(files.data), "version": awsrun.__version__, **asdict(options)})
     http = _listen(app, state.last_port(files) if port is None else port, fixed=bool(port))
     endpoint = f"http://{HOST}:{http.port}"
     threading.Thread(target=http.serve_forever, daemon=True, name="http").start()
     world.keep()
     scheduler = Scheduler(world, batch, files.jobs, endpoint, environment.slots())
     scheduler.start()
-    state.write(files, Server(os.getpid(), http.port, endpoint, time.time(), awsrun.__version__))
+    state.write(files, Server(os.getpid(), http.port, endpoint, time.time(), awsrun.__version__, asdict(options)))
     took = time.monotonic() - began
     print(
         f"{time.strftime('%F %T')} listening at {endpoint} after {took:.2f} s, {replayed} records replayed", flush=True

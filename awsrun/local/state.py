@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ class Server:
     Attributes:
         started: POSIX seconds.
         version: of awsrun, so that a newer one can tell that an older one still runs.
-        strict: whether errors, lag and throttles of the real AWS are injected.
+        options: how it behaves, see `awsrun.local.options`.
     """
 
     pid: int
@@ -29,7 +29,7 @@ class Server:
     endpoint: str
     started: float
     version: str
-    strict: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,16 @@ class Files:
     def port(self) -> Path:
         """The last port, kept over restarts so that endpoints stay valid."""
         return self.data / "port"
+
+    @property
+    def options(self) -> Path:
+        """How the server is to behave from its next start on."""
+        return self.data / "options.json"
+
+    @property
+    def journaled(self) -> Path:
+        """How the server behaved that wrote the journals."""
+        return self.store / "options.json"
 
     @property
     def log(self) -> Path:

@@ -7,18 +7,16 @@ the resource is gone; other parameters with the same token are IdempotentParamet
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl
 
 from awsrun.local import clock
-from awsrun.local.calls import Call, Reply
+from awsrun.local.calls import Call, Perform, Reply
+from awsrun.local.errors import refusal
 
 _VALID = 24 * 3600.0  # seconds
 _MISMATCH = (
-    "<Response><Errors><Error><Code>IdempotentParameterMismatch</Code><Message>The request uses the same client token "
-    "as a previous, but non-identical request. Do not reuse a client token with different requests, unless the "
-    "requests are identical.</Message></Error></Errors><RequestID>0</RequestID></Response>"
+    "The request uses the same client token as a previous, but non-identical request. Do not reuse a client token with "
+    "different requests, unless the requests are identical."
 )
 
 
@@ -31,7 +29,7 @@ class ClientTokens:
 
     name = "client-tokens"
 
-    def __init__(self, moto: Callable[[Call], Reply]) -> None:
+    def __init__(self, moto: Perform) -> None:
         self._moto = moto
         self._answers: dict[tuple[str, str, str], tuple[float, str, Reply]] = {}
 
@@ -39,7 +37,7 @@ class ClientTokens:
         service, region = call.scope
         if service != "ec2" or b"ClientToken=" not in call.body:
             return None
-        form = dict(parse_qsl(call.body.decode(), keep_blank_values=True))
+        form = dict(call.form)
         token = form.pop("ClientToken", "")
         if not token:
             return None
@@ -49,7 +47,7 @@ class ClientTokens:
         if known is not None and clock.now() - known[0] < _VALID:
             if known[1] == digest:
                 return known[2]
-            return Reply(400, [("Content-Type", "text/xml")], _MISMATCH.encode())
+            return refusal(call, "IdempotentParameterMismatch", _MISMATCH)
         reply = self._moto(call)
         if reply.status < 400:
             self._answers[key] = (clock.now(), digest, reply)

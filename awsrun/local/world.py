@@ -14,13 +14,14 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from awsrun.local import clock, journal, snapshot
 from awsrun.local.blobs import LARGE, Blobs
-from awsrun.local.calls import Call, Reply
+from awsrun.local.calls import Call, Perform, Reply
 from awsrun.local.journal import Journal
 
 REST = 5.0  # seconds between snapshots while calls come in, as long as they cost little
@@ -45,6 +46,25 @@ class Service(Protocol):
         """Continue from `state`."""
 
 
+class Layer(Protocol):
+    """What stands between a call and the services.  All methods are called with the world's lock held.
+
+    It is replayed with the calls: what it answers to a change may hang on nothing but the call, `clock.now()` and its
+    own state.
+    """
+
+    name: str
+
+    def around(self, call: Call, inner: Perform) -> Reply:
+        """Answer ``call``, with the help of ``inner`` or without."""
+
+    def state(self) -> Any:
+        """What goes into a snapshot; picklable."""
+
+    def restore(self, state: Any) -> None:
+        """Continue from `state`."""
+
+
 class World:
     """Carries out calls and remembers them.
 
@@ -53,14 +73,21 @@ class World:
         blobs: for large bodies.
         moto: answers what is for no service of ours.
         services: by their order.
+        layers: the outermost first.
     """
 
-    def __init__(self, folder: Path, blobs: Blobs, moto: Callable[[Call], Reply], services: list[Service]) -> None:
+    def __init__(
+        self, folder: Path, blobs: Blobs, moto: Perform, services: Sequence[Service], layers: Sequence[Layer] = ()
+    ) -> None:
         self.lock = threading.RLock()
         self.folder = folder
         self.blobs = blobs
         self._moto = moto
         self._services = {service.name: service for service in services}
+        self._kept: dict[str, Service | Layer] = {**self._services, **{layer.name: layer for layer in layers}}
+        self._answer: Perform = self._serve
+        for layer in reversed(layers):
+            self._answer = partial(layer.around, inner=self._answer)
         self._id = _world_id(folder / "world")
         self._sequence = 0
         self._generation = 0
@@ -101,7 +128,7 @@ class World:
             extras = snapshot.load(self._snapshot(self._generation), self.blobs)
             self._sequence = extras.pop("sequence")
             for name, state in extras.items():
-                self._services[name].restore(state)
+                self._kept[name].restore(state)
         journals = sorted(number for number in _numbers(self.folder, "journal-", ".log") if number >= self._generation)
         replayed = 0
         for number in journals:
@@ -129,7 +156,7 @@ class World:
             except Exception:  # some service holds what cannot be pickled: the journals have everything
                 traceback.print_exc()
 
-    def _answer(self, call: Call) -> Reply:
+    def _serve(self, call: Call) -> Reply:
         for service in self._services.values():
             reply = service.handle(call)
             if reply is not None:
@@ -204,7 +231,7 @@ class World:
         self._rotated = time.time()
 
     def _write(self, generation: int) -> set[str]:
-        extras = {name: service.state() for name, service in self._services.items()}
+        extras = {name: kept.state() for name, kept in self._kept.items()}
         content, used = snapshot.dump({"sequence": self._sequence, **extras}, self.blobs)
         snapshot.write(self._snapshot(generation), content)
         return used

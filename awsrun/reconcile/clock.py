@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
-from urllib.parse import urlparse
 
 from awsrun.aws.clients import Cloud
+from awsrun.aws.embedded import time_scale
 
 
 class Clock(Protocol):
@@ -54,6 +54,7 @@ class Timing:
         visible: how long an accepted change may take to show.
         ready, gone: how long a resource may take to become ready, and to be deleted (network interfaces of functions
             let go of a security group after 20 to 40 minutes).
+        stuck: after how long a resource that never comes to rest is deleted all the same.
         lease: how long the lock is kept from others without a sign of life.
         renew: how often its holder gives one.
     """
@@ -65,18 +66,35 @@ class Timing:
     visible: float = 60.0
     ready: float = 1800.0
     gone: float = 3000.0
+    stuck: float = 120.0
     lease: float = 60.0
     renew: float = 15.0
 
 
 AWS = Timing()
-EMULATOR = Timing(first=0.05, most=2.0, settle=1.0, patience=120.0, visible=10.0, ready=600.0, gone=600.0)
+EMULATOR = Timing(first=0.05, most=2.0, settle=1.0, patience=120.0, visible=10.0, ready=600.0, gone=600.0, stuck=10.0)
 
 
 def timing_of(cloud: Cloud) -> Timing:
-    """AWS needs its time; an emulator on this machine answers at once and shows at once what it did."""
-    host = urlparse(cloud.endpoint_url or "").hostname or ""
-    return AWS if not host or host.endswith("amazonaws.com") else EMULATOR
+    """AWS needs its time; an emulator answers at once and shows at once what it did; a strict one is AWS in quick."""
+    scale = time_scale(cloud.endpoint_url)
+    return scaled(scale) if scale else EMULATOR
+
+
+def scaled(scale: float) -> Timing:
+    """AWS's timing where a second takes ``scale`` seconds.  What only bounds a wait stays long enough for a slow
+    machine: calls take their real time."""
+    return replace(
+        AWS,
+        first=max(0.02, AWS.first * scale),
+        most=max(0.1, AWS.most * scale),
+        settle=AWS.settle * scale,
+        patience=max(60.0, AWS.patience * scale),
+        visible=max(10.0, AWS.visible * scale),
+        ready=max(120.0, AWS.ready * scale),
+        gone=max(120.0, AWS.gone * scale),
+        stuck=max(5.0, AWS.stuck * scale),
+    )
 
 
 class Pauses:

@@ -14,7 +14,6 @@ from awsrun.reconcile.world import Located
 from awsrun.resources.kind import Kind, Seen
 
 UNSURE = 5  # deletes whose answer was lost, in a row
-STUCK = 120.0  # seconds after which a resource that never comes to rest is deleted all the same
 
 
 class Kept(AwsrunError):
@@ -65,7 +64,7 @@ class _Removal:
             if (sign := (seen.phase, seen.state)) != last:
                 last = sign
                 self._pauses.reset()
-            stuck = self._session.clock.monotonic() - begun > STUCK
+            stuck = self._session.clock.monotonic() - begun > self._session.timing.stuck
             if seen.phase in ("ready", "broken") or (seen.phase == "pending" and stuck):
                 self._step(seen)
             else:

@@ -1,0 +1,67 @@
+"""How the embedded cloud behaves: kind as an emulator, or as hard as AWS.  Kept over restarts until said otherwise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from awsrun.local.state import replace as write_aside
+
+
+@dataclass(frozen=True)
+class Options:
+    """What ``awsrun local start`` was told.
+
+    Attributes:
+        strict: in-use errors, lists that lag, states that take their time, published throttles, as on AWS.
+        throttle: with strict: the share of calls that are throttled at random, 0 to 1.
+        lose: with strict: the share of calls whose answer is lost (done or not), 0 to 1.
+        time_scale: with strict: seconds here for one second of AWS; durations and lags are multiplied by it, published
+            rates divided.
+        iam: calls are allowed by IAM policies, and by nothing else.
+        containers: jobs run in their images, with the Docker engine of this machine.
+    """
+
+    strict: bool = False
+    throttle: float = 0.0
+    lose: float = 0.0
+    time_scale: float = 1.0
+    iam: bool = False
+    containers: bool = False
+
+    def changed(self, given: Mapping[str, Any]) -> Options:
+        """These, but for what is ``given`` and not None."""
+        return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+    def arguments(self) -> list[str]:
+        """As ``python -m awsrun.local serve`` takes them."""
+        return ["--options", json.dumps(asdict(self))]
+
+    def __str__(self) -> str:
+        words = [name for name in ("strict", "iam", "containers") if getattr(self, name)]
+        if self.strict:
+            words += [f"{name} {getattr(self, name):g}" for name in ("throttle", "lose") if getattr(self, name)]
+            words += [f"time scale {self.time_scale:g}"] if self.time_scale != 1.0 else []
+        return ", ".join(words)
+
+
+def parse(text: str) -> Options:
+    """Options as JSON; names that a later version wrote are left out."""
+    known = {field.name for field in fields(Options)}
+    return Options(**{name: value for name, value in json.loads(text).items() if name in known})
+
+
+def read(path: Path) -> Options:
+    """What ``path`` says; the plain emulator where it says nothing."""
+    try:
+        return parse(path.read_text())
+    except (OSError, ValueError, TypeError):
+        return Options()
+
+
+def write(path: Path, options: Options) -> None:
+    """Keep ``options`` in ``path``."""
+    write_aside(path, json.dumps(asdict(options)).encode())

@@ -1,0 +1,49 @@
+"""The layer that applies each service's strict rules, and lets happen what is due."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from awsrun.local.batch.service import Batch
+from awsrun.local.calls import Call, Perform, Reply
+from awsrun.local.options import Options
+from awsrun.local.strict.batch import BatchRules
+from awsrun.local.strict.dynamodb import DynamoRules
+from awsrun.local.strict.ledger import Ledger
+from awsrun.local.strict.rules import Rules
+
+
+class Strict:
+    """AWS's hardness around the services; nothing at all where the options do not ask for it."""
+
+    name = "strict"
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._on = False
+        self._ledger = Ledger()
+        self._rules = self._made()
+
+    def behave(self, options: Options) -> None:
+        """From now on as ``options`` say.  What was put off happens with the next call where strict is off."""
+        self._on = options.strict
+        self._ledger.scale = options.time_scale
+
+    def around(self, call: Call, inner: Perform) -> Reply:
+        """Answer ``call`` as AWS would."""
+        while (due := self._ledger.due(all_of_it=not self._on)) is not None:
+            self._rules[due.service].happen(due.event, due.arguments, inner)
+        rules = self._rules.get(call.scope[0]) if self._on else None
+        return inner(call) if rules is None else rules.around(call, inner)
+
+    def state(self) -> Any:
+        return self._ledger
+
+    def restore(self, state: Ledger) -> None:
+        state.scale = self._ledger.scale
+        self._ledger = state
+        self._rules = self._made()
+
+    def _made(self) -> dict[str, Rules]:
+        rules: tuple[Rules, ...] = (BatchRules(self._ledger, self._batch), DynamoRules(self._ledger))
+        return {one.service: one for one in rules}

@@ -1,0 +1,93 @@
+"""The rates that AWS publishes, as token buckets per account and region."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from awsrun.local.calls import Call
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A bucket that holds ``burst`` calls and gets ``rate`` more a second.
+
+    Attributes:
+        calls: matches ``SERVICE:OPERATION``.
+        each: every operation that matches has a bucket of its own; else they share one.
+    """
+
+    calls: re.Pattern[str]
+    rate: float
+    burst: float
+    each: bool = True
+
+
+def _limit(calls: str, rate: float, burst: float, each: bool = True) -> Limit:
+    return Limit(re.compile(calls), rate, burst, each)
+
+
+# The first that matches counts.
+LIMITS = (
+    # https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html: each API by itself
+    _limit(r"ec2:(Describe|Get|Search|List).*", 20, 100),
+    _limit(r"ec2:(RunInstances|StartInstances|StopInstances|TerminateInstances)", 5, 1000),
+    _limit(r"ec2:(Authorize|Revoke)SecurityGroup.*|ec2:CreateSecurityGroup|ec2:ModifyVpcAttribute", 5, 50),
+    _limit(r"ec2:.*", 5, 50),
+    # https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
+    _limit(r"batch:submitjob", 50, 50),
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+    _limit(r"apigateway:DELETE /restapis/[^/]+", 1 / 30, 1),
+    _limit(r"apigateway:POST /restapis", 1 / 3, 1),
+    _limit(r"apigateway:POST /restapis/[^/]+/deployments", 1 / 5, 1),
+    _limit(r"apigateway:.*", 10, 40, each=False),
+    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: the control plane without reads
+    _limit(r"lambda:(POST|PUT|DELETE) /2015-03-31/functions(?!/[^/]+/invocations).*", 15, 15, each=False),
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+    _limit(r"logs:(CreateLogGroup|DescribeLogGroups|DeleteLogGroup)", 10, 10),
+    _limit(r"logs:(GetLogEvents|FilterLogEvents)", 25, 25),
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/request-throttling.html
+    _limit(r"ecs:RunTask", 20, 100),
+)
+
+
+class Throttles:
+    """Counts calls against `LIMITS`.
+
+    Args:
+        scale: seconds here for one second of AWS: rates are divided by it.
+        now: monotonic seconds.
+    """
+
+    def __init__(self, scale: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._scale, self._now = scale, now
+        self._buckets: dict[tuple[str, ...], tuple[float, float]] = {}  # -> tokens, when that was
+        self._lock = threading.Lock()
+
+    def exceeded(self, call: Call) -> bool:
+        """Whether ``call`` comes too soon; if not, it takes its token."""
+        service, region = call.scope
+        name = f"{service}:{operation(call)}"
+        limit = next((limit for limit in LIMITS if limit.calls.fullmatch(name)), None)
+        if limit is None:
+            return False
+        key = (region, name if limit.each else limit.calls.pattern)
+        with self._lock:
+            now = self._now()
+            tokens, since = self._buckets.get(key, (limit.burst, now))
+            tokens = min(limit.burst, tokens + (now - since) * limit.rate / self._scale)
+            if tokens < 1:
+                self._buckets[key] = (tokens, now)
+                return True
+            self._buckets[key] = (tokens - 1, now)
+            return False
+
+
+def operation(call: Call) -> str:
+    """What is called: an operation's name, Batch's path, or method and path of other REST services."""
+    if call.action:
+        return call.action
+    return call.path.rsplit("/", 1)[-1] if call.scope[0] == "batch" else f"{call.method} {call.path}"
