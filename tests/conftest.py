@@ -57,9 +57,13 @@ class LocalCloud:
         command = [sys.executable, "-m", "awsrun.local", *arguments]
         return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=120)
 
-    def start(self) -> None:
-        """Start the server (again) and learn where it answers."""
-        started = self.control("start")
+    def start(self, **options: Any) -> None:
+        """Start the server (again) and learn where it answers.
+
+        Args:
+            options: fields of `awsrun.local.options.Options` that are to be other than they were.
+        """
+        started = self.control("start", "--options", json.dumps(options))
         assert started.returncode == 0, started.stderr
         self.endpoint = str(self.status()["endpoint"])
 
@@ -74,10 +78,10 @@ class LocalCloud:
         return found
 
 
-def _started(home: Path) -> LocalCloud:
+def _started(home: Path, **options: Any) -> LocalCloud:
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "AWSRUN_"))}
     cloud = LocalCloud(home, env={**clean, "AWSRUN_HOME": str(home)})
-    cloud.start()
+    cloud.start(**options)
     return cloud
 
 
@@ -85,6 +89,22 @@ def _started(home: Path) -> LocalCloud:
 def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """One embedded cloud for the whole session: use names of your own."""
     cloud = _started(tmp_path_factory.mktemp("cloud"))
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture(scope="session")
+def strict_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """One embedded cloud as hard as AWS for the whole session: a second of AWS takes 20 ms, a minute 1.2 s."""
+    cloud = _started(tmp_path_factory.mktemp("strict"), strict=True, time_scale=0.02)
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture(scope="session")
+def hasty_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """As `strict_cloud`, for what lasts long: a second of AWS takes 2 ms, an hour 7 s.  Short states pass unseen."""
+    cloud = _started(tmp_path_factory.mktemp("hasty"), strict=True, time_scale=0.002)
     yield cloud
     cloud.stop()
 
