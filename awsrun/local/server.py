@@ -20,6 +20,9 @@ from awsrun.local.state import HOST, Files, Server
 if TYPE_CHECKING:
     from awsrun.local.calls import Perform
     from awsrun.local.http import HttpServer
+    from awsrun.local.registry.ecr import Ecr
+    from awsrun.local.registry.passwords import Passwords
+    from awsrun.local.world import World
 
 
 def serve(data: Path, port: int | None, options: Options) -> int:
@@ -40,6 +43,8 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     from awsrun.local.batch.service import Batch
     from awsrun.local.blobs import Blobs
     from awsrun.local.emulator import Moto
+    from awsrun.local.registry.ecr import Ecr
+    from awsrun.local.registry.passwords import Passwords
     from awsrun.local.strict.faults import Faults
     from awsrun.local.strict.layer import Strict
     from awsrun.local.strict.throttles import Throttles
@@ -50,16 +55,19 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     blobs = Blobs(files.store / "blobs")
     moto = Moto(blobs)
     strict = Strict(batch)
-    world = World(files.store, blobs, moto, [batch, ClientTokens(moto)], [strict])
+    passwords = Passwords(files.store / "registry-secret")
+    ecr = Ecr(moto, passwords)
+    world = World(files.store, blobs, moto, [batch, ClientTokens(moto), ecr], [strict])
     strict.behave(read(files.journaled))  # as it did when what is replayed now was carried out
     replayed = world.recover()
     strict.behave(options)
     write(files.journaled, options)
+    _start_registry(world, files, ecr, passwords)
     perform = world.perform
     if options.strict:
         perform = Faults(perform, options, Throttles(options.time_scale))
     app = application(perform, {"data": str(files.data), "version": awsrun.__version__, **asdict(options)})
-    http = _listen(app, state.last_port(files) if port is None else port, fixed=bool(port))
+    http = _listen(app, state.last_port(files.port) if port is None else port, fixed=bool(port))
     endpoint = f"http://{HOST}:{http.port}"
     threading.Thread(target=http.serve_forever, daemon=True, name="http").start()
     world.keep()
@@ -88,6 +96,22 @@ def _holds(lock: IO[str], path: Path) -> bool:
         return os.path.samestat(os.fstat(lock.fileno()), path.stat())
     except FileNotFoundError:
         return False
+
+
+def _start_registry(world: World, files: Files, ecr: Ecr, passwords: Passwords) -> None:
+    """Start the registry of images, on the port of the last time: job definitions name it."""
+    from awsrun.local.registry.catalog import Catalog
+    from awsrun.local.registry.http import RegistryServer
+    from awsrun.local.registry.layers import Layers
+
+    parts = Catalog(world), Layers(files.registry), passwords
+    try:
+        registry = RegistryServer((HOST, state.last_port(files.registry_port)), *parts)
+    except OSError:
+        registry = RegistryServer((HOST, 0), *parts)
+    ecr.address, ecr.released = f"{HOST}:{registry.server_port}", registry.tidy
+    state.replace(files.registry_port, str(registry.server_port).encode())
+    registry.start()
 
 
 def _listen(app: Perform, port: int, fixed: bool) -> HttpServer:

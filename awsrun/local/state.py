@@ -48,6 +48,11 @@ class Files:
         return self.data / "port"
 
     @property
+    def registry_port(self) -> Path:
+        """The same of the image registry: job definitions name it."""
+        return self.data / "registry-port"
+
+    @property
     def options(self) -> Path:
         """How the server is to behave from its next start on."""
         return self.data / "options.json"
@@ -75,6 +80,11 @@ class Files:
     def store(self) -> Path:
         """Snapshots, journals and blobs."""
         return self.data / "store"
+
+    @property
+    def registry(self) -> Path:
+        """Layers of container images."""
+        return self.store / "registry"
 
     @property
     def jobs(self) -> Path:
@@ -111,9 +121,9 @@ def replace(path: Path, content: bytes) -> None:
     fresh.replace(path)
 
 
-def last_port(files: Files) -> int:
-    """The port of the last server, or 0 for any."""
+def last_port(path: Path) -> int:
+    """The port that a server before this one wrote to ``path``, or 0 for any."""
     try:
-        return int(files.port.read_text())
+        return int(path.read_text())
     except (OSError, ValueError):
         return 0

@@ -1,0 +1,70 @@
+"""ECR's API, where it has to know of the registry: addresses and passwords.  Everything else of ECR is moto's."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+from awsrun.local import clock
+from awsrun.local.calls import Call, Reply
+from awsrun.local.registry.passwords import Passwords
+
+_WITH_ADDRESS = frozenset({"CreateRepository", "DescribeRepositories", "DeleteRepository"})
+_LETTING_GO = frozenset({"BatchDeleteImage", "DeleteRepository", "PutImage"})
+
+
+class Ecr:
+    """Stands before moto's ECR.  All methods are called with the world's lock held.
+
+    Args:
+        moto: carries a call out.
+
+    Attributes:
+        address: host and port of the registry.
+        released: called when images may have gone.
+    """
+
+    name = "ecr"
+
+    def __init__(self, moto: Callable[[Call], Reply], passwords: Passwords) -> None:
+        self._moto, self._passwords = moto, passwords
+        self.address = ""
+        self.released: Callable[[], None] = lambda: None
+
+    def handle(self, call: Call) -> Reply | None:
+        service, region = call.scope
+        if service != "ecr":
+            return None
+        if call.action == "GetAuthorizationToken":
+            return self._token(region)
+        reply = self._moto(call)
+        if reply.status < 400 and call.action in _LETTING_GO:
+            self.released()
+        if reply.status < 400 and call.action in _WITH_ADDRESS:
+            return Reply(reply.status, reply.headers, self._addressed(reply.content))
+        return reply
+
+    def apply(self, event: tuple[Any, ...]) -> None:
+        """There are no events here."""
+
+    def state(self) -> Any:
+        return None
+
+    def restore(self, state: Any) -> None:
+        """Nothing is kept here: passwords say themselves what they are good for."""
+
+    def _token(self, region: str) -> Reply:
+        password, expires = self._passwords.make(region, clock.now())
+        token = base64.b64encode(f"AWS:{password}".encode()).decode()
+        data = {"authorizationToken": token, "expiresAt": expires, "proxyEndpoint": f"http://{self.address}"}
+        content = json.dumps({"authorizationData": [data]}).encode()
+        return Reply(200, [("Content-Type", "application/x-amz-json-1.1")], content)
+
+    def _addressed(self, content: bytes) -> bytes:
+        """Docker takes a repository on 127.0.0.0/8 without TLS: https://docs.docker.com/reference/cli/dockerd/."""
+        answer = json.loads(content)
+        for repository in answer.get("repositories", [answer.get("repository")]):
+            repository["repositoryUri"] = f"{self.address}/{repository['repositoryName']}"
+        return json.dumps(answer).encode()
