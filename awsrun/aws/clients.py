@@ -96,6 +96,11 @@ def connect(context: Context | str | None = None) -> Cloud:
     return _connect_aws(chosen)
 
 
+def offline(context: Context) -> Cloud:
+    """A cloud that is never called: for the names and ARNs that follow from its account and region."""
+    return Cloud(None, context, None)
+
+
 def _connect_aws(context: Context) -> Cloud:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError

@@ -31,6 +31,8 @@ THROTTLES = frozenset(
     }
 )
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+# What this identity may not do; 403 is S3's answer to a HEAD, which has no body to say more.
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
 
 
 class AwsrunError(Exception):

@@ -6,12 +6,12 @@ It is one item of the table ``awsrun-STACK``; apply writes it, everything else r
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from awsrun.aws.clients import Cloud
-from awsrun.aws.errors import AwsrunError, matches
+from awsrun.aws.errors import DENIED, AwsrunError, matches
 from awsrun.aws.names import stack_table
 
 ABSENT = ("ResourceNotFoundException",)
@@ -65,6 +65,21 @@ def read(cloud: Cloud, stack: str) -> StackRecord:
             "awsrun apply SPEC",
         )
     return record
+
+
+def readable(cloud: Cloud) -> Iterator[StackRecord]:
+    """The records of all stacks that this identity may read; others' are passed over."""
+    from botocore.exceptions import ClientError
+
+    for name in names(cloud):
+        try:
+            record = find(cloud, name)
+        except ClientError as error:
+            if not matches(error, DENIED):
+                raise
+            continue
+        if record is not None:
+            yield record
 
 
 def write(cloud: Cloud, record: StackRecord) -> None:

@@ -51,8 +51,7 @@ def open_site(cloud: Cloud, stack: str | None = None) -> Site:
     """
     if stack is not None:
         return _site(cloud, stacks.read(cloud, stack))
-    records = (stacks.find(cloud, name) for name in stacks.names(cloud))
-    found = [record for record in records if record is not None and record.jobs]
+    found = [record for record in stacks.readable(cloud) if record.jobs]
     if len(found) > 1:
         names = ", ".join(record.stack for record in found)
         raise AwsrunError("more than one stack can run jobs", names, f"--stack {found[0].stack}")
@@ -67,10 +66,8 @@ def open_site(cloud: Cloud, stack: str | None = None) -> Site:
 
 def sites(cloud: Cloud, stack: str | None = None) -> Iterator[Site]:
     """Every stack with jobs, or only ``stack``; none if that was torn down."""
-    for name in stacks.names(cloud):
-        if stack not in (None, name):
-            continue
-        record = stacks.find(cloud, name)
+    records = stacks.readable(cloud) if stack is None else [stacks.find(cloud, stack)]
+    for record in records:
         if record is not None and record.jobs:
             yield _site(cloud, record)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from awsrun.aws import stacks
-from awsrun.aws.errors import AwsrunError
+from awsrun.aws.errors import DENIED, AwsrunError, matches
 from awsrun.reconcile.plain import plain
 from awsrun.reconcile.session import Session
 from awsrun.reconcile.table import Contents, StackTable
@@ -40,17 +42,25 @@ class Status:
 
 
 def status(session: Session, stack: str | None) -> list[Status]:
-    """The stack called ``stack``, or all stacks that have a table here.
+    """The stack called ``stack``, or all stacks that have a table here which this identity may read.
 
     Raises:
         AwsrunError: nothing of that name is there.
     """
-    names = [stack] if stack else stacks.names(session.cloud)
-    found = [_one(session, name) for name in names]
+    found = [_one(session, stack)] if stack else list(_readable(session))
     if stack and not found[0].resources and not found[0].applied_at:
         known = ", ".join(stacks.names(session.cloud)) or "nothing yet"
         raise AwsrunError(f"there is no stack {stack!r} in {session.cloud.context}", f"applied here: {known}")
     return found
+
+
+def _readable(session: Session) -> Iterator[Status]:
+    for name in stacks.names(session.cloud):
+        try:
+            yield _one(session, name)
+        except ClientError as error:
+            if not matches(error, DENIED):
+                raise
 
 
 def _one(session: Session, stack: str) -> Status:

@@ -7,11 +7,13 @@ https://github.com/astronomer/astronomer-providers/issues/413).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
+from awsrun.aws.rights import Right, allow
 from awsrun.resources.kind import Kind, Phase, State
 from awsrun.resources.ours import arn
+from awsrun.resources.rights import named
 from awsrun.spec.references import ResourceSpec
 
 S = TypeVar("S", bound=State)
@@ -32,9 +34,29 @@ PHASES: Mapping[str, Phase] = {
 
 
 class BatchKind(Kind[P, S]):
-    """Base of the kinds of Batch; ``resource`` is how their ARNs name them (``job-queue``)."""
+    """Base of the kinds of Batch.
+
+    Attributes:
+        resource: how their ARNs name them: ``job-queue``.
+        part: what follows the name in the ARNs of all that can be tagged and deleted: ``:*`` for revisions.
+        actions: verb -> what it calls, as IAM spells it: ``{"find": "DescribeJobQueues", ...}``.
+    """
 
     resource: ClassVar[str]
+    part: ClassVar[str] = ""
+    actions: ClassVar[Mapping[str, str]]
+
+    def rights(self, stack: str, specs: Mapping[str, P]) -> Iterable[Right]:
+        """Describing knows no resources; tags in a create call need batch:TagResource
+        (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbatch.html)."""
+        whole = named(self, f"{stack}-*", specs)
+        own = [f"{name}{self.part}" for name in whole]
+        yield allow("find", "batch", self.actions["find"])
+        yield allow("create", "batch", self.actions["create"], *whole)
+        for verb in self.actions.keys() & {"update", "delete"}:
+            yield allow(verb, "batch", self.actions[verb], *own)
+        yield allow("create", "batch", "TagResource", *own)
+        yield allow("tag", "batch", "TagResource UntagResource", *own)
 
     def arn(self, physical: str) -> str:
         return arn(self.cloud, "batch", f"{self.resource}/{physical}")

@@ -6,12 +6,13 @@ first is stuck in DELETING for good.  ``desiredvCpus`` is Batch's own and never 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from awsrun.aws.rights import Right, allow, equals
 from awsrun.aws.tags import NAME
 from awsrun.prices import machines
 from awsrun.prices.price import Price
@@ -21,6 +22,7 @@ from awsrun.resources.iam_instance_profile import InstanceProfileSpec
 from awsrun.resources.iam_role import RoleSpec
 from awsrun.resources.kind import ABSENT, REPLACE, Change, Found, Owner, Refs, Seen, State
 from awsrun.resources.ours import known, ours, outputs_of
+from awsrun.resources.rights import iam_arn, pass_roles
 from awsrun.spec.references import RefTo, ResourceSpec
 
 INSTANCE_TYPE = r"^[a-z][a-z0-9-]*[a-z0-9](\.[a-z0-9-]+)?$"
@@ -88,6 +90,12 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
     hashed = True
     resource = "compute-environment"
     usual = 60.0
+    actions: ClassVar[Mapping[str, str]] = {
+        "find": "DescribeComputeEnvironments",
+        "create": "CreateComputeEnvironment",
+        "update": "UpdateComputeEnvironment",
+        "delete": "UpdateComputeEnvironment DeleteComputeEnvironment",
+    }
     absent = GONE
     exists = EXISTS
     # The service-linked role is made on the first use in an account, and lags (?), as a fresh instance profile may (?).
@@ -127,6 +135,16 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
         if state.type.startswith("FARGATE"):
             return machines.fargate(prices, state.max_vcpus, spot)
         return machines.ec2(prices, state.instance_types, state.min_vcpus, state.max_vcpus, spot)
+
+    def rights(self, stack: str, specs: Mapping[str, ComputeEnvironmentSpec]) -> Iterable[Right]:
+        """The first environment of an account makes Batch's service-linked role
+        (https://docs.aws.amazon.com/batch/latest/userguide/using-service-linked-roles.html)."""
+        yield from super().rights(stack, specs)
+        if any(not spec.fargate for spec in specs.values()):
+            yield pass_roles("create", self.cloud, stack, "ec2")
+        linked = iam_arn(self.cloud, "role/aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch")
+        only = equals("iam:AWSServiceName", "batch.amazonaws.com")
+        yield allow("create", "iam", "CreateServiceLinkedRole", linked, when=[only])
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         for entry in self._list():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from awsrun.aws.rights import Right
 from awsrun.aws.tags import NAME
 from awsrun.resources.batch import GONE, NAME_PATTERN, BatchKind
 from awsrun.resources.fargate import check_size
@@ -15,6 +16,7 @@ from awsrun.resources.iam_role import RoleSpec
 from awsrun.resources.kind import ABSENT, REPLACE, Found, Owner, Refs, Seen, State
 from awsrun.resources.logs_group import LogGroupSpec
 from awsrun.resources.ours import known, ours
+from awsrun.resources.rights import pass_roles
 from awsrun.resources.units import Duration
 from awsrun.spec.references import RefTo, ResourceSpec
 
@@ -114,6 +116,12 @@ class JobDefinition(BatchKind[JobDefinitionSpec, JobDefinitionState]):
     State = JobDefinitionState
     identity = "revision"
     resource = "job-definition"
+    part = ":*"
+    actions: ClassVar[Mapping[str, str]] = {
+        "find": "DescribeJobDefinitions",
+        "create": "RegisterJobDefinition",
+        "delete": "DeregisterJobDefinition",
+    }
     absent = GONE
 
     def expand(self, name: str, spec: JobDefinitionSpec) -> Mapping[str, ResourceSpec]:
@@ -145,6 +153,11 @@ class JobDefinition(BatchKind[JobDefinitionSpec, JobDefinitionState]):
             execution_role=refs.output(spec.execution_role, "arn") if spec.execution_role else "",
             log_group=refs.output(spec.log_group, "name") if spec.log_group else "",
         )
+
+    def rights(self, stack: str, specs: Mapping[str, JobDefinitionSpec]) -> Iterable[Right]:
+        yield from super().rights(stack, specs)
+        if any(spec.role or spec.execution_role for spec in specs.values()):
+            yield pass_roles("create", self.cloud, stack, "ecs-tasks")
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         entries = list(self._list(status="ACTIVE"))

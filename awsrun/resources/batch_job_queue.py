@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from awsrun.aws.rights import Right, allow, owned_by
 from awsrun.aws.tags import NAME
 from awsrun.resources.batch import EXISTS, GONE, MODIFIED, NAME_PATTERN, PHASES, BatchKind
 from awsrun.resources.kind import ABSENT, Change, Found, Owner, Refs, Seen, State
-from awsrun.resources.ours import ours, outputs_of
+from awsrun.resources.ours import arn, ours, outputs_of
 from awsrun.spec.references import RefTo, ResourceSpec
 
 
@@ -51,12 +52,25 @@ class JobQueue(BatchKind[JobQueueSpec, JobQueueState]):
     identity = "name"
     resource = "job-queue"
     usual = 120.0
+    actions: ClassVar[Mapping[str, str]] = {
+        "find": "DescribeJobQueues",
+        "create": "CreateJobQueue",
+        "update": "UpdateJobQueue",
+        "delete": "UpdateJobQueue DeleteJobQueue",
+    }
     absent = GONE
     exists = EXISTS
     retry = MODIFIED
 
     def lower(self, spec: JobQueueSpec, refs: Refs) -> JobQueueState:
         return JobQueueState(outputs_of(refs, spec.compute_environments, "arn"), spec.priority, enabled=True)
+
+    def rights(self, stack: str, specs: Mapping[str, JobQueueSpec]) -> Iterable[Right]:
+        """The environments that a queue is put on are asked for too: they must be the stack's, whatever their names."""
+        yield from super().rights(stack, specs)
+        environments = arn(self.cloud, "batch", "compute-environment/*")
+        yield allow("create", "batch", "CreateJobQueue", environments, when=[owned_by(stack)])
+        yield allow("update", "batch", "UpdateJobQueue", environments, when=[owned_by(stack)])
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         for entry in self._list():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -11,11 +11,13 @@ from pydantic import Field, model_validator
 
 from awsrun.aws.errors import matches
 from awsrun.aws.names import stack_table
+from awsrun.aws.rights import Right, allow
 from awsrun.aws.tags import KIND, NAME, mapping, pairs
 from awsrun.prices.price import Price, metered
 from awsrun.prices.table import Prices
 from awsrun.resources.kind import ABSENT, REPLACE, Change, Found, Kind, Owner, Phase, Refs, Seen, State
-from awsrun.resources.ours import arn, ours
+from awsrun.resources.ours import arn, ours, unless_denied
+from awsrun.resources.rights import named
 from awsrun.spec.references import ResourceSpec
 
 KeyType = Literal["S", "N", "B"]
@@ -96,13 +98,26 @@ class Table(Kind[TableSpec, TableState]):
             (prices.rate("dynamodb_gb_month"), "per GB and month stored"),
         )
 
+    def rights(self, stack: str, specs: Mapping[str, TableSpec]) -> Iterable[Right]:
+        """Tags in the create call need dynamodb:TagResource
+        (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Tagging.Operations.html)."""
+        tables = named(self, f"{stack}-*", specs)
+        yield allow("find", "dynamodb", "ListTables")
+        yield allow("find", "dynamodb", "ListTagsOfResource", *tables)
+        yield allow("read", "dynamodb", "DescribeTable DescribeTimeToLive Scan", *tables)
+        yield allow("create", "dynamodb", "CreateTable TagResource", *tables)
+        yield allow("update", "dynamodb", "UpdateTable UpdateTimeToLive", *tables)
+        yield allow("tag", "dynamodb", "TagResource UntagResource", *tables)
+        yield allow("delete", "dynamodb", "DeleteTable", *tables)
+        yield allow("empty", "dynamodb", "DeleteTable", *tables)
+
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         """Names start with the stack's; others are looked at where hints name them, or when all stacks are wanted.
         awsrun's own tables are left out: they are not resources of a spec."""
         pages = self._dynamodb.get_paginator("list_tables").paginate()
         for name in (name for page in pages for name in page["TableNames"]):
             if stack is None or name.startswith(f"{stack}-") or name in hints:
-                tags = self._tags(name)
+                tags = unless_denied(stack, self._tags, name) or {}
                 if ours(tags, stack) and tags.get(KIND) == self.kind:
                     yield Found(tags[NAME], name, tags, self.read(name))
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from botocore.exceptions import ClientError
 
 from awsrun.aws.errors import matches
+from awsrun.aws.rights import Right, allow, equals, made_for, owned_by
 from awsrun.aws.tags import NAME, STACK, mapping, pairs
 from awsrun.resources.kind import ABSENT, Found, Kind, Owner, Seen, State
-from awsrun.resources.ours import ours
+from awsrun.resources.ours import arn, ours
 from awsrun.spec.references import ResourceSpec
 
 S = TypeVar("S", bound=State)
@@ -24,12 +25,35 @@ class Ec2Kind(Kind[P, S]):
     Attributes:
         lists: the operation that lists them, and the key of its answer: ``("describe_vpcs", "Vpcs")``.
         id_key: where an entry has its id, and with an s the parameter that selects by id: ``VpcId``.
-        type_name: as ``TagSpecifications`` call it: ``vpc``.
+        type_name: as ``TagSpecifications`` and ARNs call it: ``vpc``.
+        actions: verb -> what it calls, as IAM spells it: ``{"create": "CreateVpc", ...}``.
+        inside: it is made in something else of the stack (a subnet in a VPC), which must be the stack's too.
     """
 
     lists: ClassVar[tuple[str, str]]
     id_key: ClassVar[str]
     type_name: ClassVar[str]
+    actions: ClassVar[Mapping[str, str]]
+    inside: ClassVar[bool] = True
+
+    def rights(self, stack: str, specs: Mapping[str, P]) -> Iterable[Right]:
+        """Ids are AWS's, so owner tags are the fence: what is made gets them in the same call, and only that call may
+        set them; what is changed, deleted or built upon has them
+        (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html).
+
+        What belongs to the stack may be of any type: a call on one resource is often authorised on others too.
+        """
+        own, anything = arn(self.cloud, "ec2", f"{self.type_name}/*"), arn(self.cloud, "ec2", "*/*")
+        create, fence = self.actions["create"], owned_by(stack)
+        yield allow("find", "ec2", _camel(self.lists[0]))
+        yield allow("create", "ec2", create, own, when=[made_for(stack)])
+        yield allow("create", "ec2", "CreateTags", anything, when=[equals("ec2:CreateAction", create), made_for(stack)])
+        if self.inside:
+            yield allow("create", "ec2", create, anything, when=[fence])
+        for verb in ("update", "delete"):
+            if verb in self.actions:
+                yield allow(verb, "ec2", self.actions[verb], anything, when=[fence])
+        yield allow("tag", "ec2", "CreateTags DeleteTags", anything, when=[fence])
 
     @abstractmethod
     def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[S]:
@@ -71,3 +95,8 @@ class Ec2Kind(Kind[P, S]):
         operation, key = self.lists
         for page in self.cloud.read("ec2").get_paginator(operation).paginate(**arguments):
             yield from page[key]
+
+
+def _camel(operation: str) -> str:
+    """``DescribeVpcs`` of ``describe_vpcs``."""
+    return "".join(word.capitalize() for word in operation.split("_"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,11 +12,13 @@ from pydantic import Field
 
 from awsrun.aws.errors import matches
 from awsrun.aws.names import physical
+from awsrun.aws.rights import Right, allow
 from awsrun.aws.tags import NAME, mapping, pairs
 from awsrun.prices.price import Price, metered
 from awsrun.prices.table import Prices
 from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
-from awsrun.resources.ours import arn, ours
+from awsrun.resources.ours import arn, ours, unless_denied
+from awsrun.resources.rights import named
 from awsrun.spec.references import ResourceSpec
 
 OTHER_RULES = -1  # a lifecycle policy that is not ours
@@ -70,14 +72,26 @@ class Repository(Kind[RepositorySpec, RepositoryState]):
     def price(self, state: RepositoryState, prices: Prices) -> Price:
         return metered((prices.rate("ecr_gb_month"), "per GB and month stored"))
 
+    def rights(self, stack: str, specs: Mapping[str, RepositorySpec]) -> Iterable[Right]:
+        """Listing all repositories is authorised on all of them."""
+        repositories = named(self, f"{stack}-*", specs)
+        updates = "PutImageScanningConfiguration PutLifecyclePolicy DeleteLifecyclePolicy"
+        yield allow("find", "ecr", "DescribeRepositories", self.arn("*"))
+        yield allow("find", "ecr", "ListTagsForResource", *repositories)
+        yield allow("read", "ecr", "DescribeRepositories GetLifecyclePolicy ListImages", *repositories)
+        yield allow("create", "ecr", "CreateRepository TagResource", *repositories)
+        yield allow("update", "ecr", updates, *repositories)
+        yield allow("tag", "ecr", "TagResource UntagResource", *repositories)
+        yield allow("delete", "ecr", "DeleteRepository", *repositories)
+        yield allow("empty", "ecr", "ListImages BatchDeleteImage", *repositories)
+
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         """Names start with the stack's; others are looked at where hints name them, or when all stacks are wanted."""
         pages = self._ecr.get_paginator("describe_repositories").paginate()
         for repository in (one for page in pages for one in page["repositories"]):
             name = repository["repositoryName"]
             if stack is None or name.startswith(f"{stack}-") or name in hints:
-                listed = self._ecr.list_tags_for_resource(resourceArn=repository["repositoryArn"])
-                tags = mapping(listed["tags"])
+                tags = unless_denied(stack, self._tags, name) or {}
                 if ours(tags, stack):
                     yield Found(tags[NAME], name, tags, self._seen(repository))
 
@@ -150,6 +164,9 @@ class Repository(Kind[RepositorySpec, RepositoryState]):
             raise
         keep = rules["rules"][0]["selection"].get("countNumber", 0)
         return int(keep) if rules == _rules(keep) else OTHER_RULES
+
+    def _tags(self, name: str) -> dict[str, str]:
+        return mapping(self._ecr.list_tags_for_resource(resourceArn=self.arn(name))["tags"])
 
     def _images(self, name: str, count: int) -> list[dict[str, str]]:
         """Digests of images: deleting one by a tag would leave the image under its other tags."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -10,10 +10,12 @@ from botocore.exceptions import ClientError
 from pydantic import Field
 
 from awsrun.aws.errors import matches
+from awsrun.aws.rights import Right, allow
 from awsrun.aws.tags import NAME, mapping, pairs
 from awsrun.resources.iam_role import GONE, path, regional
 from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
-from awsrun.resources.ours import ours
+from awsrun.resources.ours import ours, unless_denied
+from awsrun.resources.rights import iam_arn, pass_roles
 from awsrun.spec.references import RefTo, ResourceSpec
 
 
@@ -50,6 +52,18 @@ class InstanceProfile(Kind[InstanceProfileSpec, InstanceProfileState]):
     ) -> str:
         return spec.name or regional(stack, name, self.cloud.region, self.name_limit)
 
+    def rights(self, stack: str, specs: Mapping[str, InstanceProfileSpec]) -> Iterable[Right]:
+        """Putting a role into a profile passes it to EC2
+        (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_instance-profiles.html)."""
+        profiles = iam_arn(self.cloud, f"instance-profile{path(self.cloud.region, stack)}*")
+        yield allow("find", "iam", "ListInstanceProfiles")
+        yield allow("find", "iam", "GetInstanceProfile", profiles)
+        yield allow("create", "iam", "CreateInstanceProfile TagInstanceProfile", profiles)
+        yield allow("update", "iam", "AddRoleToInstanceProfile RemoveRoleFromInstanceProfile", profiles)
+        yield pass_roles("update", self.cloud, stack, "ec2")
+        yield allow("tag", "iam", "TagInstanceProfile UntagInstanceProfile", profiles)
+        yield allow("delete", "iam", "RemoveRoleFromInstanceProfile DeleteInstanceProfile", profiles)
+
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         """Lists leave the tags out, so each profile below the path is read.  (moto lists those of all paths.)"""
         prefix = path(self.cloud.region, stack)
@@ -57,7 +71,7 @@ class InstanceProfile(Kind[InstanceProfileSpec, InstanceProfileState]):
         for profile in (profile for page in pages for profile in page["InstanceProfiles"]):
             if not profile["Path"].startswith(prefix):
                 continue
-            tags, seen = self._look(profile["InstanceProfileName"])
+            tags, seen = unless_denied(stack, self._look, profile["InstanceProfileName"]) or ({}, ABSENT)
             if ours(tags, stack):
                 yield Found(tags[NAME], profile["InstanceProfileName"], tags, seen)
 

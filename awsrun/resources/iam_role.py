@@ -7,7 +7,7 @@ Roles are global and the tagging API does not list them, so they are found by th
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -16,10 +16,12 @@ from pydantic import Field, field_validator
 
 from awsrun.aws.errors import matches
 from awsrun.aws.names import physical, runs_table
+from awsrun.aws.rights import Condition, Right, allow
 from awsrun.aws.tags import NAME, mapping, pairs
 from awsrun.resources import policies
 from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
-from awsrun.resources.ours import arn, ours, partition
+from awsrun.resources.ours import arn, ours, partition, unless_denied
+from awsrun.resources.rights import iam_arn
 from awsrun.spec.references import RefTo, ResourceSpec
 
 INLINE = "awsrun"  # the one inline policy of each role: a fixed name costs no list call
@@ -97,10 +99,24 @@ class Role(Kind[RoleSpec, RoleState]):
     def physical(self, stack: str, name: str, spec: RoleSpec, state: RoleState | None = None) -> str:
         return spec.name or regional(stack, name, self.cloud.region, self.name_limit)
 
+    def rights(self, stack: str, specs: Mapping[str, RoleSpec]) -> Iterable[Right]:
+        """On the roles below the stack's path; of managed policies those that the spec names may be attached."""
+        roles = iam_arn(self.cloud, f"role{path(self.cloud.region, stack)}*")
+        reads = "GetRole GetRolePolicy ListAttachedRolePolicies"
+        yield allow("find", "iam", "ListRoles")
+        yield allow("find", "iam", reads, roles)
+        yield allow("create", "iam", "CreateRole TagRole", roles)
+        yield allow("update", "iam", "UpdateAssumeRolePolicy PutRolePolicy DeleteRolePolicy DetachRolePolicy", roles)
+        if managed := sorted({self._policy_arn(name) for spec in specs.values() for name in spec.managed_policies}):
+            only: Condition = ("ArnEquals", "iam:PolicyARN", tuple(managed))
+            yield allow("update", "iam", "AttachRolePolicy", roles, when=[only])
+        yield allow("tag", "iam", "TagRole UntagRole", roles)
+        yield allow("delete", "iam", f"{reads} ListRolePolicies DetachRolePolicy DeleteRolePolicy DeleteRole", roles)
+
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         pages = self._iam.get_paginator("list_roles").paginate(PathPrefix=path(self.cloud.region, stack))
         for role in (role for page in pages for role in page["Roles"]):
-            tags, seen = self._look(role["RoleName"])
+            tags, seen = unless_denied(stack, self._look, role["RoleName"]) or ({}, ABSENT)
             if ours(tags, stack):
                 yield Found(tags[NAME], role["RoleName"], tags, seen)
 

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.names import digest, physical
+from awsrun.aws.rights import Right
 from awsrun.prices.price import FREE, Price
 from awsrun.prices.table import Prices
 from awsrun.spec.references import ResourceSpec
@@ -240,6 +241,19 @@ class Kind(ABC, Generic[P, S]):
         ``always(prices.rate("nat_gateway_hour"), "$0.045 per GB")``; machines: `awsrun.prices.machines`.
         """
         return FREE
+
+    def rights(self, stack: str, specs: Mapping[str, P]) -> Iterable[Right]:
+        """What an identity must be allowed so that this kind's verbs work for ``stack``; calls nothing.
+
+        Each right's verb is one of ``find``, ``read`` (with `holds`), ``create``, ``update``, ``tag``, ``delete`` and
+        ``empty``.  ``find`` is also wanted of kinds that the spec does not have: what was left behind is looked for.
+        Resources are as narrow as the action knows them; actions, resources and conditions are checked against the
+        Service Authorization Reference in the tests.
+
+        Args:
+            specs: what the stack has of this kind, by logical name, composites expanded.
+        """
+        return ()
 
     # -- what is there ----------------------------------------------------------------------------------------------
 

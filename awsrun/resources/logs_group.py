@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
+from awsrun.aws.rights import Right, allow
 from awsrun.aws.tags import NAME
 from awsrun.prices.price import Price, metered
 from awsrun.prices.table import Prices
 from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
-from awsrun.resources.ours import arn, ours
+from awsrun.resources.ours import arn, ours, unless_denied
+from awsrun.resources.rights import explicit
 from awsrun.spec.references import ResourceSpec
 
 ROOT = "/awsrun/"
@@ -80,12 +82,24 @@ class LogGroup(Kind[LogGroupSpec, LogGroupState]):
             (prices.rate("logs_gb_month"), "per GB and month stored"),
         )
 
+    def rights(self, stack: str, specs: Mapping[str, LogGroupSpec]) -> Iterable[Right]:
+        """ARNs of log groups end in ``:*`` for some actions and not for others
+        (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/userguide/iam-access-control-overview-cwl.html)."""
+        written = [self.arn(name) for name in explicit(specs.values())]
+        groups = [self.arn(f"{ROOT}{stack}/*"), *written, *(f"{group}:*" for group in written)]
+        yield allow("find", "logs", "DescribeLogGroups")
+        yield allow("find", "logs", "ListTagsForResource", *groups)
+        yield allow("create", "logs", "CreateLogGroup TagResource", *groups)
+        yield allow("update", "logs", "PutRetentionPolicy", *groups)
+        yield allow("tag", "logs", "TagResource UntagResource", *groups)
+        yield allow("delete", "logs", "DeleteLogGroup", *groups)
+
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         """Only groups below ``/awsrun/STACK/``, and hints, are asked for their tags."""
         for group in self._list(ROOT):
             name = group["logGroupName"]
             if stack is None or name.startswith(f"{ROOT}{stack}/") or name in hints:
-                tags = self.cloud.read("logs").list_tags_for_resource(resourceArn=self.arn(name))["tags"]
+                tags = unless_denied(stack, self._tags, name) or {}
                 if ours(tags, stack):
                     yield Found(tags[NAME], name, tags, self._seen(group))
 
@@ -107,6 +121,9 @@ class LogGroup(Kind[LogGroupSpec, LogGroupState]):
 
     def delete(self, id: str, seen: Seen[LogGroupState]) -> None:
         self.cloud.write("logs").delete_log_group(logGroupName=id)
+
+    def _tags(self, name: str) -> dict[str, str]:
+        return dict(self.cloud.read("logs").list_tags_for_resource(resourceArn=self.arn(name))["tags"])
 
     def _list(self, prefix: str) -> Iterator[Mapping[str, Any]]:
         for page in self.cloud.read("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix):

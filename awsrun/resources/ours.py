@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
 
 from awsrun.aws.clients import Cloud
+from awsrun.aws.errors import DENIED, matches
 from awsrun.aws.tags import NAME, STACK
 from awsrun.resources.kind import UNKNOWN, Refs
+
+T = TypeVar("T")
 
 
 def ours(tags: Mapping[str, str], stack: str | None) -> bool:
@@ -31,6 +36,19 @@ def arn(cloud: Cloud, service: str, resource: str) -> str:
 def known(value: Any, make: Callable[[Any], Any]) -> Any:
     """``make(value)``, or UNKNOWN while ``value`` is."""
     return UNKNOWN if value is UNKNOWN else make(value)
+
+
+def unless_denied(stack: str | None, read: Callable[[str], T], id: str) -> T | None:
+    """``read(id)``; None where a look at everything (no ``stack``) comes upon what this identity may not read.
+
+    Whoever may work on one stack only cannot read the tags of others; of that one stack, a denial is an error.
+    """
+    try:
+        return read(id)
+    except ClientError as error:
+        if stack is None and matches(error, DENIED):
+            return None
+        raise
 
 
 def outputs_of(refs: Refs, names: Iterable[str], key: str) -> Any:

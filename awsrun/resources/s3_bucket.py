@@ -7,7 +7,7 @@ still compared, so that a hand that opened it shows as drift.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,11 +16,13 @@ from pydantic import Field
 
 from awsrun.aws.errors import matches
 from awsrun.aws.names import digest, physical
+from awsrun.aws.rights import Right, allow
 from awsrun.aws.tags import NAME, mapping, pairs
 from awsrun.prices.price import Price, metered
 from awsrun.prices.table import Prices
 from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
 from awsrun.resources.ours import ours, partition
+from awsrun.resources.rights import named
 from awsrun.spec.references import ResourceSpec
 
 CLOSED = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
@@ -72,14 +74,28 @@ class Bucket(Kind[BucketSpec, BucketState]):
         return BucketState(private=True, versioning=spec.versioning, expire_days=spec.expire_days)
 
     def physical(self, stack: str, name: str, spec: BucketSpec, state: BucketState | None = None) -> str:
-        place = digest(self.cloud.account, self.cloud.region, stack)
-        return spec.name or physical(stack, name, self.name_limit, place, lower=True)
+        return spec.name or physical(stack, name, self.name_limit, self._place(stack), lower=True)
 
     def arn(self, physical: str) -> str:
         return f"arn:{partition(self.cloud.region)}:s3:::{physical}"
 
     def price(self, state: BucketState, prices: Prices) -> Price:
         return metered((prices.rate("s3_gb_month"), "per GB and month stored"))
+
+    def rights(self, stack: str, specs: Mapping[str, BucketSpec]) -> Iterable[Right]:
+        """Tags in the create call need s3:TagResource (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Tag.html)."""
+        buckets = named(self, f"{stack}-*-{self._place(stack)}", specs)
+        reads = "GetBucketVersioning GetBucketPublicAccessBlock GetLifecycleConfiguration ListBucketVersions"
+        updates = "PutBucketPublicAccessBlock PutBucketVersioning PutLifecycleConfiguration"
+        yield allow("find", "s3", "ListAllMyBuckets")
+        yield allow("find", "s3", "GetBucketTagging", *buckets)
+        yield allow("read", "s3", reads, *buckets)
+        yield allow("create", "s3", "CreateBucket ListBucket TagResource", *buckets)
+        yield allow("update", "s3", updates, *buckets)
+        yield allow("tag", "s3", "GetBucketTagging PutBucketTagging", *buckets)
+        yield allow("delete", "s3", "DeleteBucket", *buckets)
+        yield allow("empty", "s3", "ListBucketVersions", *buckets)
+        yield allow("empty", "s3", "DeleteObjectVersion", *(f"{bucket}/*" for bucket in buckets))
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         """Names start with the stack's; others are looked at where hints name them, or when all stacks are wanted."""
@@ -154,6 +170,10 @@ class Bucket(Kind[BucketSpec, BucketState]):
     @property
     def _s3(self) -> Any:
         return self.cloud.read("s3")
+
+    def _place(self, stack: str) -> str:
+        """What tells names apart in all of AWS; derived names end in it."""
+        return digest(self.cloud.account, self.cloud.region, stack)
 
     def _taken(self, name: str) -> bool:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -132,6 +132,12 @@ class SecurityGroup(Ec2Kind[SecurityGroupSpec, SecurityGroupState]):
     lists = ("describe_security_groups", "SecurityGroups")
     id_key = "GroupId"
     type_name = "security-group"
+    actions: ClassVar[Mapping[str, str]] = {
+        "create": "CreateSecurityGroup",
+        "update": "AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress "
+        "RevokeSecurityGroupEgress RevokeSecurityGroupIngress",
+        "delete": "RevokeSecurityGroupEgress RevokeSecurityGroupIngress DeleteSecurityGroup",
+    }
 
     def lower(self, spec: SecurityGroupSpec, refs: Refs) -> SecurityGroupState:
         ingress = frozenset(self._rule(rule, refs) for rule in spec.ingress)

@@ -6,15 +6,17 @@ nothing in, and the free gateway endpoints of S3 and DynamoDB.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from awsrun.aws.rights import Right, allow
 from awsrun.resources.ec2 import Ec2Kind
 from awsrun.resources.kind import REPLACE, UNKNOWN, Change, Outputs, Owner, Phase, Refs, Seen, State
+from awsrun.resources.ours import arn
 from awsrun.resources.security_group import SecurityGroupSpec
 from awsrun.resources.vpc_parts import EndpointSpec, InternetGatewaySpec, RouteTableSpec, SubnetSpec
 from awsrun.spec.references import ResourceSpec
@@ -130,6 +132,12 @@ class Vpc(Ec2Kind[VpcSpec, VpcState]):
     lists = ("describe_vpcs", "Vpcs")
     id_key = "VpcId"
     type_name = "vpc"
+    actions: ClassVar[Mapping[str, str]] = {
+        "create": "CreateVpc",
+        "update": "ModifyVpcAttribute",
+        "delete": "DeleteVpc",
+    }
+    inside = False
 
     def expand(self, name: str, spec: VpcSpec) -> Mapping[str, ResourceSpec]:
         subnets = {
@@ -162,6 +170,11 @@ class Vpc(Ec2Kind[VpcSpec, VpcState]):
 
     def lower(self, spec: VpcSpec, refs: Refs) -> VpcState:
         return VpcState(spec.cidr, dns_hostnames=True)
+
+    def rights(self, stack: str, specs: Mapping[str, VpcSpec]) -> Iterable[Right]:
+        """A list of VPCs leaves their attributes out, so those of any stack's VPC are read."""
+        yield from super().rights(stack, specs)
+        yield allow("find", "ec2", "DescribeVpcAttribute", arn(self.cloud, "ec2", "vpc/*"))
 
     def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[VpcState]:
         ec2 = self.cloud.read("ec2")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from botocore.exceptions import ClientError
 from pydantic import Field
 
 from awsrun.aws.errors import AwsrunError, matches
+from awsrun.aws.rights import Right, allow
 from awsrun.resources.ec2 import Ec2Kind
 from awsrun.resources.kind import ABSENT, REPLACE, Change, Owner, Phase, Refs, Seen, State
 from awsrun.resources.ours import known, outputs_of
@@ -49,6 +50,12 @@ class InternetGateway(Ec2Kind[InternetGatewaySpec, InternetGatewayState]):
     lists = ("describe_internet_gateways", "InternetGateways")
     id_key = "InternetGatewayId"
     type_name = "internet-gateway"
+    actions: ClassVar[Mapping[str, str]] = {
+        "create": "CreateInternetGateway",
+        "update": "AttachInternetGateway DetachInternetGateway",
+        "delete": "DetachInternetGateway DeleteInternetGateway",
+    }
+    inside = False
 
     def lower(self, spec: InternetGatewaySpec, refs: Refs) -> InternetGatewayState:
         return InternetGatewayState(refs.output(spec.vpc, "id"))
@@ -110,9 +117,18 @@ class Subnet(Ec2Kind[SubnetSpec, SubnetState]):
     lists = ("describe_subnets", "Subnets")
     id_key = "SubnetId"
     type_name = "subnet"
+    actions: ClassVar[Mapping[str, str]] = {
+        "create": "CreateSubnet",
+        "update": "ModifySubnetAttribute",
+        "delete": "DeleteSubnet",
+    }
 
     def lower(self, spec: SubnetSpec, refs: Refs) -> SubnetState:
         return SubnetState(refs.output(spec.vpc, "id"), spec.cidr, spec.zone, public_addresses=True)
+
+    def rights(self, stack: str, specs: Mapping[str, SubnetSpec]) -> Iterable[Right]:
+        yield from super().rights(stack, specs)
+        yield allow("create", "ec2", "DescribeAvailabilityZones")
 
     def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[SubnetState]:
         zone = entry["AvailabilityZone"]
@@ -190,6 +206,11 @@ class RouteTable(Ec2Kind[RouteTableSpec, RouteTableState]):
     lists = ("describe_route_tables", "RouteTables")
     id_key = "RouteTableId"
     type_name = "route-table"
+    actions: ClassVar[Mapping[str, str]] = {
+        "create": "CreateRouteTable",
+        "update": "AssociateRouteTable CreateRoute DisassociateRouteTable ReplaceRoute ReplaceRouteTableAssociation",
+        "delete": "DisassociateRouteTable DeleteRouteTable",
+    }
 
     def lower(self, spec: RouteTableSpec, refs: Refs) -> RouteTableState:
         subnets = known(outputs_of(refs, spec.subnets, "id"), frozenset)
@@ -282,6 +303,11 @@ class Endpoint(Ec2Kind[EndpointSpec, EndpointState]):
     lists = ("describe_vpc_endpoints", "VpcEndpoints")
     id_key = "VpcEndpointId"
     type_name = "vpc-endpoint"
+    actions: ClassVar[Mapping[str, str]] = {
+        "create": "CreateVpcEndpoint",
+        "update": "ModifyVpcEndpoint",
+        "delete": "DeleteVpcEndpoints",
+    }
 
     def lower(self, spec: EndpointSpec, refs: Refs) -> EndpointState:
         service = f"com.amazonaws.{self.cloud.region}.{spec.service}"

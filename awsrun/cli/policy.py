@@ -1,0 +1,135 @@
+"""``awsrun policy``: the least rights that a spec's user needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from awsrun.cli.output import context_option, emit, json_option, say
+
+if TYPE_CHECKING:
+    from awsrun.aws.clients import Cloud
+    from awsrun.aws.rights import Right
+    from awsrun.spec.stack import StackSpec
+
+EVERYTHING = "all"
+
+
+@click.command()
+@click.argument("spec", type=click.Path())
+@click.option(
+    "--for",
+    "commands",
+    multiple=True,
+    type=click.Choice(["plan", "apply", "teardown", "submit", "results", EVERYTHING]),
+    help="What it is for (repeatable): plan (and drift, status, outputs), apply (and plan), teardown, submit (and "
+    "cancel, retry, resume, results), results (and runs, show, plot, logs), or all: the default.",
+)
+@click.option("--account", metavar="ID", help="The account it is for (default: that of the credentials).")
+@click.option("--region", help="The region it is for (default: the context's).")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write it to this file, or to several numbered ones where it is too long for one managed policy.",
+)
+@context_option
+@json_option
+def policy(
+    spec: str,
+    commands: Sequence[str],
+    account: str | None,
+    region: str | None,
+    output: Path | None,
+    context: str | None,
+    as_json: bool,
+) -> None:
+    """Print the IAM policy that whoever works with SPEC needs, and nothing beyond.
+
+    \b
+      awsrun policy specs/batch.yaml -o policy.json
+      awsrun policy specs/batch.yaml --for submit                for those who only run jobs
+      awsrun policy specs/batch.yaml --account 123456789012 --region eu-west-1
+
+    It follows from the spec: generate it again when the spec gets other kinds of resources, names of your own, or other
+    managed policies.  Nothing is called but STS, and that only where account or region are not given.
+    """
+    from awsrun.aws import documents
+    from awsrun.reconcile import api
+
+    stack = api.load(spec)
+    cloud = _cloud(context, account, region)
+    wanted = list(_rights(stack, cloud, commands or (EVERYTHING,)))
+    whole, parts = documents.document(documents.statements(wanted)), documents.documents(wanted)
+    if as_json:
+        emit({"stack": stack.stack, "account": cloud.account, "region": cloud.region, "documents": parts})
+    elif output is None:
+        emit(whole)
+        _advise(spec, stack.stack, documents.size(whole), len(parts))
+    else:
+        _write(stack.stack, output, parts)
+
+
+def _cloud(context: str | None, account: str | None, region: str | None) -> Cloud:
+    """Where the policy is for; asks STS only for what is not given and not known."""
+    from dataclasses import replace
+
+    from awsrun.aws.clients import connect, offline
+    from awsrun.aws.context import current
+
+    chosen = current(context)
+    if account is not None and not (account.isdigit() and len(account) == 12):
+        raise click.BadParameter(f"an account is 12 digits, not {account!r}", param_hint="--account")
+    if chosen.name == "aws" and not (account and (region or chosen.region)):
+        chosen = connect(replace(chosen, region=region or chosen.region)).context
+    return offline(replace(chosen, account=account or chosen.account, region=region or chosen.region))
+
+
+def _rights(stack: StackSpec, cloud: Cloud, commands: Sequence[str]) -> list[Right]:
+    from awsrun.jobs import rights as jobs
+    from awsrun.reconcile import rights as stacks
+    from awsrun.resources.registry import Kinds
+
+    kinds = Kinds(cloud)
+    where = stacks.where_jobs_run(stack, kinds, cloud)
+    found: list[Right] = []
+    for command in commands:
+        every = command == EVERYTHING
+        for one in stacks.VERBS if every else {command} & stacks.VERBS.keys():
+            found += stacks.rights(stack, kinds, cloud, one)
+        for one in jobs.VERBS if every else {command} & jobs.VERBS.keys():
+            found += jobs.rights(cloud, stack.stack, where, one)
+    return found
+
+
+def _advise(spec: str, stack: str, characters: int, parts: int) -> None:
+    """How to make a policy of what went to stdout."""
+    from awsrun.aws.documents import INLINE_ROLE, INLINE_USER, MANAGED
+
+    if parts > 1:
+        say(f"{characters:,} characters; a managed policy may have {MANAGED:,}: as {parts} of them")
+        say(f"  awsrun policy {spec} -o policy.json")
+    else:
+        say(f"{characters:,} of the {MANAGED:,} characters of a managed policy; to make it one:")
+        say(f"  awsrun policy {spec} > policy.json; {_create(f'awsrun-{stack}', Path('policy.json'))}")
+    fits = [f"{who} ({most:,})" for who, most in (("user", INLINE_USER), ("role", INLINE_ROLE)) if characters <= most]
+    if fits:
+        say(f"  it fits as the inline policy of a {' or a '.join(fits)}, too")
+
+
+def _write(stack: str, output: Path, parts: Sequence[Any]) -> None:
+    many = len(parts) > 1
+    say("to make a managed policy of it:" if not many else f"{len(parts)} files; to make managed policies of them:")
+    for number, part in enumerate(parts, 1):
+        path = output.with_stem(f"{output.stem}-{number}") if many else output
+        path.write_text(json.dumps(part, indent=2) + "\n", encoding="utf-8")
+        say(f"  {_create(f'awsrun-{stack}-{number}' if many else f'awsrun-{stack}', path)}")
+    say("  aws iam attach-user-policy --user-name NAME --policy-arn ARN")
+
+
+def _create(name: str, path: Path) -> str:
+    return f"aws iam create-policy --policy-name {name} --policy-document file://{path}"

@@ -1,0 +1,47 @@
+"""What an identity must be allowed to submit runs, look after them and read what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from awsrun.aws.clients import Cloud
+from awsrun.aws.names import stack_table
+from awsrun.aws.rights import Right, allow, made_for, not_owned, owned_by
+
+VERBS: Mapping[str, frozenset[str]] = {
+    "submit": frozenset({"look", "results", "change", "submit"}),  # cancel, retry and resume too
+    "results": frozenset({"look", "results"}),  # runs, show, plot and logs too
+    "teardown": frozenset({"look", "change"}),  # which cancels live runs and saves their records
+}
+
+
+def rights(cloud: Cloud, stack: str, where: Mapping[str, str], command: str) -> Iterator[Right]:
+    """What ``command``, one of `VERBS`, needs for the jobs of a stack.  Calls nothing.
+
+    Args:
+        where: ARNs by the names of the stack's record: ``queue``, ``definition`` (without revision), ``bucket``,
+            ``table``, ``log_group``; empty for a stack without jobs, which needs nothing.
+    """
+    if where:
+        yield from (right for right in _rights(cloud, stack, where) if right.verb in VERBS[command])
+
+
+def _rights(cloud: Cloud, stack: str, where: Mapping[str, str]) -> Iterator[Right]:
+    place = where["queue"].partition(":job-queue/")[0]
+    jobs, own = f"{place}:job/*", where["table"].rpartition("/")[0] + f"/{stack_table(stack)}"
+    yield allow("look", "dynamodb", "ListTables")
+    yield allow("look", "dynamodb", "GetItem", own)
+    yield allow("look", "dynamodb", "GetItem Query", where["table"])
+    yield allow("results", "batch", "DescribeComputeEnvironments DescribeJobQueues DescribeJobs ListJobs")
+    yield allow("results", "s3", "GetObject", f"{where['bucket']}/*")
+    if "log_group" in where:
+        yield allow("results", "logs", "FilterLogEvents", where["log_group"], f"{where['log_group']}:*")
+    yield allow("change", "dynamodb", "UpdateItem", where["table"])
+    yield allow("change", "batch", "TerminateJob", jobs, when=[owned_by(stack)])
+    yield allow("submit", "dynamodb", "PutItem", where["table"])
+    # Without the right to list, S3 answers 403 rather than 404 for the code that is not there yet.
+    yield allow("submit", "s3", "ListBucket", where["bucket"])
+    yield allow("submit", "s3", "PutObject", f"{where['bucket']}/awsrun/*")
+    yield allow("submit", "batch", "SubmitJob", where["queue"], f"{where['definition']}:*")
+    # Batch has no key for tags in a create call: jobs that have an owner already must be out of reach.
+    yield allow("submit", "batch", "SubmitJob TagResource", jobs, when=[made_for(stack), not_owned()])

@@ -1,0 +1,65 @@
+"""What an identity must be allowed to plan, apply and tear down a stack: what its kinds need, and the engine itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from awsrun.aws.clients import Cloud
+from awsrun.aws.names import runs_table, stack_table
+from awsrun.aws.rights import Right, allow
+from awsrun.reconcile import graph as graphs
+from awsrun.reconcile.graph import Spec
+from awsrun.resources.kind import Kind
+from awsrun.resources.ours import arn
+from awsrun.spec.references import ResourceSpec
+
+_LOOK = frozenset({"find", "read"})
+_DELETE = frozenset({"delete", "empty", "lock"})
+VERBS: Mapping[str, frozenset[str]] = {
+    "plan": _LOOK,  # drift, status and outputs too
+    "apply": _LOOK | _DELETE | {"create", "update", "tag"},
+    "teardown": _LOOK | _DELETE,
+}
+
+
+def rights(spec: Spec, kinds: Mapping[str, Kind[Any, Any]], cloud: Cloud, command: str) -> Iterator[Right]:
+    """What ``command``, one of `VERBS`, needs for a stack.  Calls nothing.
+
+    Of kinds that the spec does not have only what finding takes: a first apply and every teardown look for everything.
+    """
+    specs: dict[str, dict[str, ResourceSpec]] = {}
+    for node in graphs.build(spec, kinds).nodes.values():
+        specs.setdefault(node.kind, {})[node.name] = node.spec
+    for name in kinds:
+        verbs = VERBS[command] if name in specs else {"find"}
+        yield from (right for right in kinds[name].rights(spec.stack, specs.get(name, {})) if right.verb in verbs)
+    yield from (right for right in _engine(cloud, spec.stack) if right.verb in VERBS[command])
+
+
+def where_jobs_run(spec: Spec, kinds: Mapping[str, Kind[Any, Any]], cloud: Cloud) -> Mapping[str, str]:
+    """The ARNs of what a stack's jobs use, by the names that the stack's record has for them; empty without jobs."""
+    if spec.jobs is None:
+        return {}
+    found = {}
+    for role in ("queue", "definition", "bucket"):
+        name = getattr(spec.jobs, role)
+        kind = kinds[spec.resources[name].kind]
+        found[role] = kind.arn(kind.physical(spec.stack, name, spec.resources[name]))
+    nodes = graphs.build(spec, kinds).nodes
+    logs = getattr(nodes[spec.jobs.definition].spec, "log_group", None)
+    if logs:
+        kind = kinds[nodes[logs].kind]
+        found["log_group"] = kind.arn(kind.physical(spec.stack, logs, nodes[logs].spec))
+    return found | {"table": arn(cloud, "dynamodb", f"table/{runs_table(spec.stack)}")}
+
+
+def _engine(cloud: Cloud, stack: str) -> Iterator[Right]:
+    """The stack's own two tables; see `awsrun.reconcile.table` and `awsrun.reconcile.lock`."""
+    own, runs = (arn(cloud, "dynamodb", f"table/{name}") for name in (stack_table(stack), runs_table(stack)))
+    yield allow("find", "dynamodb", "ListTables")
+    yield allow("read", "dynamodb", "GetItem Scan", own)
+    yield allow("lock", "dynamodb", "DeleteItem GetItem PutItem UpdateItem", own)
+    yield allow("read", "dynamodb", "DescribeTable", own, runs)
+    yield allow("create", "dynamodb", "CreateTable TagResource", own, runs)
+    yield allow("delete", "dynamodb", "DeleteTable", own, runs)
