@@ -47,6 +47,7 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     from awsrun.local.registry.passwords import Passwords
     from awsrun.local.strict.faults import Faults
     from awsrun.local.strict.layer import Strict
+    from awsrun.local.strict.overlaps import Overlaps
     from awsrun.local.strict.throttles import Throttles
     from awsrun.local.tokens import ClientTokens
     from awsrun.local.world import World
@@ -65,7 +66,7 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     _start_registry(world, files, ecr, passwords)
     perform = world.perform
     if options.strict:
-        perform = Faults(perform, options, Throttles(options.time_scale))
+        perform = Faults(Overlaps(perform), options, Throttles(options.time_scale))
     app = application(perform, {"data": str(files.data), "version": awsrun.__version__, **asdict(options)})
     http = _listen(app, state.last_port(files.port) if port is None else port, fixed=bool(port))
     endpoint = f"http://{HOST}:{http.port}"

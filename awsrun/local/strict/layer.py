@@ -9,8 +9,12 @@ from awsrun.local.calls import Call, Perform, Reply
 from awsrun.local.options import Options
 from awsrun.local.strict.batch import BatchRules
 from awsrun.local.strict.dynamodb import DynamoRules
+from awsrun.local.strict.ecr import EcrRules
+from awsrun.local.strict.iam import IamRules
 from awsrun.local.strict.ledger import Ledger
+from awsrun.local.strict.logs import LogsRules
 from awsrun.local.strict.rules import Rules
+from awsrun.local.strict.s3 import S3Rules
 
 
 class Strict:
@@ -45,5 +49,13 @@ class Strict:
         self._rules = self._made()
 
     def _made(self) -> dict[str, Rules]:
-        rules: tuple[Rules, ...] = (BatchRules(self._ledger, self._batch), DynamoRules(self._ledger))
+        ledger = self._ledger
+        rules: tuple[Rules, ...] = (
+            BatchRules(ledger, self._batch),
+            DynamoRules(ledger),
+            EcrRules(ledger),
+            IamRules(ledger),
+            LogsRules(ledger),
+            S3Rules(ledger),
+        )
         return {one.service: one for one in rules}

@@ -94,6 +94,11 @@ class Ledger:
             return ""
         return phase
 
+    def in_phase(self, service: str, region: str, mark: str) -> set[str]:
+        """The names of what is in a phase now under a key ``(service, region, NAME, mark)``."""
+        keys = [key for key in self._phases if key[:2] == (service, region) and key[3:] == (mark,)]
+        return {key[2] for key in keys if self.phase(key)}
+
     def leave(self, key: Key) -> None:
         """The phase is over before its time."""
         self._phases.pop(key, None)
