@@ -72,6 +72,10 @@ class LocalCloud:
         stopped = self.control("stop")
         assert stopped.returncode == 0, stopped.stderr
 
+    def kill(self) -> None:
+        """End the server at once, with what it has written by then."""
+        os.kill(self.status()["pid"], signal.SIGKILL)
+
     def status(self) -> dict[str, Any]:
         """What ``status --json`` prints."""
         found: dict[str, Any] = json.loads(self.control("status", "--json").stdout)
@@ -105,6 +109,14 @@ def strict_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClou
 def hasty_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """As `strict_cloud`, for what lasts long: a second of AWS takes 2 ms, an hour 7 s.  Short states pass unseen."""
     cloud = _started(tmp_path_factory.mktemp("hasty"), strict=True, time_scale=0.002)
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture(scope="session")
+def iam_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """One embedded cloud that enforces IAM, for the whole session: `LocalCloud.client` is root's."""
+    cloud = _started(tmp_path_factory.mktemp("iam"), iam=True)
     yield cloud
     cloud.stop()
 

@@ -35,13 +35,15 @@ def local() -> None:
     metavar="F",
     help="With --strict: seconds here for one of AWS (0.01 makes a minute 0.6 s).",
 )
+@click.option("--iam/--no-iam", default=None, help="Calls need rights: IAM users, roles, jobs only by their role.")
 def start(port: int | None, **changes: Any) -> None:
     """Start it, unless it runs.
 
     \b
       awsrun local start
       awsrun local start --strict --throttle 0.1 --lose 0.03 --time-scale 0.01
-      awsrun local start --no-strict
+      awsrun local start --iam
+      awsrun local start --no-strict --no-iam
 
     How it behaves is kept until it is told otherwise; where it runs and is told otherwise, it is started again, and
     what it holds stays.

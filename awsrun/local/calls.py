@@ -20,11 +20,16 @@ _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP answer."""
+    """An HTTP answer.
+
+    Attributes:
+        done: False where the call was not carried out, though the status is that of a success.
+    """
 
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
     content: bytes = b""
+    done: bool = True
 
 
 DROPPED = Reply(0)

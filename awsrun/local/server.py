@@ -43,6 +43,8 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     from awsrun.local.batch.service import Batch
     from awsrun.local.blobs import Blobs
     from awsrun.local.emulator import Moto
+    from awsrun.local.iam.layer import Enforcement
+    from awsrun.local.iam.sessions import Sessions
     from awsrun.local.registry.ecr import Ecr
     from awsrun.local.registry.passwords import Passwords
     from awsrun.local.strict.faults import Faults
@@ -58,10 +60,12 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     strict = Strict(batch)
     passwords = Passwords(files.store / "registry-secret")
     ecr = Ecr(moto, passwords)
-    world = World(files.store, blobs, moto, [batch, ClientTokens(moto), ecr], [strict])
+    iam = Enforcement(batch, Sessions.of(files.store / "session-secret"))
+    world = World(files.store, blobs, moto, [batch, ClientTokens(moto), ecr], [iam, strict])
     strict.behave(read(files.journaled))  # as it did when what is replayed now was carried out
     replayed = world.recover()
     strict.behave(options)
+    iam.enforced = options.iam  # what was replayed had been allowed
     write(files.journaled, options)
     _start_registry(world, files, ecr, passwords)
     perform = world.perform

@@ -108,7 +108,7 @@ class World:
             at = time.time()
             with clock.moment(at, f"{self._id}:{self._sequence}"):
                 reply = self._answer(call)
-            if reply.status < 400:
+            if reply.status < 400 and reply.done:
                 body = call.body if blob is None else None
                 self._append(("call", self._sequence, at, call.environ, body, blob), time.perf_counter() - began)
             return reply

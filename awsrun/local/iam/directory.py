@@ -1,0 +1,117 @@
+"""What a call only names and IAM wants to know: full ARNs, tags, keys.  Read from moto, under the world's lock.
+
+moto's modules are imported when they are first needed, as everywhere in the server.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+_ACCOUNT = "123456789012"
+_GLOBAL = frozenset({"iam", "s3", "sts"})
+
+
+class Directory:
+    """Looks things up; what is not there is None or empty.
+
+    Args:
+        batch: ARN -> tags in the embedded Batch.
+    """
+
+    def __init__(self, batch: Mapping[str, Any] | None = None) -> None:
+        self._batch = batch if batch is not None else {}
+
+    def backend(self, service: str, region: str = "") -> Any:
+        """moto's records of a service."""
+        backends = getattr(importlib.import_module(f"moto.{service}.models"), f"{service}_backends")
+        return backends[_ACCOUNT]["aws" if service in _GLOBAL else region]
+
+    def iam_arn(self, kind: str, name: str) -> str:
+        """The ARN of a role, user, group or instance profile, with its path where it is known."""
+        records = getattr(self.backend("iam"), f"{kind.replace('-', '_')}s")
+        found = next((one for one in records.values() if one.name == name), None)
+        path = found.path if found is not None else "/"
+        return f"arn:aws:iam::{_ACCOUNT}:{kind}{path}{name}"
+
+    def role_of_profile(self, name: str) -> str | None:
+        """The ARN of the role in an instance profile, given by name or ARN."""
+        short = name.rsplit("/", 1)[-1]
+        for profile in self.backend("iam").instance_profiles.values():
+            if profile.name == short and profile.roles:
+                return str(profile.roles[0].arn)
+        return None
+
+    def has_role(self, name: str) -> bool:
+        """Whether a role of that name is there."""
+        return any(role.name == name for role in self.backend("iam").roles.values())
+
+    def has_object(self, bucket: str, key: str) -> bool:
+        """Whether an object is there; also True for a bucket that is not, whose own error says so."""
+        buckets = self.backend("s3").buckets
+        return bucket not in buckets or key in buckets[bucket].keys
+
+    def bucket_policy(self, bucket: str) -> str:
+        """A bucket's policy, or an empty string."""
+        buckets = self.backend("s3").buckets
+        policy = buckets[bucket].policy if bucket in buckets else None
+        return policy.decode() if isinstance(policy, bytes) else str(policy or "")
+
+    def partition_key(self, region: str, table: str) -> str:
+        """The name of a table's partition key."""
+        found = self.backend("dynamodb", region).tables.get(table)
+        return str(found.hash_key_attr) if found is not None else ""
+
+    def association(self, region: str, association: str) -> list[str]:
+        """The ids of the route table and the subnet that an association joins."""
+        for table in self.backend("ec2", region).route_tables.values():
+            if association in table.associations:
+                return [str(table.id), str(table.associations[association])]
+        return []
+
+    def tags(self, arn: str) -> Mapping[str, str]:
+        """The tags of a resource."""
+        _, _, service, region, _, resource = arn.split(":", 5)
+        finder = getattr(self, f"_{service}_tags", None)
+        found: Mapping[str, str] = finder(region, resource, arn) if finder else {}
+        return found
+
+    def _ec2_tags(self, region: str, resource: str, arn: str) -> Mapping[str, str]:
+        identity = resource.rpartition("/")[2]
+        return dict(self.backend("ec2", region).tags.get(identity, {}))
+
+    def _iam_tags(self, region: str, resource: str, arn: str) -> Mapping[str, str]:
+        iam, kind, name = self.backend("iam"), resource.partition("/")[0], resource.rpartition("/")[2]
+        if kind == "role":
+            return _mapping(next((role.tags for role in iam.roles.values() if role.name == name), ()))
+        if kind == "instance-profile":
+            return _mapping(next((one.tags for one in iam.instance_profiles.values() if one.name == name), ()))
+        return _mapping(iam.tagger.list_tags_for_resource(arn)["Tags"])
+
+    def _dynamodb_tags(self, region: str, resource: str, arn: str) -> Mapping[str, str]:
+        table = self.backend("dynamodb", region).tables.get(resource.split("/")[1]) if "/" in resource else None
+        return _mapping(table.tags) if table is not None else {}
+
+    def _logs_tags(self, region: str, resource: str, arn: str) -> Mapping[str, str]:
+        name = resource.removeprefix("log-group:").split(":")[0]
+        backend = self.backend("logs", region)
+        group = backend.groups.get(name)
+        return dict(backend.tagger.get_tag_dict_for_resource(group.arn)) if group is not None else {}
+
+    def _ecr_tags(self, region: str, resource: str, arn: str) -> Mapping[str, str]:
+        return dict(self.backend("ecr", region).tagger.get_tag_dict_for_resource(arn))
+
+    def _s3_tags(self, region: str, resource: str, arn: str) -> Mapping[str, str]:
+        return dict(self.backend("s3").tagger.get_tag_dict_for_resource(f"arn:aws:s3:::{resource.split('/')[0]}"))
+
+    def _batch_tags(self, region: str, resource: str, arn: str) -> Mapping[str, str]:
+        known = self._batch.get(region)
+        try:
+            return dict(known.tags(arn)) if known is not None else {}
+        except Exception:  # not there: Batch itself says so
+            return {}
+
+
+def _mapping(tags: Any) -> Mapping[str, str]:
+    return {str(tag.get("Key", tag.get("key"))): str(tag.get("Value", tag.get("value", ""))) for tag in tags or ()}

@@ -1,0 +1,128 @@
+"""The layer that lets a call through to the services, or does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from awsrun.local import clock
+from awsrun.local.batch.service import Batch
+from awsrun.local.calls import Call, Perform, Reply
+from awsrun.local.iam import answers, denials, principals, trust
+from awsrun.local.iam.authorizations import authorizations
+from awsrun.local.iam.context import Context, Given, Values
+from awsrun.local.iam.decision import decide
+from awsrun.local.iam.directory import Directory
+from awsrun.local.iam.errors import PolicyError, Refused, Unlisted
+from awsrun.local.iam.principals import Principal
+from awsrun.local.iam.request import ACCOUNT, Authorization
+from awsrun.local.iam.sessions import Sessions
+
+_GLOBAL_SERVICES = frozenset({"iam", "pricing"})  # called in us-east-1 wherever the client is
+
+
+class Enforcement:
+    """Allows calls by IAM policies, once told to.  All methods are called with the world's lock held.
+
+    What is replayed after a restart was allowed when it was made, so that `enforced` is set after that.
+    """
+
+    name = "iam"
+
+    def __init__(self, batch: Batch, sessions: Sessions) -> None:
+        self.enforced = False
+        self._directory = Directory(batch.regions)
+        self._sessions = sessions
+
+    def around(self, call: Call, inner: Perform) -> Reply:
+        """Refuse ``call``, answer it where it is about rights, or pass it on."""
+        try:
+            who = principals.principal(call, self._sessions, self._directory)
+        except Refused as error:
+            if self.enforced:
+                return denials.credentials(call, error.kind)
+            who = principals.ROOT  # any key will do
+        if self.enforced and not who.root and (refused := self._refused(call, who)) is not None:
+            return refused
+        return answers.answer(call, who, self._directory) or inner(call)
+
+    def state(self) -> Any:
+        """Nothing is kept: policies, users and roles are moto's, job sessions are in their tokens."""
+        return None
+
+    def restore(self, state: Any) -> None:
+        """Nothing was kept."""
+
+    def _refused(self, call: Call, who: Principal) -> Reply | None:
+        """The denial, or None for a call that ``who`` may make."""
+        if who.kind == "Anonymous" and call.action:
+            return denials.credentials(call, "missing")
+        try:
+            needed = authorizations(call, self._directory)
+        except Unlisted as error:
+            why = f"because the embedded cloud does not know which rights {error} takes, and denies it to all but root"
+            return denials.denied(call, who.arn, str(error), "*", why)
+        for authorization in needed:
+            reason = self.verdict(call, who, authorization)
+            if reason:
+                return denials.denied(call, who.arn, authorization.action, authorization.resource, reason)
+        return None
+
+    def verdict(self, call: Call, who: Principal, needed: Authorization) -> str:
+        """Why ``who`` lacks a right, in AWS's words; empty where it has it."""
+        context = self._context(call, who, needed)
+        try:
+            if needed.action == "sts:AssumeRole" and not self._trusted(who, needed.resource, context):
+                return "because no resource-based policy allows the sts:AssumeRole action"
+            said = trust.naming(self._resource_policy(needed), who)
+            return decide(principals.rights(self._directory, who), needed.action, needed.resource, context, said).reason
+        except PolicyError as error:
+            return f"because a policy cannot be evaluated: {error}"
+
+    def _trusted(self, who: Principal, role: str, context: Context) -> bool:
+        found = principals.role(self._directory, role.rpartition("/")[2])
+        return found is not None and trust.admits(found.assume_role_policy_document, who, context)
+
+    def _resource_policy(self, needed: Authorization) -> str:
+        """The policy of the resource itself, of those that have one here."""
+        if needed.resource.startswith("arn:aws:s3:::"):
+            return self._directory.bucket_policy(needed.resource.removeprefix("arn:aws:s3:::").partition("/")[0])
+        if needed.action == "sts:AssumeRole":
+            found = principals.role(self._directory, needed.resource.rpartition("/")[2])
+            return str(found.assume_role_policy_document) if found is not None else ""
+        return ""
+
+    def _context(self, call: Call, who: Principal, needed: Authorization) -> Context:
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
+        tags: list[Mapping[str, str]] = []
+
+        def resource_tag(key: str) -> Values:
+            if not tags:
+                tags.append(self._directory.tags(needed.resource))
+            return (tags[0][key],) if key in tags[0] else ()
+
+        def principal_tag(key: str) -> Values:
+            return (who.tags[key],) if key in who.tags else ()
+
+        service, region = call.scope
+        keys: dict[str, Given] = {
+            "aws:CurrentTime": lambda: (datetime.fromtimestamp(clock.now(), timezone.utc).isoformat(),),
+            "aws:EpochTime": lambda: (str(int(clock.now())),),
+            "aws:PrincipalAccount": (ACCOUNT,),
+            "aws:PrincipalArn": (who.entity,),
+            "aws:PrincipalType": (who.kind,),
+            "aws:RequestedRegion": ("us-east-1" if service in _GLOBAL_SERVICES else region,),
+            "aws:ResourceAccount": (ACCOUNT,),
+            "aws:SecureTransport": ("true",),  # as it would be at AWS
+            "aws:SourceIp": ("127.0.0.1",),
+            "aws:userid": (who.user_id,),
+            "aws:username": (who.name,) if who.kind == "User" else (),
+            **needed.context,
+        }
+        finders = {"aws:resourcetag/": resource_tag, "aws:principaltag/": principal_tag}
+        if needed.action.startswith("ec2:"):
+            finders["ec2:resourcetag/"] = resource_tag
+        if needed.action.startswith("iam:"):
+            finders["iam:resourcetag/"] = resource_tag
+        return Context(keys, finders)

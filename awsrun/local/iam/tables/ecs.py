@@ -1,0 +1,79 @@
+"""ECS (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from awsrun.local.iam.request import Authorization, Request, Rule, everywhere, on, pairs, passing, tag_keys, tags
+
+_ROLES = ("taskRoleArn", "executionRoleArn")
+
+
+def _arn(request: Request, kind: str, given: str) -> str:
+    return given if given.startswith("arn:") else request.arn(f"{kind}/{given}")
+
+
+def _cluster(request: Request) -> Iterable[str]:
+    names = request.body.get("clusters") or [request.body.get("cluster") or "default"]
+    return [_arn(request, "cluster", name) for name in names]
+
+
+def _tagged(request: Request, resource: str) -> Iterator[Authorization]:
+    given = tags(pairs(request.body.get("tags")))
+    yield Authorization(request.action, resource, given)
+    if given:
+        yield Authorization("ecs:TagResource", resource, {**given, "ecs:CreateAction": (request.operation,)})
+
+
+def _create_cluster(request: Request) -> Iterator[Authorization]:
+    yield from _tagged(request, request.arn(f"cluster/{request.body.get('clusterName') or 'default'}"))
+
+
+def _register(request: Request) -> Iterator[Authorization]:
+    yield from _tagged(request, request.arn(f"task-definition/{request.body.get('family', '')}:*"))
+    for field in _ROLES:
+        if request.body.get(field):
+            yield passing(request.body[field], "ecs-tasks.amazonaws.com")
+
+
+def _run(request: Request) -> Iterator[Authorization]:
+    body = request.body
+    definition = _arn(request, "task-definition", str(body.get("taskDefinition", "")))
+    given = tags(pairs(body.get("tags")))
+    clusters: dict[str, tuple[str, ...]] = {"ecs:cluster": tuple(_cluster(request))}
+    yield Authorization(request.action, definition, {**given, **clusters})
+    if given:
+        task = request.arn(f"task/{body.get('cluster') or 'default'}/*")
+        yield Authorization("ecs:TagResource", task, {**given, "ecs:CreateAction": (request.operation,)})
+    for field in _ROLES:
+        if (body.get("overrides") or {}).get(field):
+            yield passing(body["overrides"][field], "ecs-tasks.amazonaws.com")
+
+
+def _tasks(request: Request) -> Iterable[str]:
+    cluster = str(request.body.get("cluster") or "default").rpartition("/")[2]
+    names = request.body.get("tasks") or [request.body.get("task", "")]
+    return [name if name.startswith("arn:") else request.arn(f"task/{cluster}/{name}") for name in names]
+
+
+def _definition(request: Request) -> Iterable[str]:
+    return [_arn(request, "task-definition", str(request.body.get("taskDefinition", "")))]
+
+
+def _tag(request: Request) -> Iterator[Authorization]:
+    context = tags(pairs(request.body.get("tags"))) or tag_keys(request.body.get("tagKeys", ()))
+    yield Authorization(request.action, request.body["resourceArn"], context)
+
+
+RULES: Mapping[str, Rule] = {
+    **dict.fromkeys(("DeleteCluster", "DescribeClusters", "UpdateCluster"), on(_cluster)),
+    **dict.fromkeys(("DescribeTasks", "StopTask"), on(_tasks)),
+    **dict.fromkeys(("ListTagsForResource", "TagResource", "UntagResource"), _tag),
+    **dict.fromkeys(
+        ("DescribeTaskDefinition", "DeregisterTaskDefinition", "ListClusters", "ListTaskDefinitions"), everywhere
+    ),
+    "CreateCluster": _create_cluster,
+    "ListTasks": on(_cluster),
+    "RegisterTaskDefinition": _register,
+    "RunTask": _run,
+}

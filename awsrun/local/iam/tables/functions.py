@@ -1,0 +1,79 @@
+"""Lambda and API Gateway, whose operations are in method and path.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html,
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
+
+from awsrun.local.calls import Call
+from awsrun.local.iam.request import Authorization, Request, Rule, everywhere, pairs, passing, tag_keys, tags
+
+_FUNCTION = r"/2015-03-31/functions/(?P<name>[^/]+)"
+_PATHS = [
+    (method, re.compile(path), operation)
+    for method, path, operation in (
+        ("POST", r"/2015-03-31/functions/?", "CreateFunction"),
+        ("GET", r"/2015-03-31/functions/?", "ListFunctions"),
+        ("GET", _FUNCTION, "GetFunction"),
+        ("DELETE", _FUNCTION, "DeleteFunction"),
+        ("PUT", rf"{_FUNCTION}/code", "UpdateFunctionCode"),
+        ("GET", rf"{_FUNCTION}/configuration", "GetFunctionConfiguration"),
+        ("PUT", rf"{_FUNCTION}/configuration", "UpdateFunctionConfiguration"),
+        ("POST", rf"{_FUNCTION}/invocations", "InvokeFunction"),
+        ("GET", rf"{_FUNCTION}/policy", "GetPolicy"),
+        ("POST", rf"{_FUNCTION}/policy", "AddPermission"),
+        ("DELETE", rf"{_FUNCTION}/policy/[^/]+", "RemovePermission"),
+        ("GET", r"/2017-03-31/tags/(?P<name>.+)", "ListTags"),
+        ("POST", r"/2017-03-31/tags/(?P<name>.+)", "TagResource"),
+        ("DELETE", r"/2017-03-31/tags/(?P<name>.+)", "UntagResource"),
+    )
+]
+
+
+def name(call: Call) -> str:
+    """The operation of a call to Lambda; InvokeFunction for the one that the API calls Invoke."""
+    return next((op for method, path, op in _PATHS if method == call.method and path.fullmatch(call.path)), "")
+
+
+def method(call: Call) -> str:
+    """API Gateway's actions are HTTP's methods."""
+    return call.method
+
+
+def _arn(request: Request, given: str) -> str:
+    return given if given.startswith("arn:") else request.arn(f"function:{given}")
+
+
+def _function(request: Request) -> Iterator[Authorization]:
+    match = next(
+        m for verb, path, _ in _PATHS if verb == request.call.method and (m := path.fullmatch(request.call.path))
+    )
+    context = tags(pairs(request.body.get("Tags"))) or tag_keys(request.call.query.get("tagKeys", ()))
+    yield Authorization(request.action, _arn(request, unquote(match["name"])), context)
+    if request.body.get("Role"):
+        yield passing(request.body["Role"], "lambda.amazonaws.com")
+
+
+def _create(request: Request) -> Iterator[Authorization]:
+    resource, given = _arn(request, str(request.body.get("FunctionName", ""))), tags(pairs(request.body.get("Tags")))
+    yield Authorization(request.action, resource, given)
+    if given:
+        yield Authorization("lambda:TagResource", resource, given)
+    yield passing(str(request.body.get("Role", "")), "lambda.amazonaws.com")
+
+
+def _path(request: Request) -> Iterator[Authorization]:
+    yield Authorization(request.action, request.arn(request.call.path, account=""))
+
+
+LAMBDA: Mapping[str, Rule] = {
+    **{operation: _function for _, _, operation in _PATHS},
+    "CreateFunction": _create,
+    "ListFunctions": everywhere,
+}
+API_GATEWAY: Mapping[str, Rule] = dict.fromkeys(("DELETE", "GET", "PATCH", "POST", "PUT"), _path)

@@ -1,0 +1,56 @@
+"""Services of which a few calls are made: STS, SSM, Service Quotas, Pricing, the tagging API, SQS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from awsrun.local.iam.request import Authorization, Request, Rule, everywhere, nothing, on
+
+
+def _role(request: Request) -> Iterator[Authorization]:
+    form = request.form
+    context = {"sts:ExternalId": (form["ExternalId"],)} if form.get("ExternalId") else {}
+    session = {"sts:RoleSessionName": (form.get("RoleSessionName", ""),)}
+    yield Authorization(request.action, form.get("RoleArn", ""), {**context, **session})
+
+
+def _parameters(request: Request) -> Iterable[str]:
+    """Parameters by name or below a path; those of AWS itself belong to no account."""
+    body = request.body
+    for name in body.get("Names") or [body.get("Name") or body.get("Path") or ""]:
+        account = "" if name.startswith("/aws/") else "123456789012"
+        yield request.arn(f"parameter/{name.lstrip('/')}", account=account)
+
+
+def _queue(request: Request) -> Iterable[str]:
+    name = request.body.get("QueueName") or str(request.body.get("QueueUrl", "")).rpartition("/")[2]
+    return [request.arn(str(name))]
+
+
+STS: Mapping[str, Rule] = {
+    "AssumeRole": _role,
+    "GetAccessKeyInfo": everywhere,
+    "GetCallerIdentity": nothing,
+    "GetSessionToken": nothing,
+}
+SSM: Mapping[str, Rule] = {
+    **dict.fromkeys(
+        ("DeleteParameter", "GetParameter", "GetParameters", "GetParametersByPath", "PutParameter"), on(_parameters)
+    ),
+    "DescribeParameters": everywhere,
+}
+QUOTAS: Mapping[str, Rule] = dict.fromkeys(
+    ("GetAWSDefaultServiceQuota", "GetServiceQuota", "ListAWSDefaultServiceQuotas", "ListServiceQuotas"), everywhere
+)
+PRICING: Mapping[str, Rule] = dict.fromkeys(("DescribeServices", "GetAttributeValues", "GetProducts"), everywhere)
+TAGGING: Mapping[str, Rule] = dict.fromkeys(("GetResources", "GetTagKeys", "GetTagValues"), everywhere)
+SQS: Mapping[str, Rule] = {
+    **dict.fromkeys(
+        (
+            "CreateQueue", "DeleteMessage", "DeleteQueue", "GetQueueAttributes", "GetQueueUrl", "PurgeQueue",
+            "ReceiveMessage", "SendMessage", "SetQueueAttributes",
+        ),
+        on(_queue),
+    ),
+    "ListQueues": everywhere,
+}  # fmt: skip
