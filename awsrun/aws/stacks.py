@@ -25,7 +25,9 @@ class StackRecord:
     Attributes:
         outputs: logical name -> output -> value (``{"results": {"name": "mnist-results-1a2b", "arn": ...}}``).
         jobs: where jobs run, or empty: ``queue``, ``definition`` (ARNs), ``bucket``, ``table``, ``log_group`` (names),
-            ``vcpus``, ``gpus``, ``memory_mib`` (of one worker), ``max_vcpus`` (of the queue's environments).
+            ``vcpus``, ``gpus``, ``memory_mib`` (of one worker), ``max_vcpus`` (of the queue's environments),
+            ``capacity`` and ``instance_types`` (of one of them: ``EC2``, ``SPOT``, ``FARGATE``, ``FARGATE_SPOT``; no
+            types on Fargate).
         applied_at: ISO 8601, UTC.
         complete: False while an apply is under way or after one that failed.
     """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from awsrun.reconcile.bill import Bill
     from awsrun.reconcile.plan import Plan, Planned
 
 _SIGNS = {
@@ -37,7 +38,13 @@ def show_changes(plan: Plan, out: Callable[[str], Any], details: bool = False) -
     kinds = max(len(change.kind) for change in changes)
     for change in changes:
         _show(change, out, width, kinds, details)
-    out(summary(change.action for change in changes))
+        if plan.bill and change.action != "delete":
+            _show_price(plan.bill, change.name, out)
+    where = "" if plan.bill is None or plan.bill.billed else " on AWS"
+    usually = f"; usually {minutes(plan.usual)}{where}" if plan.usual else ""
+    out(summary(change.action for change in changes) + usually)
+    if plan.bill:
+        show_cost(plan.bill, out)
 
 
 def summary(actions: Iterable[str]) -> str:
@@ -45,6 +52,44 @@ def summary(actions: Iterable[str]) -> str:
     counts = Counter(actions)
     words = {"create": "to create", "update": "to change", "replace": "to replace", "delete": "to delete"}
     return ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key] or key in _ALWAYS)
+
+
+def show_cost(bill: Bill, out: Callable[[str], Any]) -> None:
+    """What a stack costs per hour, now where that was looked at, idle and at full use; and whose figures these are."""
+    from awsrun.prices.price import dollars
+
+    idle_unknown = any(price.idle is None for price in bill.prices.values())
+    idle = f"idle {dollars(bill.idle)}/h" if bill.idle or idle_unknown else "nothing here costs while idle"
+    parts = [idle + (" (apart from what is stored)" if bill.metered else "")]
+    if bill.full > bill.idle:
+        parts.append(f"at full use up to {dollars(bill.full)}/h")
+    if bill.billed and bill.now is not None and bill.now > bill.idle:
+        parts.insert(0, f"now {dollars(bill.now)}/h")
+    out(f"{'' if bill.billed else 'free here; on AWS: '}{', '.join(parts)}")
+    if bill.unknown:
+        out(click.style(f"not counted, as the price is not known: {', '.join(bill.unknown)}", fg="yellow"))
+    if bill.prices:
+        out(click.style(f"by {bill.source}", dim=True))
+
+
+def minutes(seconds: float) -> str:
+    """``3 min``, ``under a minute``."""
+    return f"{round(seconds / 60)} min" if seconds >= 50 else "under a minute"
+
+
+def _show_price(bill: Bill, name: str, out: Callable[[str], Any]) -> None:
+    from awsrun.prices.price import dollars
+
+    price = bill.prices.get(name)
+    if price is None or price.free:
+        return
+    if price.idle is None or price.full is None:
+        said = price.note
+    elif price.idle == price.full:
+        said = f"{dollars(price.idle)}/h, used or not" + (f"; {price.note}" if price.note else "")
+    else:
+        said = f"{dollars(price.idle)}/h idle, up to {dollars(price.full)}/h: {price.note}"
+    out(click.style(f"        {said}", dim=True))
 
 
 def _show(change: Planned, out: Callable[[str], Any], width: int, kinds: int, details: bool) -> None:

@@ -50,6 +50,10 @@ def _show_resources(stack: Status) -> None:
         phase = click.style(f"{resource.seen.phase:<8}", fg=_COLOURS.get(resource.seen.phase))
         why = f"  {resource.seen.why}" if resource.seen.why else ""
         click.echo(f"  {phase}  {resource.name:<{width}}  {resource.kind:<{kinds}}  {resource.id}{why}")
+    if stack.bill:
+        from awsrun.cli.changes import show_cost
+
+        show_cost(stack.bill, click.echo)
 
 
 def _applied(stack: Status) -> str:

@@ -85,9 +85,9 @@ def submit(
     )
     cloud = connect(context)
     site = open_site(cloud, stack)
-    free = ", free" if cloud.context.name == "local" else ""
     workers = submission.fitting(request, site.jobs or {})
-    say(f"{spaces.describe(request.space)} of {job}, {workers:,} worker{'s' * (workers > 1)}{free}")
+    price = _price(site, workers)
+    say(f"{spaces.describe(request.space)} of {job}, {workers:,} worker{'s' * (workers > 1)}, {price}")
     if request.archive.warning:
         say(click.style(request.archive.warning, fg="yellow"))
     if dry_run:
@@ -102,6 +102,19 @@ def submit(
         return _wait(run, site)
     say(f"it goes on by itself; to follow it: awsrun show {run} --watch")
     return 0
+
+
+def _price(site: Site, workers: int) -> str:
+    """``free``, or about what the workers cost while they run."""
+    from awsrun.jobs.price import hourly
+    from awsrun.prices.price import dollars
+
+    cloud, jobs = site.live()
+    if cloud.context.name == "local":
+        return "free"
+    amount = hourly(cloud, jobs, workers)
+    spot = " or less, as spot" if str(jobs.get("capacity", "")).endswith("SPOT") else ""
+    return "price not known" if amount is None else f"about {dollars(amount)} per hour{spot}"
 
 
 def _wait(run: str, site: Site) -> int:

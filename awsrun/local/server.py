@@ -45,6 +45,7 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     from awsrun.local.emulator import Moto
     from awsrun.local.iam.layer import Enforcement
     from awsrun.local.iam.sessions import Sessions
+    from awsrun.local.pricing import PriceListService
     from awsrun.local.registry.ecr import Ecr
     from awsrun.local.registry.passwords import Passwords
     from awsrun.local.strict.faults import Faults
@@ -52,7 +53,7 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     from awsrun.local.strict.overlaps import Overlaps
     from awsrun.local.strict.throttles import Throttles
     from awsrun.local.tokens import ClientTokens
-    from awsrun.local.world import World
+    from awsrun.local.world import Service, World
 
     batch = Batch()
     blobs = Blobs(files.store / "blobs")
@@ -61,7 +62,8 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     passwords = Passwords(files.store / "registry-secret")
     ecr = Ecr(moto, passwords)
     iam = Enforcement(batch, Sessions.of(files.store / "session-secret"))
-    world = World(files.store, blobs, moto, [batch, ClientTokens(moto), ecr], [iam, strict])
+    services: list[Service] = [batch, ClientTokens(moto), ecr, PriceListService()]
+    world = World(files.store, blobs, moto, services, [iam, strict])
     strict.behave(read(files.journaled))  # as it did when what is replayed now was carried out
     replayed = world.recover()
     strict.behave(options)

@@ -57,6 +57,29 @@ def ec2(
     return Price(max(one.hourly for one in idle), dearest.hourly, f"{note}; {_SPOT}" if spot else note)
 
 
+def jobs(
+    prices: Prices, types: Collection[str], count: int, vcpus: float, gpus: int, memory_mib: int, public: bool = True
+) -> float | None:
+    """US dollars per hour of the cheapest machines of ``types`` that run ``count`` jobs of this size at once.
+
+    None where a price is not known, or no type is large enough.
+    """
+    beside = _beside(prices, public, ROOT_GB)
+    offered = [(one, one.holds(vcpus, gpus, memory_mib)) for name in types for one in prices.matching(name)]
+    if any(one.hourly is None for one, _ in offered):
+        return None
+    return min((math.ceil(count / n) * ((one.hourly or 0.0) + beside) for one, n in offered if n), default=None)
+
+
+def fargate_jobs(prices: Prices, count: int, vcpus: float, memory_mib: int, public: bool = True) -> float | None:
+    """US dollars per hour of ``count`` tasks; None where the price is not known."""
+    vcpu, memory = prices.rate("fargate_vcpu_hour"), prices.rate("fargate_gb_hour")
+    if vcpu is None or memory is None:
+        return None
+    address = (prices.rate("public_ipv4_hour") or 0.0) * public
+    return count * (vcpus * vcpu + memory_mib / 1024 * memory + address)
+
+
 def fargate(prices: Prices, most_vcpus: int, spot: bool = False, public: bool = True) -> Price:
     """Tasks of one vCPU or more, with the most memory that Fargate sells with them."""
     vcpu, memory = prices.rate("fargate_vcpu_hour"), prices.rate("fargate_gb_hour")
@@ -66,6 +89,12 @@ def fargate(prices: Prices, most_vcpus: int, spot: bool = False, public: bool = 
     note = f"{most_vcpus} vCPUs with {FARGATE_GB_PER_VCPU} GB each"
     hourly = most_vcpus * (vcpu + FARGATE_GB_PER_VCPU * memory + address)
     return Price(0.0, hourly, f"{note}; {_SPOT}" if spot else note)
+
+
+def _beside(prices: Prices, public: bool, disk_gb: int) -> float:
+    """What each machine costs beside itself, per hour."""
+    disk = disk_gb * (prices.rate("ebs_gp3_gb_month") or 0.0) / HOURS
+    return disk + (prices.rate("public_ipv4_hour") or 0.0) * public
 
 
 def _fleets(prices: Prices, types: Collection[str], vcpus: int, beside: float) -> list[_Fleet]:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -39,6 +40,9 @@ Rate = Literal[
     "lambda_gb_second",
     "api_gateway_million_requests",
 ]
+# Of a machine's memory, what the system and the ECS agent surely leave to jobs (7985 of 8192 MiB in AWS's example):
+# https://docs.aws.amazon.com/batch/latest/userguide/memory-management.html
+LEFT = 0.95
 HOURS = 730  # in a month, as AWS's own calculator has it
 # What Batch takes for these names, since November 2025:
 # https://docs.aws.amazon.com/batch/latest/userguide/instance-type-compute-table.html
@@ -70,6 +74,11 @@ class Instance:
     def family(self) -> str:
         return self.type.partition(".")[0]
 
+    def holds(self, vcpus: float, gpus: int, memory_mib: int) -> int:
+        """How many jobs of this size one machine runs at once, with the memory that is left to jobs."""
+        fits = [self.vcpus / vcpus, self.memory_mib * LEFT / memory_mib, *([self.gpus / gpus] if gpus else [])]
+        return math.floor(min(fits))
+
 
 @dataclass(frozen=True)
 class Prices:
@@ -78,7 +87,6 @@ class Prices:
     Attributes:
         date: ISO, of the shipped table.
         source: where the figures come from, for people.
-        fetched: rate or instance type -> US dollars, from the Price List API; these go first.
     """
 
     region: str
@@ -86,18 +94,14 @@ class Prices:
     source: str
     instances: Mapping[str, Instance]
     rates: Mapping[str, float]
-    fetched: Mapping[str, float] = field(default_factory=dict)
 
     def rate(self, name: Rate) -> float | None:
         """US dollars per what the name says; None where the region's price is not known."""
-        return self.fetched.get(name, self.rates.get(name))
+        return self.rates.get(name)
 
     def instance(self, type: str) -> Instance | None:
         """An instance type by its name (``g4dn.xlarge``)."""
-        found = self.instances.get(type)
-        if found is None or type not in self.fetched:
-            return found
-        return replace(found, hourly=self.fetched[type])
+        return self.instances.get(type)
 
     def matching(self, name: str) -> list[Instance]:
         """The types that Batch understands by ``name``: a type, a family (``c5``) or a bundle (``optimal``), smallest
@@ -119,7 +123,7 @@ def shipped(region: str) -> Prices:
     rates |= {name: table["usd"][name] for name in table["everywhere_alike"]}
     home = f"AWS's list prices of {table['date']}"
     if factors is None:
-        source = f"{home} do not have {region}"
+        source = f"{home}, which do not have {region}"
     elif set(factors.values()) == {1.0}:
         source = f"{home}, {region}"
     else:

@@ -95,7 +95,7 @@ def apply(session: Session, spec: Spec, confirm: Confirm) -> Applied:
     with Lease(session, table):
         contents = table.load()
         again = survey(session, spec, None if before.wide else contents)
-        if again.plan.to_json() != before.plan.to_json():
+        if [c.to_json() for c in again.plan.changes] != [c.to_json() for c in before.plan.changes]:
             _ask(confirm, again.plan)
         result = _Apply(session, spec, table, again, contents or Contents()).run()
     if session.halt.reason is not None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from awsrun.aws.stacks import StackRecord
 from awsrun.reconcile import graph as graphs
+from awsrun.reconcile.bill import Bill, bill_of
 from awsrun.reconcile.decide import Decision, decide, purges
 from awsrun.reconcile.graph import Graph, Node, Spec
 from awsrun.reconcile.outlook import Outlook
@@ -15,6 +16,7 @@ from awsrun.reconcile.plain import plain
 from awsrun.reconcile.record import record_of
 from awsrun.reconcile.session import Session
 from awsrun.reconcile.table import Contents
+from awsrun.reconcile.usual import usual
 from awsrun.reconcile.world import Located, by_node, observe
 from awsrun.resources.kind import Change, Outputs, State
 
@@ -50,10 +52,17 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """What apply would do, in its order; empty where AWS is as the spec has it."""
+    """What apply would do, in its order; empty where AWS is as the spec has it.
+
+    Attributes:
+        bill: what the stack costs by the hour once it is as the spec has it.
+        usual: seconds that AWS usually takes for the changes.
+    """
 
     stack: str
     changes: tuple[Planned, ...]
+    bill: Bill | None = None
+    usual: float = 0.0
 
     def __bool__(self) -> bool:
         return bool(self.changes)
@@ -62,7 +71,9 @@ class Plan:
         return iter(self.changes)
 
     def to_json(self) -> dict[str, Any]:
-        return {"stack": self.stack, "changes": [change.to_json() for change in self.changes]}
+        found = {"stack": self.stack, "changes": [change.to_json() for change in self.changes]}
+        price = {"price": self.bill.to_json()} if self.bill else {}
+        return found | price | {"usual_seconds": round(self.usual)}
 
 
 @dataclass(frozen=True)
@@ -109,10 +120,17 @@ def survey(session: Session, spec: Spec, contents: Contents | None) -> Survey:
         planned += _planned(session, node, wanted, decision)
     gone = [_deletion(session, one, "it is not in the spec any more") for one in _last_first(session, leftover)]
     planned = [_with_rename(change, lowered, leftover) for change in planned]
-    plan = Plan(graph.stack, (*planned, *gone))
+    changes = (*planned, *gone)
+    bill = bill_of(session, ((node.name, node.kind, lowered[node.name]) for node in graph.nodes.values()))
+    plan = Plan(graph.stack, changes, bill, _usual(session, graph, changes))
     record = record_of(session, graph, spec.jobs, outputs) if not plan else None
     complete = record is not None and known.record is not None and _same(record, known.record)
     return Survey(plan, graph, there, leftover, known, complete, wide, outputs)
+
+
+def _usual(session: Session, graph: Graph, changes: Sequence[Planned]) -> float:
+    made = [change.name for change in changes if change.action != "delete"]
+    return usual(session.kinds, graph, made, [one.kind for one in changes if one.action in ("replace", "delete")])
 
 
 def _planned(session: Session, node: Node, wanted: State, decision: Decision) -> list[Planned]:

@@ -15,6 +15,7 @@ from awsrun.reconcile.session import Session
 from awsrun.resources.kind import Outputs
 from awsrun.spec.references import references
 
+_MACHINES = ("capacity", "instance_types")
 _WORKER = ("vcpus", "gpus", "memory_mib", "log_group")
 
 
@@ -37,4 +38,6 @@ def _jobs(graph: Graph, jobs: Any, outputs: Mapping[str, Outputs]) -> dict[str, 
     cores = [outputs[name]["max_vcpus"] for name in environments if "max_vcpus" in outputs.get(name, {})]
     found = {"queue": queue["arn"], "definition": definition["arn"], "bucket": bucket["name"]}
     found |= {key: definition[key] for key in _WORKER if key in definition}
+    for name in sorted(environments & outputs.keys()):  # all alike on one queue: EC2 or Fargate
+        found |= {key: outputs[name][key] for key in _MACHINES if key in outputs[name]}
     return found | {"table": runs_table(graph.stack), "max_vcpus": sum(cores)}

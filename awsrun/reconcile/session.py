@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from awsrun.aws.clients import Cloud
+from awsrun.prices.refresh import PriceList
 from awsrun.reconcile.calls import Calls
 from awsrun.reconcile.clock import Clock, Timing
 from awsrun.reconcile.halt import Halt
@@ -26,6 +27,7 @@ class Session:
     Attributes:
         kinds: every kind that there is, by name.
         workers: how many calls are made at once.
+        prices: what things cost in this region.
     """
 
     cloud: Cloud
@@ -36,9 +38,11 @@ class Session:
     halt: Halt = field(default_factory=Halt)
     workers: int = 16
     calls: Calls = field(init=False)
+    prices: PriceList = field(init=False)
 
     def __post_init__(self) -> None:
         self.calls = Calls(self.clock, self.timing, self.halt)
+        self.prices = PriceList(self.cloud, self.clock.now)
 
     def side_by_side(self, work: Callable[[A], B], items: Iterable[A]) -> list[B]:
         """``work`` of each item, in order of the items; made in parallel.  The first error is raised."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from awsrun.aws import stacks
 from awsrun.aws.errors import DENIED, AwsrunError, matches
+from awsrun.reconcile.bill import Bill, bill_of, price_now
 from awsrun.reconcile.plain import plain
 from awsrun.reconcile.session import Session
 from awsrun.reconcile.table import Contents, StackTable
@@ -23,6 +24,7 @@ class Status:
     Attributes:
         applied_at: ISO 8601; empty where no apply got to its end.
         complete: the last apply did all that it planned.
+        bill: what it costs by the hour; only where one stack was asked for.
     """
 
     stack: str
@@ -30,6 +32,7 @@ class Status:
     complete: bool
     resources: tuple[Located, ...]
     outputs: Mapping[str, Mapping[str, Any]]
+    bill: Bill | None = None
 
     def to_json(self) -> dict[str, Any]:
         listed = [
@@ -38,7 +41,8 @@ class Status:
             for r in self.resources
         ]
         head = {"stack": self.stack, "applied_at": self.applied_at, "complete": self.complete}
-        return {**head, "resources": listed, "outputs": plain(self.outputs)}
+        price = {"price": self.bill.to_json()} if self.bill else {}
+        return {**head, **price, "resources": listed, "outputs": plain(self.outputs)}
 
 
 def status(session: Session, stack: str | None) -> list[Status]:
@@ -47,7 +51,7 @@ def status(session: Session, stack: str | None) -> list[Status]:
     Raises:
         AwsrunError: nothing of that name is there.
     """
-    found = [_one(session, stack)] if stack else list(_readable(session))
+    found = [_one(session, stack, priced=True)] if stack else list(_readable(session))
     if stack and not found[0].resources and not found[0].applied_at:
         known = ", ".join(stacks.names(session.cloud)) or "nothing yet"
         raise AwsrunError(f"there is no stack {stack!r} in {session.cloud.context}", f"applied here: {known}")
@@ -57,17 +61,24 @@ def status(session: Session, stack: str | None) -> list[Status]:
 def _readable(session: Session) -> Iterator[Status]:
     for name in stacks.names(session.cloud):
         try:
-            yield _one(session, name)
+            yield _one(session, name, priced=False)
         except ClientError as error:
             if not matches(error, DENIED):
                 raise
 
 
-def _one(session: Session, stack: str) -> Status:
+def _one(session: Session, stack: str, priced: bool) -> Status:
     contents = StackTable(session.cloud, stack, session.calls).load()
     known = contents or Contents()
     kinds = known.kinds & session.kinds.keys() or session.kinds.keys()
     there = observe(session, stack, kinds, contents, wide=contents is None)
     record = known.record or stacks.StackRecord(stack)
     ordered = tuple(sorted(there, key=lambda one: (one.name, one.kind, one.id)))
-    return Status(stack, record.applied_at, record.complete, ordered, record.outputs)
+    return Status(stack, record.applied_at, record.complete, ordered, record.outputs, _bill(session, ordered, priced))
+
+
+def _bill(session: Session, there: Sequence[Located], priced: bool) -> Bill | None:
+    if not priced:
+        return None
+    bill = bill_of(session, ((one.name, one.kind, one.seen.state) for one in there if one.seen.state is not None))
+    return replace(bill, now=price_now(session, there))

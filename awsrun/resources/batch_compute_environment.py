@@ -146,6 +146,15 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
         only = equals("iam:AWSServiceName", "batch.amazonaws.com")
         yield allow("create", "iam", "CreateServiceLinkedRole", linked, when=[only])
 
+    def price_now(self, id: str, state: ComputeEnvironmentState, prices: Prices) -> float | None:
+        """By the vCPUs that Batch keeps at the moment, which it does not tell of Fargate."""
+        if state.type.startswith("FARGATE"):
+            return None
+        running = max(
+            one.get("computeResources", {}).get("desiredvCpus", 0) for one in self._list(computeEnvironments=[id])
+        )
+        return machines.ec2(prices, state.instance_types, running, state.max_vcpus).idle
+
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         for entry in self._list():
             tags, seen = entry.get("tags", {}), self._seen(entry)
@@ -221,4 +230,5 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
         )
         name, environment_arn = entry["computeEnvironmentName"], entry["computeEnvironmentArn"]
         outputs = {"arn": environment_arn, "name": name, "max_vcpus": state.max_vcpus}
+        outputs |= {"capacity": state.type, "instance_types": sorted(state.instance_types)}
         return Seen(state, phase, entry.get("statusReason", ""), outputs)

@@ -255,6 +255,13 @@ class Kind(ABC, Generic[P, S]):
         """
         return ()
 
+    def price_now(self, id: str, state: S, prices: Prices) -> float | None:
+        """US dollars that ``id`` costs per hour at this moment; None where that cannot be told.  May make read calls.
+
+        That of the idle resource unless a kind can see what is running.
+        """
+        return self.price(state, prices).idle
+
     # -- what is there ----------------------------------------------------------------------------------------------
 
     @abstractmethod

@@ -47,7 +47,13 @@ def test_from_nothing_to_a_stack_and_back(life: Shell, fresh_cloud: Any) -> None
     status = life.json("status", "mnist")
     assert {one["phase"] for one in status["resources"]} == {"ready"}
     assert "mnist" in life.awsrun("status").stdout
-    assert life.json("plan", spec) == {"stack": "mnist", "changes": []}, "exit code 0: no change"
+    unchanged = life.json("plan", spec)
+    assert (unchanged["changes"], unchanged["usual_seconds"]) == ([], 0), "exit code 0: no change"
+    for document in planned, unchanged, status:
+        price = document["price"]
+        assert (price["idle_per_hour"], price["billed"], price["unknown"]) == (0, False, [])
+        assert price["full_per_hour"] == pytest.approx(16 * (0.526 + 0.005 + 30 * 0.08 / 730)), "16 × g4dn.xlarge"
+    assert 180 <= planned["usual_seconds"] <= 240, "an environment in about a minute, then a queue in one to three"
 
     refused = life.awsrun("teardown", "mnist", code=1)
     assert "add --yes" in refused.stderr

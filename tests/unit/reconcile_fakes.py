@@ -19,6 +19,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from awsrun.aws.clients import Cloud
 from awsrun.aws.context import LOCAL
 from awsrun.aws.tags import NAME, STACK
+from awsrun.prices.price import Price, always
+from awsrun.prices.table import Prices
 from awsrun.reconcile.clock import Timing
 from awsrun.reconcile.progress import Event
 from awsrun.reconcile.session import Session
@@ -255,6 +257,7 @@ class Env(FakeKind):
     """Has a unique name with a hash, so that a replacement is made before the old one goes; ready after a while."""
 
     kind, Spec, State, identity, hashed = "env", EnvSpec, EnvState, "name", True
+    usual = 60.0
 
     def lower(self, spec: EnvSpec, refs: Refs) -> EnvState:
         assert refs.output(spec.net, "zones") is not None
@@ -276,6 +279,10 @@ class QueueState(State):
 
 class Queue(FakeKind):
     kind, Spec, State, identity = "queue", QueueSpec, QueueState, "name"
+    usual = 120.0
+
+    def price(self, state: QueueState, prices: Prices) -> Price:
+        return always(prices.rate("nat_gateway_hour"))
 
     def lower(self, spec: QueueSpec, refs: Refs) -> QueueState:
         envs = tuple(refs.output(name, "id") for name in spec.envs)

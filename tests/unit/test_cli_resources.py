@@ -11,6 +11,8 @@ from awsrun.aws.errors import AwsrunError
 from awsrun.cli.ask import agreed
 from awsrun.cli.changes import show_changes, summary, text
 from awsrun.cli.progress import Progress
+from awsrun.prices.price import Price, always, metered
+from awsrun.reconcile.bill import Bill
 from awsrun.reconcile.plan import Plan, Planned
 from awsrun.reconcile.progress import Event
 from awsrun.resources.kind import UNKNOWN, Change
@@ -51,6 +53,41 @@ def test_a_plan_shows_each_action_with_its_reason() -> None:
         "1 to create, 1 to change, 1 to replace, 1 to delete",
     ]
     assert "        cidr: 10.0.0.0/16" in lines_of(plan, details=True)
+
+
+def test_a_plan_ends_with_what_it_costs_and_how_long_it_takes() -> None:
+    prices = {
+        "compute": Price(0.0, 8.5486, "16 × g4dn.xlarge"),
+        "way-out": always(0.045, "$0.045 per GB"),
+        "results": metered((0.023, "per GB and month stored")),
+    }
+    changes = tuple(Planned(name, "kind", "create") for name in prices)
+    assert lines_of(Plan("mnist", changes, Bill(prices, "list prices of today"), usual=188)) == [
+        "stack mnist:",
+        "  + compute  kind",
+        "        $0.00/h idle, up to $8.55/h: 16 × g4dn.xlarge",
+        "  + way-out  kind",
+        "        $0.045/h, used or not; $0.045 per GB",
+        "  + results  kind",
+        "3 to create, 0 to change; usually 3 min",
+        "idle $0.045/h (apart from what is stored), at full use up to $8.59/h",
+        "by list prices of today",
+    ]
+    free = Bill({"compute": prices["compute"]}, "list prices of today", billed=False)
+    assert lines_of(Plan("mnist", changes[:1], free, usual=20))[-3:] == [
+        "1 to create, 0 to change; usually under a minute on AWS",
+        "free here; on AWS: nothing here costs while idle, at full use up to $8.55/h",
+        "by list prices of today",
+    ]
+
+
+def test_an_unknown_price_is_never_shown_as_nothing() -> None:
+    bill = Bill({"compute": Price(0.0, None, "price of x99.large not known"), "nat": always(None)}, "list prices")
+    said = lines_of(Plan("mnist", (Planned("compute", "kind", "create"),), bill))
+    assert "        price of x99.large not known" in said
+    assert "not counted, as the price is not known: compute, nat" in said
+    assert "nothing here costs while idle" not in "\n".join(said)
+    assert bill.to_json()["unknown"] == ["compute", "nat"]
 
 
 def test_an_empty_plan_says_so() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from awsrun.prices import machines
 from awsrun.prices.price import dollars, metered
-from awsrun.prices.table import Prices, shipped
+from awsrun.prices.table import shipped
 
 HOME = shipped("us-east-1")
 BESIDE = 0.005 + 30 * 0.08 / 730  # an address and a root disk
@@ -64,14 +64,6 @@ def test_another_region_is_an_estimate_and_says_so() -> None:
     assert shipped("us-west-2").source.endswith("us-west-2")
 
 
-def test_fetched_figures_go_before_the_table() -> None:
-    fresh = Prices(HOME.region, HOME.date, "", HOME.instances, HOME.rates, {"m5.large": 0.2, "nat_gateway_hour": 0.05})
-    assert fresh.rate("nat_gateway_hour") == 0.05
-    assert [one.hourly for one in fresh.matching("m5.large")] == [0.2]
-    assert next(one for one in fresh.matching("m5") if one.type == "m5.large").hourly == 0.2
-    assert fresh.rate("public_ipv4_hour") == 0.005
-
-
 def test_spot_is_priced_as_what_it_never_exceeds() -> None:
     spot, demand = (machines.ec2(HOME, ["c5.large"], 0, 2, spot=yes) for yes in (True, False))
     assert spot.full == demand.full
@@ -95,3 +87,12 @@ def test_what_is_billed_beside_the_hours_is_named_only_where_it_is_known() -> No
     assert metered((HOME.rate("s3_gb_month"), "per GB and month stored")).note == "$0.023 per GB and month stored"
     assert metered((None, "per GB"), (0.5, "per GB written")).note == "$0.50 per GB written"
     assert metered((0.5, "per GB written")).free
+
+
+def test_workers_are_priced_by_the_machines_that_hold_them() -> None:
+    assert machines.jobs(HOME, ["g4dn.xlarge"], 2, 4, 1, 12000) == pytest.approx(2 * (0.526 + BESIDE))
+    assert machines.jobs(HOME, ["m5.xlarge"], 3, 2, 0, 1000) == pytest.approx(2 * (0.192 + BESIDE)), "two on a machine"
+    assert machines.jobs(HOME, ["m5"], 1, 4, 0, 16000) == pytest.approx(0.384 + BESIDE), "16 GiB is not left of 16 GiB"
+    assert machines.jobs(HOME, ["m5.large"], 1, 4, 0, 1000) is None
+    assert machines.jobs(shipped("mars-north-1"), ["m5.large"], 1, 1, 0, 1000) is None
+    assert machines.fargate_jobs(HOME, 2, 1, 2048) == pytest.approx(2 * (0.04048 + 2 * 0.004445 + 0.005))
