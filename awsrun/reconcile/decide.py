@@ -81,7 +81,7 @@ def purges(node: Node) -> bool:
 
 
 def _goes_first(kind: Kind[Any, Any], node: Node) -> bool:
-    if kind.holds_data:
+    if kind.holds_data or kind.alone:
         return True
     return kind.identity == "name" and (bool(node.spec.name) or not kind.hashed)
 

@@ -23,7 +23,8 @@ from awsrun.resources.iam_role import RoleSpec
 from awsrun.resources.kind import ABSENT, REPLACE, Change, Found, Owner, Refs, Seen, State
 from awsrun.resources.ours import known, ours, outputs_of
 from awsrun.resources.rights import iam_arn, pass_roles
-from awsrun.spec.references import RefTo, ResourceSpec
+from awsrun.resources.vpc import VpcSpec
+from awsrun.spec.references import Misfit, RefTo, ResourceSpec
 
 INSTANCE_TYPE = r"^[a-z][a-z0-9-]*[a-z0-9](\.[a-z0-9-]+)?$"
 INSTANCE_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
@@ -34,7 +35,12 @@ class ComputeEnvironmentSpec(ResourceSpec):
 
     kind: Literal["batch.compute_environment"] = "batch.compute_environment"
     name: str | None = Field(default=None, max_length=128, pattern=NAME_PATTERN, description="Physical name.")
-    vpc: Annotated[str, RefTo("vpc")] = Field(description="The VPC in whose public subnets the machines run.")
+    vpc: Annotated[str, RefTo("vpc")] = Field(description="The VPC in whose subnets the machines run.")
+    subnets: Literal["public", "private"] | None = Field(
+        default=None,
+        description="In which of its subnets: public (the security group lets nothing in) or private (machines have no "
+        "public address). Private where the VPC has private ones, unless given.",
+    )
     instance_types: list[Annotated[str, Field(pattern=INSTANCE_TYPE)]] | None = Field(
         default=None,
         description="EC2 instance types (g4dn.xlarge), families (c5), or optimal: the default. Not with fargate.",
@@ -65,6 +71,28 @@ class ComputeEnvironmentSpec(ResourceSpec):
             if self.fargate and getattr(self, field):
                 raise ValueError(f"Fargate has no instances: leave {field} out, or fargate")
         return self
+
+    def within(self, stack: Mapping[str, ResourceSpec]) -> ComputeEnvironmentSpec:
+        """Which subnets it is in is known.  Those of a VPC that pays for private ones are used."""
+        network = self.network(stack)
+        if self.subnets == "private" and not network.private:
+            raise Misfit(
+                "subnets",
+                f"{self.vpc!r} has no private subnets. Machines without a public address reach ECS, ECR and logs only "
+                f"through a NAT gateway or endpoints, which are paid by the hour: give {self.vpc!r} private: nat or "
+                "private: endpoints; or leave them in public subnets, where the security group lets nothing in",
+            )
+        return self.model_copy(update={"subnets": self.subnets or ("private" if network.private else "public")})
+
+    def network(self, stack: Mapping[str, ResourceSpec]) -> VpcSpec:
+        """The spec of its VPC."""
+        network = stack[self.vpc]
+        assert isinstance(network, VpcSpec)  # the reference was checked
+        return network
+
+    def shut_in(self, stack: Mapping[str, ResourceSpec]) -> bool:
+        """Whether its machines reach AWS alone, and not the internet."""
+        return self.within(stack).subnets == "private" and self.network(stack).private == "endpoints"
 
 
 @dataclass(frozen=True)
@@ -114,6 +142,7 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
         }
 
     def lower(self, spec: ComputeEnvironmentSpec, refs: Refs) -> ComputeEnvironmentState:
+        spec = spec.within({spec.vpc: refs.spec(spec.vpc)})
         groups = outputs_of(refs, spec.security_groups, "id")
         if not spec.security_groups:
             groups = known(refs.output(spec.vpc, "security_group"), lambda group: (group,))
@@ -122,7 +151,9 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
             type=("FARGATE_SPOT" if spec.spot else "FARGATE") if spec.fargate else ("SPOT" if spec.spot else "EC2"),
             strategy="" if spec.fargate else strategy,
             instance_types=frozenset() if spec.fargate else frozenset(spec.instance_types or ["optimal"]),
-            subnets=known(refs.output(spec.vpc, "subnets"), frozenset),
+            subnets=known(
+                refs.output(spec.vpc, "private_subnets" if spec.subnets == "private" else "subnets"), frozenset
+            ),
             security_groups=known(groups, frozenset),
             instance_profile=refs.output(spec.instance_profile, "arn") if spec.instance_profile else "",
             min_vcpus=spec.min_vcpus,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from awsrun.aws.rights import Right
 from awsrun.aws.tags import NAME
 from awsrun.resources.batch import GONE, NAME_PATTERN, BatchKind
+from awsrun.resources.batch_compute_environment import ComputeEnvironmentSpec
 from awsrun.resources.fargate import check_size
 from awsrun.resources.iam_role import RoleSpec
 from awsrun.resources.kind import ABSENT, REPLACE, Found, Owner, Refs, Seen, State
@@ -18,12 +20,13 @@ from awsrun.resources.logs_group import LogGroupSpec
 from awsrun.resources.ours import known, ours
 from awsrun.resources.rights import pass_roles
 from awsrun.resources.units import Duration
-from awsrun.spec.references import RefTo, ResourceSpec
+from awsrun.spec.references import Misfit, RefTo, ResourceSpec
 
 # Lets Fargate pull images and write logs; it does not create log groups.
 EXECUTION_POLICY = "service-role/AmazonECSTaskExecutionRolePolicy"
 SHORTEST = 60  # seconds: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
 RESERVED = "AWS_BATCH"
+PRIVATE_REGISTRY = r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/"
 
 
 class JobDefinitionSpec(ResourceSpec):
@@ -53,6 +56,11 @@ class JobDefinitionSpec(ResourceSpec):
     environment: dict[str, str] = Field(default={}, description="Environment variables. No secrets: they can be read.")
     attempts: int = Field(default=1, ge=1, le=10, description="How often Batch starts a job that fails.")
     fargate: bool = Field(default=False, description="It runs on Fargate, as its queue's environments do.")
+    public_address: bool | None = Field(
+        default=None,
+        description="With fargate: whether a worker has a public address. As the subnets of the stack's Fargate "
+        "environments need it, unless given: in public ones it cannot pull its image without, in private ones it can.",
+    )
     log_group: Annotated[str, RefTo("logs.group")] | None = Field(
         default=None, description="Where its output goes; a group of its own, kept 30 days, unless given."
     )
@@ -87,7 +95,49 @@ class JobDefinitionSpec(ResourceSpec):
             raise ValueError(f"vcpus: {self.vcpus:g} is offered with fargate only; on EC2 take a whole number")
         elif self.execution_role:
             raise ValueError("execution_role is for Fargate; on EC2 the instances pull images and write logs")
+        elif self.public_address is not None:
+            raise ValueError(
+                "public_address is for Fargate; on EC2 the instances have one where their subnets are public"
+            )
         return self
+
+    def within(self, stack: Mapping[str, ResourceSpec]) -> JobDefinitionSpec:
+        """Whether it has a public address is known, and where it may run it can get its image."""
+        environments = {
+            name: spec.within(stack)
+            for name, spec in stack.items()
+            if isinstance(spec, ComputeEnvironmentSpec) and spec.fargate == self.fargate
+        }
+        self._check_image(stack, list(environments.values()))
+        if not self.fargate:
+            return self
+        public = [name for name, spec in environments.items() if spec.subnets == "public"]
+        if self.public_address is False and public:
+            raise Misfit(
+                "public_address",
+                f"{' and '.join(map(repr, public))} runs it in public subnets, where a worker without a public address "
+                "cannot pull its image; leave public_address out, or put the environment into private subnets",
+            )
+        if self.public_address and environments and not public:
+            raise Misfit(
+                "public_address",
+                "it runs in private subnets only, where a public address is paid ($0.005 an hour each) and leads "
+                "nowhere; leave it out",
+            )
+        if self.public_address is not None:
+            return self
+        return self.model_copy(update={"public_address": bool(public) or not environments})
+
+    def _check_image(self, stack: Mapping[str, ResourceSpec], environments: Sequence[ComputeEnvironmentSpec]) -> None:
+        """Behind endpoints alone, images come from the account's own registry or not at all."""
+        shut = sorted({one.vpc for one in environments if one.shut_in(stack)})
+        everywhere = bool(shut) and all(one.shut_in(stack) for one in environments)
+        if everywhere and self.image and not re.search(PRIVATE_REGISTRY, self.image):
+            raise Misfit(
+                "image",
+                f"{self.image} comes from the internet, which the endpoints of {' and '.join(map(repr, shut))} do not "
+                "lead to: push it to an ecr.repository and name that, or give the VPC private: nat",
+            )
 
 
 @dataclass(frozen=True)
@@ -103,6 +153,7 @@ class JobDefinitionState(State):
     timeout: Annotated[int, REPLACE]
     attempts: Annotated[int, REPLACE]
     fargate: Annotated[bool, REPLACE]
+    public_address: Annotated[bool, REPLACE]
     role: Annotated[str, REPLACE]
     execution_role: Annotated[str, REPLACE]
     log_group: Annotated[str, REPLACE]
@@ -149,6 +200,7 @@ class JobDefinition(BatchKind[JobDefinitionSpec, JobDefinitionState]):
             timeout=spec.timeout,
             attempts=spec.attempts,
             fargate=spec.fargate,
+            public_address=spec.fargate and spec.public_address is not False,
             role=refs.output(spec.role, "arn") if spec.role else "",
             execution_role=refs.output(spec.execution_role, "arn") if spec.execution_role else "",
             log_group=refs.output(spec.log_group, "name") if spec.log_group else "",
@@ -206,6 +258,7 @@ class JobDefinition(BatchKind[JobDefinitionSpec, JobDefinitionState]):
             timeout=entry.get("timeout", {}).get("attemptDurationSeconds", 0),
             attempts=entry.get("retryStrategy", {}).get("attempts", 1),
             fargate="FARGATE" in (entry.get("platformCapabilities") or []),
+            public_address=container.get("networkConfiguration", {}).get("assignPublicIp") == "ENABLED",
             role=container.get("jobRoleArn", ""),
             execution_role=container.get("executionRoleArn", ""),
             log_group=container.get("logConfiguration", {}).get("options", {}).get("awslogs-group", ""),
@@ -235,6 +288,6 @@ def _container(state: JobDefinitionState) -> dict[str, Any]:
     container |= {key: value for key, value in optional.items() if value}
     if state.log_group:
         container["logConfiguration"] = {"logDriver": "awslogs", "options": {"awslogs-group": state.log_group}}
-    if state.fargate:  # in a public subnet, a task without a public address cannot pull its image
-        container["networkConfiguration"] = {"assignPublicIp": "ENABLED"}
+    if state.fargate:
+        container["networkConfiguration"] = {"assignPublicIp": "ENABLED" if state.public_address else "DISABLED"}
     return container

@@ -178,6 +178,7 @@ class Kind(ABC, Generic[P, S]):
         name_limit: how long a physical name may be.
         hashed: the physical name ends in a hash of the REPLACE fields, so that a replacement can be created before the
             old one goes.  False for kinds that hold data and where names are not unique.
+        alone: its replacement cannot be there beside it: the old one goes first.
         holds_data: it may be deleted only when empty, or with ``purge``.
         listed: whether users may write it in a spec (False for the children of composites).
         usual: seconds after which AWS usually has one ready, from the create call on.  A plan adds them up along the
@@ -195,6 +196,7 @@ class Kind(ABC, Generic[P, S]):
     pace: ClassVar[Mapping[str, float]] = {}
     name_limit: ClassVar[int] = 128
     hashed: ClassVar[bool] = False
+    alone: ClassVar[bool] = False
     holds_data: ClassVar[bool] = False
     listed: ClassVar[bool] = True
     usual: ClassVar[float] = 2.0

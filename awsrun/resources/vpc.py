@@ -1,12 +1,13 @@
-"""A VPC with public subnets: the network that jobs and servers run in, free while idle.
+"""A VPC: the network that jobs and servers run in.
 
-It is a composite: VPC, internet gateway, public route table, one subnet a zone, a default security group that lets
-nothing in, and the free gateway endpoints of S3 and DynamoDB.
+It is a composite: VPC, internet gateway, public route table, one public subnet a zone, a default security group that
+lets nothing in, and the free gateway endpoints of S3 and DynamoDB.  All that costs nothing.  If asked, it has private
+subnets too, and what those need to reach AWS: a NAT gateway, or the interface endpoints that Batch and ECS call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,8 +18,10 @@ from awsrun.aws.rights import Right, allow
 from awsrun.resources.ec2 import Ec2Kind
 from awsrun.resources.kind import REPLACE, UNKNOWN, Change, Outputs, Owner, Phase, Refs, Seen, State
 from awsrun.resources.ours import arn
-from awsrun.resources.security_group import SecurityGroupSpec
-from awsrun.resources.vpc_parts import EndpointSpec, InternetGatewaySpec, RouteTableSpec, SubnetSpec
+from awsrun.resources.security_group import Ingress, SecurityGroupSpec
+from awsrun.resources.vpc_endpoint import FREE, PAID, EndpointSpec
+from awsrun.resources.vpc_nat import ElasticIpSpec, NatGatewaySpec
+from awsrun.resources.vpc_parts import InternetGatewaySpec, RouteTableSpec, SubnetSpec
 from awsrun.spec.references import ResourceSpec
 
 ZONES = 4  # CIDRs are carved for that many up front, so that raising max_azs moves nothing
@@ -27,7 +30,7 @@ LARGEST, SMALLEST = 16, 28
 
 
 class VpcSpec(ResourceSpec):
-    """A network of its own with public subnets. It costs nothing."""
+    """A network of its own. It costs nothing with public subnets alone."""
 
     kind: Literal["vpc"] = "vpc"
     cidr: str = Field(
@@ -40,10 +43,20 @@ class VpcSpec(ResourceSpec):
         description="In how many availability zones there is a subnet. Raising it moves nothing.",
     )
     public_cidrs: list[str] | None = Field(
-        default=None, description="CIDRs of the subnets, one a zone; carved from cidr unless given."
+        default=None, description="CIDRs of the public subnets, one a zone; carved from cidr unless given."
     )
-    private: bool = Field(
-        default=False, description="Private subnets: not offered, since they need NAT gateways, which cost while idle."
+    private: Literal["nat", "endpoints"] | None = Field(
+        default=None,
+        description="Private subnets too, one a zone, which reach the internet through a NAT gateway (nat, about "
+        "$0.05 an hour, used or not) or AWS alone, through six interface endpoints (endpoints, about $0.06 an hour).",
+    )
+    private_per_az: bool = Field(
+        default=False,
+        description="A NAT gateway, or a set of endpoints, in every zone instead of the first alone: it outlives the "
+        "loss of a zone and costs as many times.",
+    )
+    private_cidrs: list[str] | None = Field(
+        default=None, description="CIDRs of the private subnets, one a zone; carved from cidr unless given."
     )
 
     @field_validator("cidr")
@@ -51,47 +64,75 @@ class VpcSpec(ResourceSpec):
     def _cidr(cls, value: str) -> str:
         return str(network(value))
 
-    @field_validator("private")
+    @field_validator("private", mode="before")
     @classmethod
-    def _public_only(cls, value: bool) -> bool:
-        if value:
+    def _by_which_way(cls, value: object) -> object:
+        if value is True:
             raise ValueError(
-                "private subnets are not offered: to reach ECS, ECR and logs they need a NAT gateway (about $0.045 an "
-                "hour each, used or not) or eight paid endpoints; public subnets whose security group lets nothing in "
-                "are free"
+                "say how private subnets reach ECS, ECR and logs: nat (a NAT gateway, about $0.05 an hour, used or "
+                "not, and $0.045 per GB) or endpoints (AWS alone, no internet: about $0.06 an hour)"
             )
-        return value
+        return None if value is False else value
 
     @model_validator(mode="after")
     def _carvable(self) -> VpcSpec:
-        whole, subnets = network(self.cidr), self.subnets()
-        if len(subnets) < self.max_azs:
-            raise ValueError(f"public_cidrs has {len(subnets)} for max_azs: {self.max_azs}; give one a zone")
-        for index, subnet in enumerate(subnets):
-            if not subnet.subnet_of(whole):
-                raise ValueError(f"public_cidrs: {subnet} is not within {whole}")
-            for other in subnets[:index]:
-                if subnet.overlaps(other):
-                    raise ValueError(f"public_cidrs: {subnet} overlaps {other}")
+        for field in ("private_cidrs", "private_per_az"):
+            if getattr(self, field) and not self.private:
+                raise ValueError(f"{field} is for private subnets: give private (nat or endpoints) too")
+        given: list[tuple[str, IPv4Network]] = []
+        for field, subnets in (("public_cidrs", self.subnets()), ("private_cidrs", self.private_subnets())):
+            if len(subnets) < self.max_azs and (field == "public_cidrs" or self.private):
+                raise ValueError(f"{field} has {len(subnets)} for max_azs: {self.max_azs}; give one a zone")
+            given += [(field, subnet) for subnet in subnets]
+        _apart(network(self.cidr), given)
         return self
 
     def subnets(self) -> list[IPv4Network]:
-        """The subnets' CIDRs, for all zones that there may ever be.
+        """The public subnets' CIDRs, for all zones that there may ever be.
 
-        The first half of the VPC is carved into one block a zone; the second half is left for what may come.
+        The first half of the VPC is carved into one block a zone, the second half into the private subnets' blocks.
 
         Raises:
             ValueError: it is too small.
         """
         if self.public_cidrs is not None:
             return [network(cidr) for cidr in self.public_cidrs]
+        return self._carved()[:ZONES]
+
+    def private_subnets(self) -> list[IPv4Network]:
+        """The private subnets' CIDRs, likewise; none where it has no private subnets."""
+        if self.private is None:
+            return []
+        if self.private_cidrs is not None:
+            return [network(cidr) for cidr in self.private_cidrs]
+        return self._carved()[ZONES:]
+
+    def _carved(self) -> list[IPv4Network]:
         whole = network(self.cidr)
         if whole.prefixlen + 3 > SMALLEST:
             raise ValueError(
                 f"{whole} is too small: it is carved into eight, and AWS has no subnets smaller than /{SMALLEST}; "
-                f"give /{SMALLEST - 3} or larger, or list public_cidrs"
+                f"give /{SMALLEST - 3} or larger, or list the subnets in public_cidrs"
+                + (" and private_cidrs" if self.private else "")
             )
-        return list(whole.subnets(prefixlen_diff=3))[:ZONES]
+        return list(whole.subnets(prefixlen_diff=3))
+
+
+def _apart(whole: IPv4Network, subnets: Sequence[tuple[str, IPv4Network]]) -> None:
+    """Subnets lie within the VPC, each apart from the others.
+
+    Args:
+        subnets: the field that each comes from, and its CIDR.
+
+    Raises:
+        ValueError: one does not.
+    """
+    for index, (field, subnet) in enumerate(subnets):
+        if not subnet.subnet_of(whole):
+            raise ValueError(f"{field}: {subnet} is not within {whole}")
+        for _, other in subnets[:index]:
+            if subnet.overlaps(other):
+                raise ValueError(f"{field}: {subnet} overlaps {other}")
 
 
 def network(cidr: str) -> IPv4Network:
@@ -145,9 +186,10 @@ class Vpc(Ec2Kind[VpcSpec, VpcState]):
             for zone, cidr in enumerate(spec.subnets()[: spec.max_azs])
         }
         gateway, routes = f"{name}/gateway", f"{name}/routes"
+        private = private_nodes(name, spec)
+        tables = [routes, *(node for node, part in private.items() if isinstance(part, RouteTableSpec))]
         endpoints = {
-            f"{name}/{service}": EndpointSpec(vpc=name, service=service, route_tables=[routes])
-            for service in ("s3", "dynamodb")
+            f"{name}/{service}": EndpointSpec(vpc=name, service=service, route_tables=tables) for service in FREE
         }
         return {
             name: spec,
@@ -156,17 +198,18 @@ class Vpc(Ec2Kind[VpcSpec, VpcState]):
             routes: RouteTableSpec(vpc=name, gateway=gateway, subnets=list(subnets)),
             f"{name}/security-group": SecurityGroupSpec(vpc=name, description=f"Default of {name}: lets nothing in"),
             **endpoints,
+            **private,
         }
 
     def combine(self, name: str, outputs: Mapping[str, Outputs]) -> Outputs:
-        public = sorted(node for node in outputs if node.startswith(f"{name}/public-"))
-        ids = [outputs[node].get("id", UNKNOWN) for node in public]
-        there = ids and not any(one is UNKNOWN for one in ids)
-        return {
+        found = {
             **outputs.get(name, {}),
-            "subnets": ids if there else UNKNOWN,
+            "subnets": _ids(outputs, f"{name}/public-"),
             "security_group": outputs.get(f"{name}/security-group", {}).get("id", UNKNOWN),
         }
+        if f"{name}/private-0" in outputs:
+            found["private_subnets"] = _ids(outputs, f"{name}/private-")
+        return found
 
     def lower(self, spec: VpcSpec, refs: Refs) -> VpcState:
         return VpcState(spec.cidr, dns_hostnames=True)
@@ -192,3 +235,51 @@ class Vpc(Ec2Kind[VpcSpec, VpcState]):
 
     def delete(self, id: str, seen: Seen[VpcState]) -> None:
         self.ec2.delete_vpc(VpcId=id)
+
+
+def private_nodes(name: str, spec: VpcSpec) -> dict[str, ResourceSpec]:
+    """What a VPC has besides for its private subnets; nothing where it has none."""
+    subnets = {
+        f"{name}/private-{zone}": SubnetSpec(vpc=name, cidr=str(cidr), zone=zone, public=False)
+        for zone, cidr in enumerate(spec.private_subnets()[: spec.max_azs])
+    }
+    if spec.private == "nat":
+        return {**subnets, **_nat(name, list(subnets), spec.private_per_az)}
+    if spec.private == "endpoints":
+        return {**subnets, **_endpoints(name, list(subnets), spec)}
+    return {}
+
+
+def _nat(name: str, subnets: list[str], per_az: bool) -> dict[str, ResourceSpec]:
+    """A NAT gateway and a route table, for all zones or for each."""
+    nodes: dict[str, ResourceSpec] = {}
+    for suffix, zone, routed in (
+        [(f"-{z}", z, [one]) for z, one in enumerate(subnets)] if per_az else [("", 0, subnets)]
+    ):
+        address, nat = f"{name}/nat-address{suffix}", f"{name}/nat{suffix}"
+        nodes[address] = ElasticIpSpec()
+        nodes[nat] = NatGatewaySpec(subnet=f"{name}/public-{zone}", address=address, gateway=f"{name}/gateway")
+        nodes[f"{name}/nat-routes{suffix}"] = RouteTableSpec(vpc=name, gateway=nat, subnets=routed)
+    return nodes
+
+
+def _endpoints(name: str, subnets: list[str], spec: VpcSpec) -> dict[str, ResourceSpec]:
+    """A route table that leads nowhere but to S3 and DynamoDB, and an endpoint for each other service."""
+    routes, group = f"{name}/endpoint-routes", f"{name}/endpoints"
+    https = Ingress.model_validate({"port": 443, "from": spec.cidr})
+    return {
+        routes: RouteTableSpec(vpc=name, subnets=subnets),
+        group: SecurityGroupSpec(vpc=name, description=f"Endpoints of {name}: HTTPS from within", ingress=[https]),
+        **{
+            f"{name}/{service.replace('.', '-')}": EndpointSpec(
+                vpc=name, service=service, subnets=subnets if spec.private_per_az else subnets[:1], security_group=group
+            )
+            for service in PAID
+        },
+    }
+
+
+def _ids(outputs: Mapping[str, Outputs], prefix: str) -> Any:
+    """The ids of the subnets whose names start like that, in their order; UNKNOWN until all are known."""
+    ids = [outputs[node].get("id", UNKNOWN) for node in sorted(outputs) if node.startswith(prefix)]
+    return ids if ids and not any(one is UNKNOWN for one in ids) else UNKNOWN

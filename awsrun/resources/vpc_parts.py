@@ -1,4 +1,4 @@
-"""What a VPC consists of, each a resource of its own in AWS: internet gateway, route table, subnets, endpoints."""
+"""What every VPC consists of, each a resource of its own in AWS: internet gateway, subnets, route tables."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from botocore.exceptions import ClientError
 from pydantic import Field
 
-from awsrun.aws.errors import AwsrunError, matches
+from awsrun.aws.errors import AwsrunError
 from awsrun.aws.rights import Right, allow
 from awsrun.resources.ec2 import Ec2Kind
-from awsrun.resources.kind import ABSENT, REPLACE, Change, Owner, Phase, Refs, Seen, State
+from awsrun.resources.kind import REPLACE, Change, Owner, Phase, Refs, Seen, State
 from awsrun.resources.ours import known, outputs_of
 from awsrun.spec.references import RefTo, ResourceSpec
 
@@ -85,12 +84,13 @@ class InternetGateway(Ec2Kind[InternetGatewaySpec, InternetGatewayState]):
 
 
 class SubnetSpec(ResourceSpec):
-    """A public subnet in one zone of the region."""
+    """A subnet in one zone of the region.  ``public``: what starts in it gets a public address."""
 
     kind: Literal["vpc.subnet"] = "vpc.subnet"
     vpc: VpcRef
     cidr: str
     zone: int = Field(ge=0)
+    public: bool = True
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Subnet(Ec2Kind[SubnetSpec, SubnetState]):
     }
 
     def lower(self, spec: SubnetSpec, refs: Refs) -> SubnetState:
-        return SubnetState(refs.output(spec.vpc, "id"), spec.cidr, spec.zone, public_addresses=True)
+        return SubnetState(refs.output(spec.vpc, "id"), spec.cidr, spec.zone, spec.public)
 
     def rights(self, stack: str, specs: Mapping[str, SubnetSpec]) -> Iterable[Right]:
         yield from super().rights(stack, specs)
@@ -168,11 +168,11 @@ class Subnet(Ec2Kind[SubnetSpec, SubnetState]):
 
 
 class RouteTableSpec(ResourceSpec):
-    """Routes of public subnets: what is not in the VPC goes to the internet gateway."""
+    """Routes of subnets: what is not in the VPC goes to the gateway, or nowhere without one."""
 
     kind: Literal["vpc.route_table"] = "vpc.route_table"
     vpc: VpcRef
-    gateway: Annotated[str, RefTo("vpc.internet_gateway")]
+    gateway: Annotated[str, RefTo("vpc.internet_gateway", "vpc.nat_gateway")] | None = None
     subnets: list[Annotated[str, RefTo("vpc.subnet")]]
 
 
@@ -200,6 +200,8 @@ class RouteTable(Ec2Kind[RouteTableSpec, RouteTableState]):
         "RouteAlreadyExists",
         "Resource.AlreadyAssociated",
         "InvalidAssociationID.NotFound",
+        "InvalidNatGatewayID.NotFound",
+        "InvalidRoute.NotFound",
     }
     blocked = frozenset({"DependencyViolation"})
 
@@ -208,17 +210,20 @@ class RouteTable(Ec2Kind[RouteTableSpec, RouteTableState]):
     type_name = "route-table"
     actions: ClassVar[Mapping[str, str]] = {
         "create": "CreateRouteTable",
-        "update": "AssociateRouteTable CreateRoute DisassociateRouteTable ReplaceRoute ReplaceRouteTableAssociation",
+        "update": "AssociateRouteTable CreateRoute DeleteRoute DisassociateRouteTable ReplaceRoute "
+        "ReplaceRouteTableAssociation",
         "delete": "DisassociateRouteTable DeleteRouteTable",
     }
 
     def lower(self, spec: RouteTableSpec, refs: Refs) -> RouteTableState:
         subnets = known(outputs_of(refs, spec.subnets, "id"), frozenset)
-        return RouteTableState(refs.output(spec.vpc, "id"), refs.output(spec.gateway, "id"), subnets)
+        gateway = refs.output(spec.gateway, "id") if spec.gateway else ""
+        return RouteTableState(refs.output(spec.vpc, "id"), gateway, subnets)
 
     def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[RouteTableState]:
         default = [route for route in entry["Routes"] if route.get("DestinationCidrBlock") == ANYWHERE]
-        gateway = default[0].get("GatewayId") or "another target" if default else ""
+        targets = [route.get("GatewayId") or route.get("NatGatewayId") or "another target" for route in default]
+        gateway = targets[0] if targets else ""
         state = RouteTableState(entry["VpcId"], gateway, frozenset(_associations(entry)))
         return Seen(state, "ready", outputs={"id": entry["RouteTableId"]})
 
@@ -230,8 +235,7 @@ class RouteTable(Ec2Kind[RouteTableSpec, RouteTableState]):
 
     def update(self, id: str, wanted: RouteTableState, seen: RouteTableState, changed: Collection[Change]) -> None:
         if seen.gateway != wanted.gateway:
-            put = self.ec2.replace_route if seen.gateway else self.ec2.create_route
-            put(RouteTableId=id, DestinationCidrBlock=ANYWHERE, GatewayId=wanted.gateway)
+            self._route(id, seen.gateway, wanted.gateway)
         for subnet in sorted(wanted.subnets - seen.subnets):
             self._associate(id, subnet)
         self._disassociate(id, seen.subnets - wanted.subnets)
@@ -240,6 +244,15 @@ class RouteTable(Ec2Kind[RouteTableSpec, RouteTableState]):
         if seen.state is not None:
             self._disassociate(id, seen.state.subnets)
         self.ec2.delete_route_table(RouteTableId=id)
+
+    def _route(self, id: str, old: str, new: str) -> None:
+        """Send what is not in the VPC to ``new`` instead of ``old``; empty is nowhere."""
+        if not new:
+            self.ec2.delete_route(RouteTableId=id, DestinationCidrBlock=ANYWHERE)
+            return
+        target = "NatGatewayId" if new.startswith("nat-") else "GatewayId"
+        put = self.ec2.replace_route if old else self.ec2.create_route
+        put(RouteTableId=id, DestinationCidrBlock=ANYWHERE, **{target: new})
 
     def _associate(self, id: str, subnet: str) -> None:
         """A subnet has one table: if a hand gave it another one, that association is moved here."""
@@ -266,85 +279,3 @@ def _associations(entry: Mapping[str, Any]) -> dict[str, str]:
         for one in listed
         if "SubnetId" in one and one.get("AssociationState", {}).get("State") not in ("disassociating", "disassociated")
     }
-
-
-class EndpointSpec(ResourceSpec):
-    """A gateway endpoint: a free way to S3 or DynamoDB that needs no internet."""
-
-    kind: Literal["vpc.endpoint"] = "vpc.endpoint"
-    vpc: VpcRef
-    service: Literal["s3", "dynamodb"]
-    route_tables: list[Annotated[str, RefTo("vpc.route_table")]]
-
-
-@dataclass(frozen=True)
-class EndpointState(State):
-    """``service``: ``com.amazonaws.REGION.s3``."""
-
-    vpc_id: Annotated[str, REPLACE]
-    service: Annotated[str, REPLACE]
-    route_tables: frozenset[str]
-
-
-class Endpoint(Ec2Kind[EndpointSpec, EndpointState]):
-    kind = "vpc.endpoint"
-    Spec = EndpointSpec
-    State = EndpointState
-    identity = "token"
-    listed = False
-    absent = frozenset({"InvalidVpcEndpointId.NotFound", "InvalidVpcEndpoint.NotFound"})
-    retry = VPC_MISSING | {
-        "InvalidRouteTableId.NotFound",
-        "InvalidRouteTableID.NotFound",
-        "InvalidRoute.NotFound",
-        "RouteAlreadyExists",
-    }
-
-    lists = ("describe_vpc_endpoints", "VpcEndpoints")
-    id_key = "VpcEndpointId"
-    type_name = "vpc-endpoint"
-    actions: ClassVar[Mapping[str, str]] = {
-        "create": "CreateVpcEndpoint",
-        "update": "ModifyVpcEndpoint",
-        "delete": "DeleteVpcEndpoints",
-    }
-
-    def lower(self, spec: EndpointSpec, refs: Refs) -> EndpointState:
-        service = f"com.amazonaws.{self.cloud.region}.{spec.service}"
-        tables = known(outputs_of(refs, spec.route_tables, "id"), frozenset)
-        return EndpointState(refs.output(spec.vpc, "id"), service, tables)
-
-    def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[EndpointState]:
-        phases: dict[str, Phase] = {"pending": "pending", "deleting": "deleting", "failed": "broken"}
-        status = str(entry["State"]).lower()
-        if status == "deleted":
-            return ABSENT
-        state = EndpointState(entry["VpcId"], entry["ServiceName"], frozenset(entry.get("RouteTableIds", [])))
-        why = entry.get("LastError", {}).get("Message", "")
-        return Seen(state, phases.get(status, "ready"), why, {"id": entry["VpcEndpointId"]})
-
-    def create(self, state: EndpointState, owner: Owner) -> str:
-        answer = self.ec2.create_vpc_endpoint(
-            VpcEndpointType="Gateway",
-            VpcId=state.vpc_id,
-            ServiceName=state.service,
-            RouteTableIds=sorted(state.route_tables),
-            ClientToken=owner.token,
-            TagSpecifications=self.tagged(owner),
-        )
-        return str(answer["VpcEndpoint"]["VpcEndpointId"])
-
-    def update(self, id: str, wanted: EndpointState, seen: EndpointState, changed: Collection[Change]) -> None:
-        edits = {
-            "AddRouteTableIds": sorted(wanted.route_tables - seen.route_tables),
-            "RemoveRouteTableIds": sorted(seen.route_tables - wanted.route_tables),
-        }
-        self.ec2.modify_vpc_endpoint(VpcEndpointId=id, **{key: ids for key, ids in edits.items() if ids})
-
-    def delete(self, id: str, seen: Seen[EndpointState]) -> None:
-        """DeleteVpcEndpoints answers 200 also when it did not; what it says of ours is raised."""
-        answer = self.ec2.delete_vpc_endpoints(VpcEndpointIds=[id])
-        for failed in answer.get("Unsuccessful", []):
-            error = ClientError({"Error": failed["Error"]}, "DeleteVpcEndpoints")
-            if not matches(error, self.absent):
-                raise error

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from awsrun.spec.document import Document
 from awsrun.spec.mistakes import near
-from awsrun.spec.references import RefTo, ResourceSpec, Trail, mentions
+from awsrun.spec.references import Misfit, RefTo, ResourceSpec, Trail, mentions
 from awsrun.spec.sentences import complain
 from awsrun.spec.stack import JobsSpec
 
@@ -58,6 +58,17 @@ def check_networks(document: Document, specs: Mapping[str, ResourceSpec]) -> Non
     for (first, one), (second, other) in combinations(networks.items(), 2):
         if one.overlaps(other):
             document.mistake(("resources", second, "cidr"), f"{other} overlaps {one} of resources.{first}.cidr")
+
+
+def fit(document: Document, specs: Mapping[str, ResourceSpec]) -> dict[str, ResourceSpec]:
+    """Each resource as it is among the others: see `ResourceSpec.within`."""
+    fitting: dict[str, ResourceSpec] = {}
+    for name, spec in specs.items():
+        try:
+            fitting[name] = spec.within(specs)
+        except Misfit as error:
+            document.mistake(("resources", name, error.field), error.text)
+    return fitting
 
 
 def find_jobs(document: Document, written: Any, kinds: Mapping[str, str]) -> JobsSpec | None:

@@ -58,7 +58,10 @@ def parse(text: str, source: str, kinds: Kinds) -> StackSpec:
     jobs = check.find_jobs(document, document.data.get("jobs"), names)
     if document.mistakes:
         raise refuse(source, document.mistakes)
-    return StackSpec(stack, specs, jobs, source)
+    whole = check.fit(document, specs)
+    if document.mistakes:
+        raise refuse(source, document.mistakes)
+    return StackSpec(stack, whole, jobs, source)
 
 
 def _stack(document: Document) -> str:

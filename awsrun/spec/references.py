@@ -36,6 +36,22 @@ class RefTo:
         return {**handler(core_schema), KINDS_KEY: list(self.kinds)}
 
 
+class Misfit(ValueError):
+    """A resource is right by itself, but not among the others of its stack.
+
+    Args:
+        field: which of its fields does not fit.
+        text: why, as a user reads it.
+    """
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(field, text)
+        self.field, self.text = field, text
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.text}"
+
+
 class ResourceSpec(BaseModel):
     """What a user writes of one resource.  Subclasses add fields and set ``kind: Literal["their.kind"]``.
 
@@ -47,6 +63,17 @@ class ResourceSpec(BaseModel):
 
     kind: str
     name: str | None = Field(default=None, description="Physical name; derived from stack and key unless given.")
+
+    def within(self, stack: Mapping[str, ResourceSpec]) -> ResourceSpec:
+        """This resource among the others: what was left open and follows from them is filled in.
+
+        Args:
+            stack: all resources of the stack, by logical name; the references in them are right.
+
+        Raises:
+            Misfit: it contradicts another one.
+        """
+        return self
 
 
 def references(spec: BaseModel) -> Iterator[tuple[str, str, RefTo]]:

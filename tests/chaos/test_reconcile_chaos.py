@@ -89,6 +89,15 @@ def inventory(clients: dict[str, Any]) -> dict[str, list[str]]:
         "endpoint": [
             one["ServiceName"] for one in ec2.describe_vpc_endpoints()["VpcEndpoints"] if one["State"] != "deleted"
         ],
+        "nat": [
+            f"{one['State']} {len(one['NatGatewayAddresses'])}"
+            for one in ec2.describe_nat_gateways()["NatGateways"]
+            if one["State"] != "deleted"
+        ],
+        "address": [f"in use: {'AssociationId' in one}" for one in ec2.describe_addresses()["Addresses"]],
+        "interface": [
+            one["Description"].rpartition(" ")[0] for one in ec2.describe_network_interfaces()["NetworkInterfaces"]
+        ],
         "role": [
             f"{one['RoleName']} {iam.list_role_policies(RoleName=one['RoleName'])['PolicyNames']} "
             f"{len(iam.list_attached_role_policies(RoleName=one['RoleName'])['AttachedPolicies'])}"
@@ -118,7 +127,8 @@ def _bucket(s3: Any, name: str) -> str:
 
 def remembered(clients: dict[str, Any]) -> int:
     """Intents in the stack's table: one for each resource, or something was forgotten or doubled."""
-    items = clients["dynamodb"].scan(TableName="awsrun-mnist")["Items"]
+    (table,) = clients["dynamodb"].list_tables()["TableNames"][:1]
+    items = clients["dynamodb"].scan(TableName=table)["Items"]
     return sum(item["pk"]["S"].startswith("INTENT#") for item in items)
 
 

@@ -92,6 +92,17 @@ def _forget_tables(client: Client, id: str) -> None:
     client("ec2").modify_vpc_endpoint(VpcEndpointId=id, RemoveRouteTableIds=tables)
 
 
+def _forget_interfaces(client: Client, id: str) -> None:
+    endpoint = client("ec2").describe_vpc_endpoints(VpcEndpointIds=[id])["VpcEndpoints"][0]
+    client("ec2").modify_vpc_endpoint(VpcEndpointId=id, RemoveSubnetIds=endpoint["SubnetIds"])
+
+
+def _forget_groups(client: Client, id: str) -> None:
+    endpoint = client("ec2").describe_vpc_endpoints(VpcEndpointIds=[id])["VpcEndpoints"][0]
+    groups = [group["GroupId"] for group in endpoint["Groups"]]
+    client("ec2").modify_vpc_endpoint(VpcEndpointId=id, RemoveSecurityGroupIds=groups)
+
+
 def _leave(client: Client, id: str) -> None:
     profile = client("iam").get_instance_profile(InstanceProfileName=id)["InstanceProfile"]
     client("iam").remove_role_from_instance_profile(InstanceProfileName=id, RoleName=profile["Roles"][0]["RoleName"])
@@ -101,7 +112,17 @@ def _ingress(*rules: dict[str, Any]) -> ResourceSpec:
     return spec("security_group", vpc="network", ingress=list(rules))
 
 
+def _route_out(client: Client, id: str) -> None:
+    ec2 = client("ec2")
+    vpc = ec2.describe_route_tables(RouteTableIds=[id])["RouteTables"][0]["VpcId"]
+    attached = {"Name": "attachment.vpc-id", "Values": [vpc]}
+    gateway = ec2.describe_internet_gateways(Filters=[attached])["InternetGateways"][0]["InternetGatewayId"]
+    ec2.create_route(RouteTableId=id, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+
+
 NETWORK = {"network": VPC}
+NAT = {"network": VPC.model_copy(update={"private": "nat"})}
+SHUT = {"network": VPC.model_copy(update={"private": "endpoints"})}
 SAMPLES = (
     Sample(
         NETWORK,
@@ -141,7 +162,60 @@ SAMPLES = (
             ),
         ),
     ),
-    Sample(NETWORK, "network/s3", (hand("off its route table", "route_tables", _forget_tables),)),
+    Sample(
+        NETWORK,
+        "network/s3",
+        (
+            hand("off its route table", "route_tables", _forget_tables),
+            wants("private subnets", "route_tables", **NAT),
+        ),
+    ),
+    Sample(NAT, "network/nat-address", ()),
+    Sample(NAT, "network/nat", ()),
+    Sample(
+        NAT,
+        "network/nat-routes",
+        (
+            wants("a second zone", "subnets", network=spec("vpc", cidr="10.10.0.0/23", max_azs=2, private="nat")),
+            hand(
+                "its route deleted",
+                "gateway",
+                lambda client, id: client("ec2").delete_route(RouteTableId=id, DestinationCidrBlock="0.0.0.0/0"),
+            ),
+        ),
+    ),
+    Sample(
+        NAT,
+        "network/private-0",
+        (
+            hand(
+                "public addresses",
+                "public_addresses",
+                lambda client, id: client("ec2").modify_subnet_attribute(
+                    SubnetId=id, MapPublicIpOnLaunch={"Value": True}
+                ),
+            ),
+        ),
+    ),
+    Sample(SHUT, "network/endpoint-routes", (hand("a way out", "gateway", _route_out),)),
+    Sample(
+        SHUT,
+        "network/ecr-dkr",
+        (
+            wants(
+                "in every zone",
+                "subnets",
+                network=spec("vpc", cidr="10.10.0.0/23", max_azs=2, private="endpoints", private_per_az=True),
+            ),
+            hand("in no subnet", "subnets", _forget_interfaces),
+            hand("in no group", "groups", _forget_groups),
+            hand(
+                "without private DNS",
+                "private_dns",
+                lambda client, id: client("ec2").modify_vpc_endpoint(VpcEndpointId=id, PrivateDnsEnabled=False),
+            ),
+        ),
+    ),
     Sample(
         {**NETWORK, "web": WEB, "app": WEB},
         "app",
@@ -319,4 +393,10 @@ SAMPLES = (
         "small",
         (),
     ),
+    Sample(
+        {"inner": spec("batch.job_definition", memory_mib=2048, fargate=True, image="a", public_address=False)},
+        "inner",
+        (),
+    ),
+    Sample({**NAT, "hidden": COMPUTE}, "hidden", ()),
 )  # fmt: skip

@@ -22,6 +22,11 @@ LISTINGS = {
     "vpcs": "ec2 describe-vpcs --filters Name=is-default,Values=false --query Vpcs[].VpcId",
     "gateways": "ec2 describe-internet-gateways --query InternetGateways[].InternetGatewayId",
     "endpoints": "ec2 describe-vpc-endpoints --query VpcEndpoints[?State!='deleted'].VpcEndpointId",
+    "nats": "ec2 describe-nat-gateways --filter Name=state,Values=pending,available,failed,deleting "
+    "--query NatGateways[].NatGatewayId",
+    "addresses": "ec2 describe-addresses --query Addresses[].AllocationId",
+    "templates": "ec2 describe-launch-templates --query LaunchTemplates[].LaunchTemplateName",
+    "interfaces": "ec2 describe-network-interfaces --query NetworkInterfaces[].NetworkInterfaceId",
     "subnets": "ec2 describe-subnets --filters Name=default-for-az,Values=false --query Subnets[].SubnetId",
     "groups": "ec2 describe-security-groups --query SecurityGroups[?GroupName!='default'].GroupId",
     "roles": "iam list-roles --path-prefix /awsrun/ --query Roles[].RoleName",

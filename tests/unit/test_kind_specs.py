@@ -27,7 +27,17 @@ REFUSED = [
     ({"kind": "vpc", "cidr": "10.0.0.0/8"}, "AWS takes /16 to /28"),
     ({"kind": "vpc", "cidr": "10.0.0.0/26"}, "too small"),
     ({"kind": "vpc", "cidr": "127.0.0.0/16"}, "not usable"),
-    ({"kind": "vpc", "private": True}, "NAT gateway"),
+    ({"kind": "vpc", "private": True}, "nat (a NAT gateway, about $0.05 an hour"),
+    ({"kind": "vpc", "private": "maybe"}, "'nat' or 'endpoints'"),
+    ({"kind": "vpc", "private_per_az": True}, "give private (nat or endpoints) too"),
+    ({"kind": "vpc", "private_cidrs": ["10.0.0.0/24"]}, "give private (nat or endpoints) too"),
+    ({"kind": "vpc", "private": "nat", "private_cidrs": ["10.0.1.0/24"]}, "private_cidrs has 1 for max_azs: 2"),
+    ({"kind": "vpc", "private": "nat", "max_azs": 1, "private_cidrs": ["10.0.0.0/28"]}, "overlaps 10.0.0.0/19"),
+    ({"kind": "vpc", "private": "nat", "max_azs": 1, "private_cidrs": ["10.1.0.0/24"]}, "not within 10.0.0.0/16"),
+    (
+        {"kind": "vpc", "private": "nat", "cidr": "10.0.0.0/28", "max_azs": 1, "public_cidrs": ["10.0.0.0/28"]},
+        "too small",
+    ),
     ({"kind": "vpc", "max_azs": 5}, "less than or equal to 4"),
     ({"kind": "vpc", "public_cidrs": ["10.0.0.0/24"]}, "max_azs: 2"),
     ({"kind": "vpc", "public_cidrs": ["10.0.0.0/24", "10.0.0.128/25"]}, "overlaps 10.0.0.0/24"),
@@ -62,6 +72,7 @@ REFUSED = [
     ({"kind": "batch.job_definition", "memory_mib": 4}, "one of image"),
     ({**JOB, "environment": {"AWS_BATCH_X": "1"}}, "Batch's own"),
     ({**JOB, "execution_role": "r"}, "for Fargate"),
+    ({**JOB, "public_address": False}, "for Fargate"),
     ({**FARGATE, "gpus": 1}, "no GPUs"),
     ({**FARGATE, "vcpus": 3}, "take one of 0.25"),
     ({**FARGATE, "vcpus": 4}, "the nearest is 8192"),
@@ -94,6 +105,11 @@ def test_raising_the_number_of_zones_moves_no_subnet() -> None:
     carved = [vpc.Spec(max_azs=zones, cidr="10.10.0.0/23").subnets()[:zones] for zones in range(1, 5)]  # type: ignore[attr-defined]
     assert all(carved[3][: len(few)] == few for few in carved)
     assert str(carved[0][0]) == "10.10.0.0/26"
+    for private in ("nat", "endpoints"):
+        many = vpc.Spec(max_azs=4, cidr="10.10.0.0/23", private=private)
+        assert many.subnets()[:4] == carved[3], "nor do private subnets"  # type: ignore[attr-defined]
+        inner = many.private_subnets()  # type: ignore[attr-defined]
+        assert [str(inner[0]), str(inner[3]), len(inner)] == ["10.10.1.0/26", "10.10.1.192/26", 4]
 
 
 def test_every_field_that_a_user_may_write_is_described() -> None:

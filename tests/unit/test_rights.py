@@ -22,7 +22,8 @@ from awsrun.spec.load import load, parse
 from awsrun.spec.stack import StackSpec
 
 CLOUD = offline(LOCAL)
-BATCH = Path(__file__).parents[2] / "specs" / "batch.yaml"
+SPECS = Path(__file__).parents[2] / "specs"
+BATCH = SPECS / "batch.yaml"
 NAMED = """
 stack: mine
 resources:
@@ -65,7 +66,16 @@ def test_every_kind_says_what_its_verbs_need(name: str) -> None:
     assert ("empty" in verbs) == made.holds_data
 
 
-@pytest.mark.parametrize("spec", [load(BATCH, SpecModels()), named()], ids=["batch", "named"])
+def networks() -> StackSpec:
+    """Both ways out of private subnets, in every zone."""
+    both = "".join(
+        f"  {how}: {{kind: vpc, cidr: 10.{n}.0.0/16, private: {how}, private_per_az: true}}\n"
+        for n, how in enumerate(("nat", "endpoints"))
+    )
+    return parse(f"stack: nets\nresources:\n{both}", "nets.yaml", SpecModels())
+
+
+@pytest.mark.parametrize("spec", [load(BATCH, SpecModels()), named(), networks()], ids=["batch", "named", "networks"])
 def test_rights_are_what_the_reference_knows_and_no_wider(spec: StackSpec) -> None:
     assert {mistake for right in everything(spec) for mistake in mistakes(right)} == set()
 
@@ -81,7 +91,7 @@ def test_the_check_against_the_reference_can_fail() -> None:
 
 def test_where_an_action_asks_for_several_resources_all_are_named() -> None:
     """A subnet is made in a VPC: a policy that names the subnet alone allows nothing."""
-    found = everything(load(BATCH, SpecModels()))
+    found = everything(load(BATCH, SpecModels())) + everything(networks())
     for action in sorted({action for right in found for action in right.actions}):
         resources = on(found, action)
         lacking = [p for p in required(action) if ANY not in resources and not any(fits(r, p) for r in resources)]

@@ -1,0 +1,101 @@
+"""Who is in which subnets: what a spec leaves open is filled in, and what contradicts is refused, before any call."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.resources.models import SpecModels
+from awsrun.spec.load import load, parse
+from awsrun.spec.stack import StackSpec
+
+SPECS = Path(__file__).parents[2] / "specs"
+NAT = "network: {kind: vpc, private: nat}"
+SHUT = "network: {kind: vpc, private: endpoints}"
+OPEN = "network: {kind: vpc}"
+EC2 = "compute: {kind: batch.compute_environment, vpc: network, max_vcpus: 4}"
+FARGATE = "burst: {kind: batch.compute_environment, vpc: network, fargate: true, max_vcpus: 4}"
+JOB = "train: {kind: batch.job_definition, image: 'python:3.11', memory_mib: 2048}"
+TASK = "train: {kind: batch.job_definition, image: 'python:3.11', memory_mib: 2048, fargate: true}"
+OURS = "'123456789012.dkr.ecr.us-east-1.amazonaws.com/a:1'"
+
+
+def stack(*resources: str) -> StackSpec:
+    return parse("stack: s\nresources:\n" + "".join(f"  {one}\n" for one in resources), "spec.yaml", SpecModels())
+
+
+def with_(resource: str, field: str) -> str:
+    return resource.replace("}", f", {field}}}")
+
+
+@pytest.mark.parametrize(
+    ("network", "written", "means"),
+    [
+        (OPEN, "", "public"),
+        (OPEN, "subnets: public", "public"),
+        (NAT, "", "private"),
+        (SHUT, "", "private"),
+        (NAT, "subnets: public", "public"),
+    ],
+)
+@pytest.mark.parametrize("environment", [EC2, FARGATE], ids=["ec2", "fargate"])
+def test_an_environment_uses_the_private_subnets_that_there_are(
+    network: str, environment: str, written: str, means: str
+) -> None:
+    spec = stack(network, with_(environment, written) if written else environment)
+    (compute,) = (one for name, one in spec.resources.items() if name != "network")
+    assert compute.subnets == means  # type: ignore[attr-defined]
+
+
+def address(spec: StackSpec) -> Any:
+    return spec.resources["train"].public_address  # type: ignore[attr-defined]
+
+
+def test_a_task_has_a_public_address_where_its_subnets_need_one() -> None:
+    assert address(stack(OPEN, FARGATE, TASK)) is True
+    assert address(stack(NAT, FARGATE, TASK)) is False
+    assert address(stack(NAT, with_(FARGATE, "subnets: public"), TASK)) is True
+    assert address(stack(TASK)) is True, "no environment in this stack"
+    assert address(stack(NAT, FARGATE, JOB)) is None, "on EC2 it is the instances'"
+    both = stack(NAT, FARGATE, with_(FARGATE, "subnets: public").replace("burst", "other"), TASK)
+    assert address(both) is True, "it must run in either"
+    assert address(stack(OPEN, with_(TASK, "public_address: false"))) is False, "an environment of another stack"
+
+
+REFUSED = [
+    ([OPEN, with_(EC2, "subnets: private")], "resources.compute.subnets", "give 'network' private: nat"),
+    ([OPEN, with_(FARGATE, "subnets: private")], "resources.burst.subnets", "no private subnets"),
+    ([OPEN, FARGATE, with_(TASK, "public_address: false")], "resources.train.public_address", "cannot pull its image"),
+    ([NAT, FARGATE, with_(TASK, "public_address: true")], "resources.train.public_address", "$0.005 an hour each"),
+    ([SHUT, EC2, JOB], "resources.train.image", "push it to an ecr.repository"),
+    ([SHUT, FARGATE, TASK], "resources.train.image", "python:3.11 comes from the internet"),
+]
+
+
+@pytest.mark.parametrize(("resources", "field", "says"), REFUSED, ids=lambda value: value if value is str else "")
+def test_what_contradicts_is_refused_with_its_line(resources: list[str], field: str, says: str) -> None:
+    with pytest.raises(AwsrunError, match=re.escape(says)) as caught:
+        stack(*resources)
+    assert field in str(caught.value), caught.value
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        [SHUT, EC2, JOB.replace("'python:3.11'", OURS)],
+        [SHUT, EC2, TASK],  # no Fargate here: it runs somewhere else
+        [SHUT, EC2, with_(EC2, "subnets: public").replace("compute:", "other:"), JOB],
+        [NAT, EC2, JOB],
+    ],
+)
+def test_images_that_can_be_reached_are_not_refused(resources: list[str]) -> None:
+    stack(*resources)
+
+
+@pytest.mark.parametrize("path", sorted(SPECS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_specs_that_come_along_are_right(path: Path) -> None:
+    assert load(path, SpecModels()).jobs is not None
