@@ -15,6 +15,9 @@ from pydantic import Field
 
 from awsrun.aws.errors import matches
 from awsrun.aws.rights import Right, allow
+from awsrun.prices.price import FREE as NOTHING
+from awsrun.prices.price import Price, always, metered
+from awsrun.prices.table import Prices
 from awsrun.resources.ec2 import Ec2Kind
 from awsrun.resources.kind import ABSENT, REPLACE, Change, Owner, Phase, Refs, Seen, State
 from awsrun.resources.ours import known, outputs_of, partition
@@ -45,13 +48,16 @@ class EndpointSpec(ResourceSpec):
 
 @dataclass(frozen=True)
 class EndpointState(State):
-    """``service``: ``com.amazonaws.REGION.s3``.  ``private_dns``: it answers under the service's own name."""
+    """``service``: ``com.amazonaws.REGION.s3``.  ``private_dns``: it answers under the service's own name.
+
+    ``subnets`` is sorted, and as long as it will be even before any of them is known: each is paid.
+    """
 
     vpc_id: Annotated[str, REPLACE]
     service: Annotated[str, REPLACE]
     type: Annotated[str, REPLACE]
     route_tables: frozenset[str]
-    subnets: frozenset[str]
+    subnets: tuple[str, ...]
     groups: frozenset[str]
     private_dns: bool
 
@@ -104,10 +110,18 @@ class Endpoint(Ec2Kind[EndpointSpec, EndpointState]):
             service=f"com.amazonaws.{self.cloud.region}.{spec.service}",
             type="Gateway" if free else "Interface",
             route_tables=known(outputs_of(refs, spec.route_tables, "id"), frozenset),
-            subnets=known(outputs_of(refs, spec.subnets, "id"), frozenset),
+            subnets=tuple(sorted((refs.output(subnet, "id") for subnet in spec.subnets), key=str)),
             groups=known(outputs_of(refs, [spec.security_group] if spec.security_group else [], "id"), frozenset),
             private_dns=not free,
         )
+
+    def price(self, state: EndpointState, prices: Prices) -> Price:
+        if state.type == "Gateway":
+            return NOTHING
+        hourly, zones = prices.rate("interface_endpoint_hour"), len(state.subnets)
+        beside = metered((prices.rate("interface_endpoint_gb"), "per GB through it")).note
+        where = "in one zone" if zones == 1 else f"in {zones} zones"
+        return always(None if hourly is None else hourly * zones, f"{where}, {beside}" if beside else where)
 
     def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[EndpointState]:
         """States: https://docs.aws.amazon.com/vpc/latest/privatelink/concepts.html#concepts-vpc-endpoints-states."""
@@ -129,7 +143,7 @@ class Endpoint(Ec2Kind[EndpointSpec, EndpointState]):
             service=entry["ServiceName"],
             type=entry["VpcEndpointType"],
             route_tables=frozenset(entry.get("RouteTableIds", [])),
-            subnets=frozenset(entry.get("SubnetIds", [])),
+            subnets=tuple(sorted(entry.get("SubnetIds", []))),
             groups=frozenset(group["GroupId"] for group in entry.get("Groups", [])),
             private_dns=interface and bool(entry.get("PrivateDnsEnabled")),
         )
@@ -154,7 +168,7 @@ class Endpoint(Ec2Kind[EndpointSpec, EndpointState]):
             ("subnets", "SubnetIds"),
             ("groups", "SecurityGroupIds"),
         ):
-            new, old = getattr(wanted, field), getattr(seen, field)
+            new, old = set(getattr(wanted, field)), set(getattr(seen, field))
             edits |= {f"Add{parameter}": sorted(new - old), f"Remove{parameter}": sorted(old - new)}
         edits = {key: ids for key, ids in edits.items() if ids}
         if wanted.private_dns != seen.private_dns:
@@ -172,7 +186,7 @@ class Endpoint(Ec2Kind[EndpointSpec, EndpointState]):
 
 def _interface(state: EndpointState) -> dict[str, Any]:
     return {
-        "SubnetIds": sorted(state.subnets),
+        "SubnetIds": list(state.subnets),
         "SecurityGroupIds": sorted(state.groups),
         "PrivateDnsEnabled": state.private_dns,
     }

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
+from awsrun.prices.price import Price, always, metered
+from awsrun.prices.table import Prices
 from awsrun.resources.ec2 import Ec2Kind
 from awsrun.resources.kind import ABSENT, REPLACE, Owner, Phase, Refs, Seen, State
 from awsrun.spec.references import RefTo, ResourceSpec
@@ -44,6 +46,9 @@ class ElasticIp(Ec2Kind[ElasticIpSpec, ElasticIpState]):
 
     def lower(self, spec: ElasticIpSpec, refs: Refs) -> ElasticIpState:
         return ElasticIpState()
+
+    def price(self, state: ElasticIpState, prices: Prices) -> Price:
+        return always(prices.rate("public_ipv4_hour"), "a public IPv4 address")
 
     def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[ElasticIpState]:
         return Seen(ElasticIpState(), "ready", outputs={"id": entry["AllocationId"], "address": entry["PublicIp"]})
@@ -90,6 +95,7 @@ class NatGateway(Ec2Kind[NatGatewaySpec, NatGatewayState]):
     identity = "token"
     listed = False
     alone = True  # the old one holds the address
+    usual = 120.0
     absent = frozenset({"NatGatewayNotFound", "InvalidNatGatewayID.NotFound"})
     retry = frozenset({"InvalidSubnetID.NotFound", "InvalidSubnetId.NotFound", "InvalidAllocationID.NotFound"})
     blocked = frozenset({"DependencyViolation"})
@@ -101,6 +107,10 @@ class NatGateway(Ec2Kind[NatGatewaySpec, NatGatewayState]):
 
     def lower(self, spec: NatGatewaySpec, refs: Refs) -> NatGatewayState:
         return NatGatewayState(refs.output(spec.subnet, "id"), refs.output(spec.address, "id"))
+
+    def price(self, state: NatGatewayState, prices: Prices) -> Price:
+        beside = metered((prices.rate("nat_gateway_gb"), "per GB through it"))
+        return always(prices.rate("nat_gateway_hour"), beside.note)
 
     def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[NatGatewayState]:
         phases: dict[str, Phase] = {"pending": "pending", "failed": "broken", "deleting": "deleting"}

@@ -8,11 +8,17 @@ from typing import Any
 
 import pytest
 
+from awsrun.aws.clients import Cloud
+from awsrun.aws.context import Context
 from awsrun.aws.errors import AwsrunError
+from awsrun.prices.table import shipped
+from awsrun.resources.kind import UNKNOWN, Refs
 from awsrun.resources.models import SpecModels
+from awsrun.resources.registry import kind
 from awsrun.spec.load import load, parse
 from awsrun.spec.stack import StackSpec
 
+CLOUD = Cloud(None, Context("aws", region="us-east-1", account="123456789012"), None)
 SPECS = Path(__file__).parents[2] / "specs"
 NAT = "network: {kind: vpc, private: nat}"
 SHUT = "network: {kind: vpc, private: endpoints}"
@@ -99,3 +105,43 @@ def test_images_that_can_be_reached_are_not_refused(resources: list[str]) -> Non
 @pytest.mark.parametrize("path", sorted(SPECS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_specs_that_come_along_are_right(path: Path) -> None:
     assert load(path, SpecModels()).jobs is not None
+
+
+class NothingYet(Refs):
+    """References before anything is made."""
+
+    def output(self, name: str, key: str) -> Any:
+        return UNKNOWN
+
+    def arn(self, name: str) -> str:
+        raise NotImplementedError
+
+    def spec(self, name: str) -> Any:
+        raise NotImplementedError
+
+
+def nodes(written: str) -> dict[str, Any]:
+    spec: Any = stack(written).resources["network"]
+    return dict(kind("vpc")(CLOUD).expand("network", spec))
+
+
+@pytest.mark.parametrize(
+    ("more", "hourly"),
+    [
+        ("", 0.0),
+        (", private: nat", 0.045 + 0.005),
+        (", private: nat, private_per_az: true, max_azs: 3", 3 * (0.045 + 0.005)),
+        (", private: endpoints", 6 * 0.01),
+        (", private: endpoints, private_per_az: true, max_azs: 2", 2 * 6 * 0.01),
+    ],
+)
+def test_a_network_costs_what_was_asked_for_from_the_first_plan_on(more: str, hourly: float) -> None:
+    """Nothing is there yet, so that no id is known; what costs nothing by default costs nothing."""
+    total = 0.0
+    for spec in nodes(f"network: {{kind: vpc{more}}}").values():
+        one: Any = kind(spec.kind)(CLOUD)
+        price = one.price(one.lower(spec, NothingYet()), shipped("us-east-1"))
+        assert price.idle is not None and price.full == price.idle
+        assert price.note or not price.idle
+        total += price.idle
+    assert total == pytest.approx(hourly)
