@@ -23,13 +23,19 @@ class Reply:
     """An HTTP answer.
 
     Attributes:
-        done: False where the call was not carried out, though the status is that of a success.
+        done: whether something was carried out, where the status tells otherwise: a success that did nothing, an error
+            that left something behind.
     """
 
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
     content: bytes = b""
-    done: bool = True
+    done: bool | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the answer to a change stands for one."""
+        return self.status < 400 if self.done is None else self.done
 
 
 DROPPED = Reply(0)

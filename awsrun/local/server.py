@@ -58,11 +58,12 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     batch = Batch()
     blobs = Blobs(files.store / "blobs")
     moto = Moto(blobs)
-    strict = Strict(batch)
+    tokens = ClientTokens(moto)
+    strict = Strict(batch, tokens)
     passwords = Passwords(files.store / "registry-secret")
     ecr = Ecr(moto, passwords)
     iam = Enforcement(batch, Sessions.of(files.store / "session-secret"))
-    services: list[Service] = [batch, ClientTokens(moto), ecr, PriceListService()]
+    services: list[Service] = [batch, tokens, ecr, PriceListService()]
     world = World(files.store, blobs, moto, services, [iam, strict])
     strict.behave(read(files.journaled))  # as it did when what is replayed now was carried out
     replayed = world.recover()

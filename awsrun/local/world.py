@@ -108,7 +108,7 @@ class World:
             at = time.time()
             with clock.moment(at, f"{self._id}:{self._sequence}"):
                 reply = self._answer(call)
-            if reply.status < 400 and reply.done:
+            if reply.changed:
                 body = call.body if blob is None else None
                 self._append(("call", self._sequence, at, call.environ, body, blob), time.perf_counter() - began)
             return reply
@@ -180,7 +180,7 @@ class World:
         call = Call(environ, self.blobs.get(blob) if blob else body)
         with clock.moment(at, f"{self._id}:{sequence}"):
             reply = self._answer(call)
-        if reply.status >= 400:
+        if not reply.changed:
             print(f"replayed {call.method} {call.path} {call.action}: {reply.status} {reply.content[:200]!r}")
 
     def _keep(self) -> None:

@@ -135,6 +135,32 @@ def test_a_client_token_makes_a_call_safe_to_repeat(local_cloud: LocalCloud) -> 
     assert caught.value.response["Error"]["Code"] == "IdempotentParameterMismatch"
 
 
+def test_a_transactions_token_makes_it_safe_to_repeat(local_cloud: LocalCloud) -> None:
+    dynamodb = local_cloud.client("dynamodb")
+    dynamodb.create_table(
+        TableName="patched-tokens",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+    )
+
+    def add(by: str, token: str) -> None:
+        update = {
+            "TableName": "patched-tokens",
+            "Key": {"pk": {"S": "k"}},
+            "UpdateExpression": "ADD n :by",
+            "ExpressionAttributeValues": {":by": {"N": by}},
+        }
+        dynamodb.transact_write_items(TransactItems=[{"Update": update}], ClientRequestToken=token)
+
+    for token in ("one", "one", "two"):
+        add("1", token)
+    assert dynamodb.get_item(TableName="patched-tokens", Key={"pk": {"S": "k"}})["Item"]["n"] == {"N": "2"}
+    with pytest.raises(ClientError) as caught:
+        add("2", "one")
+    assert caught.value.response["Error"]["Code"] == "IdempotentParameterMismatchException"
+
+
 def test_what_is_not_there_is_said_as_501(local_cloud: LocalCloud) -> None:
     with pytest.raises(ClientError, match="the embedded cloud does not have this") as caught:
         local_cloud.client("ec2").describe_capacity_blocks()

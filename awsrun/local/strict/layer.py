@@ -7,14 +7,18 @@ from typing import Any
 from awsrun.local.batch.service import Batch
 from awsrun.local.calls import Call, Perform, Reply
 from awsrun.local.options import Options
+from awsrun.local.strict.apigateway import ApiGatewayRules
 from awsrun.local.strict.batch import BatchRules
 from awsrun.local.strict.dynamodb import DynamoRules
 from awsrun.local.strict.ecr import EcrRules
+from awsrun.local.strict.ecs import EcsRules
 from awsrun.local.strict.iam import IamRules
+from awsrun.local.strict.lambda_ import LambdaRules
 from awsrun.local.strict.ledger import Ledger
 from awsrun.local.strict.logs import LogsRules
 from awsrun.local.strict.rules import Rules
 from awsrun.local.strict.s3 import S3Rules
+from awsrun.local.tokens import ClientTokens
 
 
 class Strict:
@@ -22,8 +26,8 @@ class Strict:
 
     name = "strict"
 
-    def __init__(self, batch: Batch) -> None:
-        self._batch = batch
+    def __init__(self, batch: Batch, tokens: ClientTokens) -> None:
+        self._batch, self._tokens = batch, tokens
         self._on = False
         self._ledger = Ledger()
         self._rules = self._made()
@@ -51,10 +55,13 @@ class Strict:
     def _made(self) -> dict[str, Rules]:
         ledger = self._ledger
         rules: tuple[Rules, ...] = (
+            ApiGatewayRules(ledger),
             BatchRules(ledger, self._batch),
             DynamoRules(ledger),
             EcrRules(ledger),
+            EcsRules(ledger, self._tokens),
             IamRules(ledger),
+            LambdaRules(ledger),
             LogsRules(ledger),
             S3Rules(ledger),
         )

@@ -1,0 +1,103 @@
+"""Lambda as hard as it is: functions are Pending first, change one thing at a time, want a role that they can assume.
+
+Sources: https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html (Pending and InProgress, during which
+invocations and changes fail with ResourceConflictException); https://github.com/aws/chalice/pull/172 (a new role
+"cannot be assumed by Lambda" for up to 30 s); https://github.com/numeract/aws-lambda-r/issues/20 (a function that is
+not found right after its creation).  TooManyRequestsException is in `awsrun.local.strict.throttles`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import unquote
+
+from awsrun.local.calls import Call, Perform, Reply
+from awsrun.local.errors import refusal
+from awsrun.local.strict.iam import known_to_services
+from awsrun.local.strict.rules import ACCOUNT, Rules, backend, document, with_document
+
+PENDING, PENDING_IN_VPC, UPDATING = 5.0, 60.0, 5.0  # seconds, at most
+KNOWN, LISTED = 1.0, 5.0
+
+_FUNCTIONS = re.compile(r"/[\d-]+/functions/?")
+_FUNCTION = re.compile(r"/[\d-]+/functions/([^/]+)/?(\w*)")
+_NO_ROLE = "The role defined for the function cannot be assumed by Lambda."
+
+
+class LambdaRules(Rules):
+    service = "lambda"
+
+    def before(self, call: Call, inner: Perform) -> Reply | None:
+        name, part = _about(call)
+        if _creates(call) or (part == "configuration" and call.method == "PUT"):
+            role = call.json.get("Role", "")
+            if role and not self._assumable(role):
+                return refusal(call, "InvalidParameterValueException", _NO_ROLE)
+        if not name or _creates(call):
+            return None
+        key = self.key(call, name)
+        if self.ledger.unknown(key):
+            arn = f"arn:aws:lambda:{call.scope[1]}:{ACCOUNT}:function:{name}"
+            return refusal(call, "ResourceNotFoundException", f"Function not found: {arn}", 404)
+        phase = self.ledger.phase(key)
+        if phase and call.method != "GET" and not (phase == "InProgress" and part == "invocations"):
+            now = f"The function is currently in the following state: {phase}"
+            now = f"An update is in progress for resource: {name}" if phase == "InProgress" else now
+            return refusal(
+                call, "ResourceConflictException", f"The operation cannot be performed at this time. {now}", 409
+            )
+        return None
+
+    def after(self, call: Call, reply: Reply) -> Reply:
+        if reply.status >= 400:
+            return reply
+        name, part = _about(call)
+        if _creates(call):
+            key = self.key(call, name)
+            self.ledger.made(key, KNOWN, LISTED)
+            most = PENDING_IN_VPC if call.json.get("VpcConfig", {}).get("SubnetIds") else PENDING
+            self.ledger.enter(key, "Pending", self.ledger.lag(key, most))
+        elif name and call.method == "PUT" and part in ("code", "configuration"):
+            self.ledger.enter(self.key(call, name), "InProgress", self.ledger.lag(self.key(call, name), UPDATING))
+        elif _FUNCTIONS.fullmatch(call.path) and call.method == "GET":
+            hidden, found = self.ledger.unlisted_of(self.service, call.scope[1]), document(reply)
+            shown = [self._described(call, one) for one in found["Functions"] if one["FunctionName"] not in hidden]
+            return with_document(reply, {**found, "Functions": shown})
+        if name and part in ("", "code", "configuration") and call.method != "DELETE":
+            found = document(reply)
+            if "Configuration" in found:
+                return with_document(reply, {**found, "Configuration": self._described(call, found["Configuration"])})
+            return with_document(reply, self._described(call, found))
+        return reply
+
+    def _described(self, call: Call, function: dict[str, Any]) -> dict[str, Any]:
+        phase = self.ledger.phase(self.key(call, function["FunctionName"]))
+        if phase == "Pending":
+            why = {"StateReason": "The function is being created.", "StateReasonCode": "Creating"}
+            return {**function, "State": phase, **why, "LastUpdateStatus": "InProgress"}
+        return {**function, "LastUpdateStatus": phase} if phase else function
+
+    def _assumable(self, arn: str) -> bool:
+        """Whether there is such a role that trusts Lambda, and Lambda knows it by now."""
+        roles = backend("iam", "aws").roles.values()
+        role = next((one for one in roles if one.arn == arn), None)
+        trusts = role is not None and "lambda.amazonaws.com" in unquote(str(role.assume_role_policy_document))
+        return trusts and known_to_services(self.ledger, "role", arn)
+
+
+def _creates(call: Call) -> bool:
+    return call.method == "POST" and _FUNCTIONS.fullmatch(call.path) is not None
+
+
+def _about(call: Call) -> tuple[str, str]:
+    """The function that a call is about, and what of it (``code``); empty for all of it, or for none."""
+    if _creates(call):
+        return _name(call.json.get("FunctionName", "")), ""
+    found = _FUNCTION.match(unquote(call.path))
+    return (_name(found.group(1)), found.group(2)) if found else ("", "")
+
+
+def _name(given: str) -> str:
+    """Of a name, an ARN, each with or without a version."""
+    return (given.partition(":function:")[2] or given).partition(":")[0]

@@ -1,0 +1,148 @@
+"""Lambda as hard as AWS's: roles that it cannot assume yet, functions that are not there yet, one change at a time."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+
+from tests.conftest import LocalCloud
+from tests.contract.strict_bench import passes, refused, sometimes, unique, until
+
+ASSUMED = "InvalidParameterValueException:cannot be assumed by Lambda"
+
+
+def trust(service: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def code() -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("app.py", "def handler(event, context): return event")
+    return made.getvalue()
+
+
+@pytest.fixture
+def functions(strict_cloud: LocalCloud) -> Any:
+    return strict_cloud.client("lambda")
+
+
+@pytest.fixture
+def role(strict_cloud: LocalCloud) -> str:
+    return str(
+        strict_cloud.client("iam").create_role(RoleName=unique(), AssumeRolePolicyDocument=trust("lambda"))["Role"][
+            "Arn"
+        ]
+    )
+
+
+def create(functions: Any, name: str, role: str) -> Any:
+    return functions.create_function(
+        FunctionName=name, Role=role, Runtime="python3.12", Handler="app.handler", Code={"ZipFile": code()}
+    )
+
+
+def made(functions: Any, role: str) -> str:
+    """A function, as soon as its role can be assumed."""
+    name = unique()
+    passes(ASSUMED, create, functions=functions, name=name, role=role)
+    return name
+
+
+def active(functions: Any, role: str) -> str:
+    """A function that can be called."""
+    name = made(functions, role)
+    until(lambda: state(functions, name) == ("Active", "Successful"))
+    return name
+
+
+def state(functions: Any, name: str) -> tuple[str, str]:
+    found = passes("ResourceNotFoundException", functions.get_function, FunctionName=name)["Configuration"]
+    return found["State"], found["LastUpdateStatus"]
+
+
+def test_a_fresh_role_cannot_be_assumed_at_first(strict_cloud: LocalCloud, functions: Any) -> None:
+    iam = strict_cloud.client("iam")
+
+    def attempt(name: str) -> None:
+        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust("lambda"))
+        create(functions, name, made["Role"]["Arn"])
+
+    name = sometimes(ASSUMED, attempt)
+    passes(ASSUMED, create, functions=functions, name=name, role=f"arn:aws:iam::123456789012:role/{name}")
+
+
+def test_a_role_for_others_never(strict_cloud: LocalCloud, functions: Any, role: str) -> None:
+    iam, name = strict_cloud.client("iam"), unique()
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust("ec2"))["Role"]["Arn"]
+    until(lambda: name in {one["RoleName"] for one in iam.list_roles(MaxItems=1000)["Roles"]})
+    made(functions, role)  # a role of the same age can be assumed
+    refused(ASSUMED, create, functions=functions, name=name, role=arn)
+    refused(ASSUMED, create, functions=functions, name=name, role="arn:aws:iam::123456789012:role/nobody")
+
+
+def test_a_new_function_is_pending_and_does_nothing(functions: Any, role: str) -> None:
+    waiting = active(functions, role)  # the role can be assumed by now
+    arn = functions.get_function(FunctionName=waiting)["Configuration"]["Role"]
+
+    def invoke(name: str) -> None:
+        assert create(functions, name, arn)["State"] == "Pending"
+        passes("ResourceNotFoundException", functions.invoke, FunctionName=name, Payload=b"{}")
+
+    name = sometimes("ResourceConflictException:Pending", invoke)
+    until(lambda: state(functions, name)[0] == "Active")
+    assert functions.get_function_configuration(FunctionName=name)["State"] == "Active"
+
+    def delete(name: str) -> None:
+        create(functions, name, arn)
+        passes("ResourceNotFoundException", functions.delete_function, FunctionName=name)
+
+    name = sometimes("ResourceConflictException:Pending", delete)
+    passes("ResourceConflictException", functions.delete_function, FunctionName=name)
+    refused("ResourceNotFoundException", functions.get_function, FunctionName=name)
+
+
+def test_a_new_function_is_not_found_for_a_moment_and_listed_later(functions: Any, role: str) -> None:
+    arn = functions.get_function(FunctionName=active(functions, role))["Configuration"]["Role"]
+
+    def attempt(name: str) -> None:
+        create(functions, name, arn)
+        functions.get_function(FunctionName=name)
+
+    name = sometimes("ResourceNotFoundException", attempt)
+
+    def listed() -> set[str]:
+        pages = functions.get_paginator("list_functions").paginate()
+        return {one["FunctionName"] for page in pages for one in page["Functions"]}
+
+    until(lambda: name in listed())
+
+
+def test_one_change_at_a_time(functions: Any, role: str) -> None:
+    name = active(functions, role)
+    for attempt in range(100):
+        answer = passes(
+            "ResourceConflictException",
+            functions.update_function_configuration,
+            FunctionName=name,
+            Timeout=10 + attempt,
+        )
+        assert answer["LastUpdateStatus"] == "InProgress"
+        try:
+            refused(
+                "ResourceConflictException:update is in progress",
+                functions.update_function_code,
+                FunctionName=name,
+                ZipFile=code(),
+            )
+            break
+        except pytest.fail.Exception:
+            continue  # this machine took longer than the change
+    else:
+        raise AssertionError("two changes went on at once every time")
+    until(lambda: state(functions, name) == ("Active", "Successful"))
