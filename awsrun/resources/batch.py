@@ -55,7 +55,7 @@ class BatchKind(Kind[P, S]):
         yield allow("create", "batch", self.actions["create"], *whole)
         for verb in self.actions.keys() & {"update", "delete"}:
             yield allow(verb, "batch", self.actions[verb], *own)
-        yield allow("create", "batch", "TagResource", *own)
+        yield allow("create", "batch", "TagResource", *whole)  # a revision has no number before it is there
         yield allow("tag", "batch", "TagResource UntagResource", *own)
 
     def arn(self, physical: str) -> str:

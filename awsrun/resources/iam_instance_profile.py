@@ -15,7 +15,7 @@ from awsrun.aws.tags import NAME, mapping, pairs
 from awsrun.resources.iam_role import GONE, path, regional
 from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
 from awsrun.resources.ours import ours, unless_denied
-from awsrun.resources.rights import iam_arn, pass_roles
+from awsrun.resources.rights import iam_arn, pass_roles, pathless
 from awsrun.spec.references import RefTo, ResourceSpec
 
 
@@ -58,6 +58,7 @@ class InstanceProfile(Kind[InstanceProfileSpec, InstanceProfileState]):
         profiles = iam_arn(self.cloud, f"instance-profile{path(self.cloud.region, stack)}*")
         yield allow("find", "iam", "ListInstanceProfiles")
         yield allow("find", "iam", "GetInstanceProfile", profiles)
+        yield allow("read", "iam", "GetInstanceProfile", *pathless(self.cloud, "instance-profile", stack, specs))
         yield allow("create", "iam", "CreateInstanceProfile TagInstanceProfile", profiles)
         yield allow("update", "iam", "AddRoleToInstanceProfile RemoveRoleFromInstanceProfile", profiles)
         yield pass_roles("update", self.cloud, stack, "ec2")

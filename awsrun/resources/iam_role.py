@@ -21,7 +21,7 @@ from awsrun.aws.tags import NAME, mapping, pairs
 from awsrun.resources import policies
 from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
 from awsrun.resources.ours import arn, ours, partition, unless_denied
-from awsrun.resources.rights import iam_arn
+from awsrun.resources.rights import iam_arn, pathless
 from awsrun.spec.references import RefTo, ResourceSpec
 
 INLINE = "awsrun"  # the one inline policy of each role: a fixed name costs no list call
@@ -105,6 +105,7 @@ class Role(Kind[RoleSpec, RoleState]):
         reads = "GetRole GetRolePolicy ListAttachedRolePolicies"
         yield allow("find", "iam", "ListRoles")
         yield allow("find", "iam", reads, roles)
+        yield allow("read", "iam", "GetRole", *pathless(self.cloud, "role", stack, specs))
         yield allow("create", "iam", "CreateRole TagRole", roles)
         yield allow("update", "iam", "UpdateAssumeRolePolicy PutRolePolicy DeleteRolePolicy DetachRolePolicy", roles)
         if managed := sorted({self._policy_arn(name) for spec in specs.values() for name in spec.managed_policies}):

@@ -27,6 +27,12 @@ def iam_arn(cloud: Cloud, resource: str) -> str:
     return f"arn:{partition(cloud.region)}:iam::{cloud.account}:{resource}"
 
 
+def pathless(cloud: Cloud, resource: str, stack: str, specs: Mapping[str, ResourceSpec]) -> list[str]:
+    """The ARNs of roles or profiles that are not there (any more): IAM knows a path only of what there is, and would
+    deny a look at the rest instead of saying that it is gone."""
+    return [iam_arn(cloud, f"{resource}/{name}") for name in (f"{stack}-*", *explicit(specs.values()))]
+
+
 def pass_roles(verb: str, cloud: Cloud, stack: str, service: str) -> Right:
     """Handing the stack's own roles to an AWS service, and no other role to anybody."""
     roles = iam_arn(cloud, f"role/awsrun/{cloud.region}/{stack}/*")

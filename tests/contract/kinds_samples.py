@@ -87,6 +87,25 @@ def _disassociate(client: Client, id: str) -> None:
         client("ec2").disassociate_route_table(AssociationId=one["RouteTableAssociationId"])
 
 
+def _to_main_table(client: Client, id: str) -> None:
+    """Its subnets are moved to the VPC's own table, which is the stack's by its tag."""
+    ec2 = client("ec2")
+    (table,) = ec2.describe_route_tables(RouteTableIds=[id])["RouteTables"]
+    mine = [{"Name": "vpc-id", "Values": [table["VpcId"]]}, {"Name": "association.main", "Values": ["true"]}]
+    (main,) = ec2.describe_route_tables(Filters=mine)["RouteTables"]
+    stack = [tag for tag in table["Tags"] if tag["Key"] == "awsrun:stack"]
+    ec2.create_tags(Resources=[main["RouteTableId"]], Tags=stack)
+    for one in table["Associations"]:
+        association = one["RouteTableAssociationId"]
+        ec2.replace_route_table_association(AssociationId=association, RouteTableId=main["RouteTableId"])
+
+
+def _elsewhere(client: Client, id: str) -> None:
+    """Its route leads to another gateway."""
+    other = client("ec2").create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    client("ec2").replace_route(RouteTableId=id, DestinationCidrBlock="0.0.0.0/0", GatewayId=other)
+
+
 def _forget_tables(client: Client, id: str) -> None:
     tables = client("ec2").describe_vpc_endpoints(VpcEndpointIds=[id])["VpcEndpoints"][0]["RouteTableIds"]
     client("ec2").modify_vpc_endpoint(VpcEndpointId=id, RemoveRouteTableIds=tables)
@@ -155,6 +174,8 @@ SAMPLES = (
         (
             wants("a second zone", "subnets", network=spec("vpc", cidr="10.10.0.0/23", max_azs=2)),
             hand("disassociated", "subnets", _disassociate),
+            hand("its subnets on another table", "subnets", _to_main_table),
+            hand("its route elsewhere", "gateway", _elsewhere),
             hand(
                 "its route deleted",
                 "gateway",
@@ -231,6 +252,11 @@ SAMPLES = (
                 "opened",
                 "ingress",
                 lambda client, id: client("ec2").authorize_security_group_ingress(GroupId=id, IpPermissions=[SSH]),
+            ),
+            hand(
+                "egress opened",
+                "egress",
+                lambda client, id: client("ec2").authorize_security_group_egress(GroupId=id, IpPermissions=[SSH]),
             ),
             hand(
                 "egress shut",

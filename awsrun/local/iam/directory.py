@@ -66,8 +66,9 @@ class Directory:
     def association(self, region: str, association: str) -> list[str]:
         """The ids of the route table and the subnet that an association joins."""
         for table in self.backend("ec2", region).route_tables.values():
-            if association in table.associations:
-                return [str(table.id), str(table.associations[association])]
+            for one in table.associations:
+                if one["RouteTableAssociationId"] == association:
+                    return [str(one[key]) for key in ("RouteTableId", "SubnetId") if one.get(key)]
         return []
 
     def tags(self, arn: str) -> Mapping[str, str]:

@@ -1,0 +1,96 @@
+"""Each kind's verbs work for an IAM user who has the rights that the kind names and no others, and use all of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from awsrun.aws.clients import Cloud
+from awsrun.aws.context import LOCAL
+from awsrun.aws.documents import documents
+from awsrun.aws.rights import Right
+from awsrun.aws.tags import PURGE
+from awsrun.resources.kind import diff
+from awsrun.resources.registry import KINDS
+from tests.contract.kinds_bench import Bench
+from tests.contract.kinds_samples import SAMPLES, Sample
+from tests.contract.test_kinds import MANIFEST
+from tests.recorded_cloud import RecordedCloud, User
+
+# What the embedded cloud never asks for, kind by kind, and why it is in the policy all the same.
+ONLY_ON_AWS: dict[str, dict[str, str]] = {}
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedCloud]:
+    cloud = RecordedCloud.make(tmp_path_factory.mktemp("rights"))
+    yield cloud
+    cloud.stop()
+
+
+def rights_of(bench: Bench, sample: Sample) -> dict[str, list[Right]]:
+    """What the kinds of a sample name for all its specs, those of its edits included."""
+    every = dict(bench.nodes)
+    for number, edit in enumerate(sample.edits):
+        other = Bench(bench.cloud, bench.stack, {**sample.specs, **(edit.specs or {})})
+        every |= {f"{name}-{number}": spec for name, spec in other.nodes.items()}
+    found: dict[str, list[Right]] = {}
+    for kind in {spec.kind for spec in every.values()}:
+        specs = {name: spec for name, spec in every.items() if spec.kind == kind}
+        found[kind] = list(bench.kind(next(iter(specs.values()))).rights(bench.stack, specs))
+    return found
+
+
+def live(bench: Bench, sample: Sample, root: Any) -> None:
+    """All that is ever done to a resource: made, found, changed in each way, tagged, filled, emptied, deleted."""
+    name, node = sample.node, bench.nodes[sample.node]
+    bench.make()
+    kind, id = bench.kind(node), bench.ids[name]
+    for edit in sample.edits:
+        if edit.by_hand is not None:
+            edit.by_hand(root, id)
+        for changed, spec in (edit.specs or sample.specs).items():
+            bench.put(changed, spec)
+        bench.make()
+        bench.settle(name)
+        for changed, spec in sample.specs.items():
+            bench.put(changed, spec)
+        bench.settle(name)
+        assert not diff(bench.wanted(name), bench.seen(name).state)
+    for scope in (bench.stack, None):
+        assert id in {one.id for one in type(kind)(bench.cloud).find(scope)}
+    kind.tag(id, {PURGE: "true"}, ())
+    kind.tag(id, {}, (PURGE,))
+    if kind.kind == "s3.bucket":
+        root("s3").put_object(Bucket=id, Key="a", Body=b"x")
+    if kind.kind == "ecr.repository":
+        root("ecr").put_image(repositoryName=id, imageTag="latest", imageManifest=MANIFEST)
+    if kind.holds_data:
+        assert kind.holds(id) or kind.kind == "dynamodb.table"
+        kind.empty(id)
+    for other in reversed(bench.order()):
+        bench.remove(other)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_kind_needs_just_what_it_names(recorded: RecordedCloud, name: str) -> None:
+    named: set[str] = set()
+    used: set[str] = set()
+    for sample in (one for one in SAMPLES if one.kind == name):
+        stack = f"k{uuid.uuid4().hex[:10]}"
+        rights = rights_of(Bench(Cloud(None, LOCAL, None), stack, sample.specs), sample)
+        user = recorded.user(stack, documents(right for listed in rights.values() for right in listed))
+        live(Bench(Cloud(user.session, LOCAL, recorded.endpoint), stack, sample.specs), sample, recorded.client)
+        named |= {action for right in rights[name] for action in right.actions}
+        used |= user.used()
+        _assert_denied_only_of_others(user, stack)
+    assert named - used == ONLY_ON_AWS.get(name, {}).keys()
+
+
+def _assert_denied_only_of_others(user: User, stack: str) -> None:
+    """A look at all stacks passes over what it may not read; nothing else was tried."""
+    for action, resource in user.denied():
+        assert action.partition(":")[2].startswith(("Get", "List")) and stack not in resource, (action, resource)
