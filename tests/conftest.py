@@ -44,6 +44,12 @@ class LocalCloud:
     endpoint: str = ""
     env: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def at(cls, home: Path, **variables: str) -> LocalCloud:
+        """One that keeps its data below ``home``, not yet started."""
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "AWSRUN_"))}
+        return cls(home, env={**clean, "AWSRUN_HOME": str(home), **variables})
+
     def client(self, service: str, **options: Any) -> Any:
         """A boto3 client of ``service``, which sends every call once."""
         from botocore.config import Config
@@ -83,8 +89,7 @@ class LocalCloud:
 
 
 def _started(home: Path, **options: Any) -> LocalCloud:
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "AWSRUN_"))}
-    cloud = LocalCloud(home, env={**clean, "AWSRUN_HOME": str(home)})
+    cloud = LocalCloud.at(home)
     cloud.start(**options)
     return cloud
 

@@ -9,19 +9,23 @@ from typing import Any
 from awsrun.local.calls import Call, Perform, Reply
 
 HEALTH = "/_awsrun/health"
+CREDENTIALS = "/_awsrun/credentials"
 
 
-def application(perform: Perform, about: dict[str, Any]) -> Perform:
+def application(perform: Perform, about: dict[str, Any], credentials: Perform) -> Perform:
     """Answers health checks itself and hands everything else to ``perform``.
 
     Args:
         about: what the health page says besides the process id.
+        credentials: answers jobs that ask for those of their role.
     """
 
     def answer(call: Call) -> Reply:
         if call.path == HEALTH:
             content = json.dumps({"pid": os.getpid(), **about}).encode()
             return Reply(200, [("Content-Type", "application/json")], content)
+        if call.path == CREDENTIALS:
+            return credentials(call)
         return perform(call)
 
     return answer

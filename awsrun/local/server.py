@@ -45,6 +45,7 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     from awsrun.local.emulator import Moto
     from awsrun.local.iam.layer import Enforcement
     from awsrun.local.iam.sessions import Sessions
+    from awsrun.local.iam.tasks import Tasks, lifetime
     from awsrun.local.pricing import PriceListService
     from awsrun.local.registry.ecr import Ecr
     from awsrun.local.registry.passwords import Passwords
@@ -62,7 +63,8 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     strict = Strict(batch, tokens)
     passwords = Passwords(files.store / "registry-secret")
     ecr = Ecr(moto, passwords)
-    iam = Enforcement(batch, Sessions.of(files.store / "session-secret"))
+    sessions = Sessions.of(files.store / "session-secret")
+    iam = Enforcement(batch, sessions)
     services: list[Service] = [batch, tokens, ecr, PriceListService()]
     world = World(files.store, blobs, moto, services, [iam, strict])
     strict.behave(read(files.journaled))  # as it did when what is replayed now was carried out
@@ -74,12 +76,15 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     perform = world.perform
     if options.strict:
         perform = Faults(Overlaps(perform), options, Throttles(options.time_scale))
-    app = application(perform, {"data": str(files.data), "version": awsrun.__version__, **asdict(options)})
+    tasks = Tasks(batch, sessions, world.lock, lifetime())
+    about = {"data": str(files.data), "version": awsrun.__version__, **asdict(options)}
+    app = application(perform, about, tasks.answer)
     http = _listen(app, state.last_port(files.port) if port is None else port, fixed=bool(port))
     endpoint = f"http://{HOST}:{http.port}"
     threading.Thread(target=http.serve_forever, daemon=True, name="http").start()
     world.keep()
-    scheduler = Scheduler(world, batch, files.jobs, endpoint, environment.slots())
+    roles = tasks.variables if options.iam else None
+    scheduler = Scheduler(world, batch, files.jobs, endpoint, environment.slots(), roles)
     scheduler.start()
     state.write(files, Server(os.getpid(), http.port, endpoint, time.time(), awsrun.__version__, asdict(options)))
     took = time.monotonic() - began

@@ -21,6 +21,8 @@ _PASSED = frozenset({
 _PASSED_PREFIXES = ("LC_", "PIP_", "UV_")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 GIB_PER_SLOT = 1.5
+ROOT = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+"""Credentials that may do everything."""
 
 
 def slots(environ: Mapping[str, str] = os.environ) -> int:
@@ -37,7 +39,14 @@ def cores() -> int:
 
 
 def of(
-    job: Job, unit: Unit, endpoint: str, region: str, total: int, places: tuple[str, str], shims: Path
+    job: Job,
+    unit: Unit,
+    endpoint: str,
+    region: str,
+    total: int,
+    places: tuple[str, str],
+    shims: Path,
+    credentials: Mapping[str, str],
 ) -> dict[str, str]:
     """The environment of a unit's next attempt.
 
@@ -45,6 +54,7 @@ def of(
         total: slots of this machine.
         places: names of the job queue and of the compute environment.
         shims: a folder with a ``python`` for interpreters that have none beside them.
+        credentials: variables by which AWS's clients find them.
     """
     environment = {
         name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)
@@ -57,11 +67,10 @@ def of(
         AWS_ENDPOINT_URL=endpoint,
         AWS_REGION=region,
         AWS_DEFAULT_REGION=region,
-        AWS_ACCESS_KEY_ID="local",
-        AWS_SECRET_ACCESS_KEY="local",
         AWS_EC2_METADATA_DISABLED="true",
         AWSRUN_LOCAL_SLOTS=str(total),
     )
+    environment.update(credentials)
     environment.update({entry["name"]: entry.get("value", "") for entry in job.container["environment"]})
     environment.update(
         AWS_BATCH_JOB_ID=unit.id,

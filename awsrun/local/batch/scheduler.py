@@ -11,10 +11,12 @@ import threading
 import time
 import traceback
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from awsrun.local.batch import environment, logs, retry
+from awsrun.local.batch.errors import NoRole
 from awsrun.local.batch.jobs import Job, Unit
 from awsrun.local.batch.process import LOST, JobProcess
 from awsrun.local.batch.region import Region
@@ -28,7 +30,11 @@ STOP_GRACE = 10.0  # the same, when the server itself is stopped
 EXITED = "Essential container in task exited"
 HOST_LOST = "Host EC2 (instance terminated): the machine or its embedded cloud went down"
 TIMED_OUT = "Job attempt duration exceeded timeout"
+NOT_STARTED = "Task failed to start"
 INTERRUPTED = "The embedded cloud was stopped; the job starts again with it"
+
+Credentials = Callable[[str, str, Job, Unit], Mapping[str, str]]
+"""Endpoint, region, job and unit -> the variables that give the attempt its role; may raise `NoRole`."""
 
 
 @dataclass
@@ -51,10 +57,20 @@ class Scheduler:
         folder: for the attempts' folders.
         endpoint: what jobs find in AWS_ENDPOINT_URL.
         slots: how many run at a time.
+        credentials: None gives every job all rights.
     """
 
-    def __init__(self, world: World, batch: Batch, folder: Path, endpoint: str, slots: int) -> None:
+    def __init__(
+        self,
+        world: World,
+        batch: Batch,
+        folder: Path,
+        endpoint: str,
+        slots: int,
+        credentials: Credentials | None = None,
+    ) -> None:
         self._world, self._batch, self._folder, self._endpoint, self._slots = world, batch, folder, endpoint, slots
+        self._credentials = credentials or (lambda *_: environment.ROOT)
         self._running: dict[str, Running] = {}
         self._wake = threading.Event()
         self._stopping = False
@@ -131,8 +147,14 @@ class Scheduler:
                 queue = region.plane.queues[job.queue]
                 places = (queue["jobQueueName"], region.plane.open_environment(queue))
                 self._world.happened("batch", ("started", name, unit.id, at, stream))
-            variables = environment.of(job, unit, self._endpoint, name, self._slots, places, self._folder / "bin")
             command = job.container["command"] or ["true"]
+            try:
+                role = self._credentials(self._endpoint, name, job, unit)
+            except NoRole as error:
+                then = self._after(job, unit, None, str(error), NOT_STARTED)
+                self._happened_ended(name, unit, None, NOT_STARTED, str(error), then)
+                continue
+            variables = environment.of(job, unit, self._endpoint, name, self._slots, places, self._folder / "bin", role)
             try:
                 process = JobProcess.start(self._folder_of(unit), command, variables)
             except OSError as error:
