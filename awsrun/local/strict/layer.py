@@ -10,6 +10,7 @@ from awsrun.local.options import Options
 from awsrun.local.strict.apigateway import ApiGatewayRules
 from awsrun.local.strict.batch import BatchRules
 from awsrun.local.strict.dynamodb import DynamoRules
+from awsrun.local.strict.ec2 import Ec2Rules
 from awsrun.local.strict.ecr import EcrRules
 from awsrun.local.strict.ecs import EcsRules
 from awsrun.local.strict.iam import IamRules
@@ -58,6 +59,7 @@ class Strict:
             ApiGatewayRules(ledger),
             BatchRules(ledger, self._batch),
             DynamoRules(ledger),
+            Ec2Rules(ledger),
             EcrRules(ledger),
             EcsRules(ledger, self._tokens),
             IamRules(ledger),
