@@ -112,8 +112,9 @@ def strict_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClou
 
 @pytest.fixture(scope="session")
 def hasty_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """As `strict_cloud`, for what lasts long: a second of AWS takes 2 ms, an hour 7 s.  Short states pass unseen."""
-    cloud = _started(tmp_path_factory.mktemp("hasty"), strict=True, time_scale=0.002)
+    """As `strict_cloud`, for what lasts long: a second of AWS takes 1 ms, an hour 3.6 s.  Short states pass
+    unseen."""
+    cloud = _started(tmp_path_factory.mktemp("hasty"), strict=True, time_scale=0.001)
     yield cloud
     cloud.stop()
 

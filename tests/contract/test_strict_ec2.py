@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
-from strict_ec2_network import Network, does, until
+from strict_ec2_network import Network, code, does, until
 
 
 @pytest.fixture
@@ -18,14 +17,6 @@ def ec2(strict_cloud: Any) -> Any:
 @pytest.fixture(scope="module")
 def network(strict_cloud: Any) -> Network:
     return Network(strict_cloud.client("ec2"))
-
-
-def code(call: Callable[[], Any]) -> str:
-    try:
-        call()
-    except ClientError as error:
-        return str(error.response["Error"]["Code"])
-    return ""
 
 
 def first_answers(make: Callable[[], str], use: Callable[[str], Any], attempts: int = 12) -> Iterator[str]:

@@ -9,7 +9,7 @@ from awsrun.local.errors import refusal
 from awsrun.local.strict import ec2_in_use
 from awsrun.local.strict.ec2_states import States
 from awsrun.local.strict.ec2_visible import Visibility
-from awsrun.local.strict.ec2_xml import CREATES, LISTS, tree, with_tree
+from awsrun.local.strict.ec2_xml import CREATES, LISTS, tree, with_tree, without_empty_reservations
 from awsrun.local.strict.ledger import Ledger
 from awsrun.local.strict.rules import Rules, backend
 
@@ -52,6 +52,7 @@ class Ec2Rules(Rules):
             root = tree(reply)
             self._visibility.hide(call, root)
             self._states.show(call, root)
+            without_empty_reservations(root)
             return with_tree(reply, root)
         elif call.action in _CHANGES:
             self._states.changed(call)

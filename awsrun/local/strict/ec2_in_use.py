@@ -133,4 +133,4 @@ def _subnets(backend: Any, vpc: str) -> Iterator[Any]:
 def _names(group: Any, other: str) -> bool:
     """Whether a rule of ``group`` names the group ``other``."""
     rules = [*group.ingress_rules, *group.egress_rules]
-    return any(source.get("GroupId") == other for rule in rules for source in rule.source_groups)
+    return any(rule.source_group and rule.source_group.get("GroupId") == other for rule in rules)

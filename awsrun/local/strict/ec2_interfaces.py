@@ -58,13 +58,14 @@ def of_endpoint(backend: Any, id: str) -> None:
 
 def of_instance(backend: Any, id: str, form: Mapping[str, str]) -> None:
     """What RunInstances made: interfaces that go with the instance, unless the call said otherwise."""
+    instance = backend.get_instance(id)
     kept = {
         form.get(field.replace(".DeleteOnTermination", ".DeviceIndex"), "0")
         for field, value in form.items()
         if field.endswith(".DeleteOnTermination") and field.startswith("NetworkInterface.") and value == "false"
     }
     given = {value for field, value in form.items() if field.endswith(".NetworkInterfaceId")}
-    for index, interface in backend.get_instance(id).nics.items():
+    for index, interface in instance.nics.items():
         interface.delete_on_termination = interface.id not in given and str(index) not in kept
 
 

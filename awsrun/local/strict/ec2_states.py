@@ -38,6 +38,9 @@ _FIELDS |= {
 _FILTERS = {"state", "vpc-endpoint-state", "instance-state-name", "instance-state-code"}
 _CODES = {"pending": "0", "running": "16", "shutting-down": "32", "terminated": "48", "stopping": "64", "stopped": "80"}
 _STATE = "<{0}><code>{1}</code><name>{2}</name></{0}>"
+_PROTECTED = (
+    "The instance '{}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again."
+)
 _UNSUCCESSFUL = (
     "<item><error><code>InvalidVpcEndpoint.NotFound</code>"
     "<message>The Vpc Endpoint Id '{0}' does not exist</message></error><resourceId>{0}</resourceId></item>"
@@ -62,6 +65,7 @@ class States:
             interfaces.of_endpoint(records, id)
         elif prefix == "i":
             interfaces.of_instance(records, id, call.form)
+            records.get_instance(id).disable_api_termination = call.form.get("DisableApiTermination") == "true"
         instant = prefix == "vpce" and str(records.vpc_end_points[id].vpc_endpoint_type).lower() != "interface"
         if prefix in PENDING and not instant:
             key = _key(call, id)
@@ -107,8 +111,11 @@ class States:
     def _terminate(self, call: Call, inner: Perform) -> Reply | None:
         records, ids = _records(call), list(dict.fromkeys(named(call)))
         found = {id: records.get_instance_by_id(id) for id in ids}
-        if not ids or any(one is None or one.disable_api_termination is True for one in found.values()):
+        if not ids or None in found.values():
             return inner(call)  # refused
+        for id, instance in found.items():
+            if str(instance.disable_api_termination).lower() == "true":
+                return refusal(call, "OperationNotPermitted", _PROTECTED.format(id))
         shown = ""
         for id, instance in found.items():
             before = self._ledger.phase(_key(call, id)) or instance.state

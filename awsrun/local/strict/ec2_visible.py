@@ -114,9 +114,6 @@ class Visibility:
             late = any(self._ledger.unlisted(_key(call, id, "tag", tag)) for tag in tags)
             if late or (not by_id and self._ledger.unlisted(_key(call, id))):
                 group.remove(entry)
-        for reservation in root.findall("reservationSet/item"):
-            if reservation.find("instancesSet/item") is None:
-                root.find("reservationSet").remove(reservation)  # type: ignore[union-attr]
 
 
 def named(call: Call) -> Iterator[str]:

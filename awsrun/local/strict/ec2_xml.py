@@ -81,6 +81,14 @@ def listed(action: str, root: Element) -> Iterator[tuple[Element, str, Element]]
             yield group, entry.findtext(field, ""), entry
 
 
+def without_empty_reservations(root: Element) -> None:
+    """Instances are listed within what they were started by, which goes with the last of them."""
+    for reservations in root.findall("reservationSet"):
+        for one in reservations.findall("item"):
+            if one.find("instancesSet/item") is None:
+                reservations.remove(one)
+
+
 def put(entry: Element, field: str, text: str) -> None:
     """Set the text of a field, made where it is missing."""
     found = entry.find(field)
