@@ -27,33 +27,14 @@ def of_nat_gateway(backend: Any, id: str) -> None:
     own(backend.nat_gateways[id]._eni, "nat_gateway", f"Interface for NAT Gateway {id}", [])
 
 
-def drop_nat_gateway(backend: Any, id: str) -> None:
-    """A deleted NAT gateway lets go of its address and its interface."""
-    interface = backend.nat_gateways[id]._eni
-    for address in backend.addresses:
-        if address.eni is interface:
-            backend.disassociate_address(association_id=address.association_id)
-    backend.enis.pop(interface.id, None)
-
-
 def of_endpoint(backend: Any, id: str) -> None:
-    """What CreateVpcEndpoint and ModifyVpcEndpoint made: an interface in each of its subnets, with its groups."""
+    """What CreateVpcEndpoint and ModifyVpcEndpoint made: with the endpoint's groups, or the VPC's own."""
     endpoint = backend.vpc_end_points[id]
-    if str(endpoint.vpc_endpoint_type).lower() != "interface":
-        return
-    if not endpoint.security_group_ids:
+    if not endpoint.security_group_ids and endpoint.vpc_endpoint_type == "Interface":
         endpoint.security_group_ids = [backend.get_default_security_group(endpoint.vpc_id).id]
     groups = [backend.get_security_group_from_id(group) for group in endpoint.security_group_ids]
-    there = {backend.enis[one].subnet.id: one for one in endpoint.network_interface_ids if one in backend.enis}
-    for subnet in endpoint.subnet_ids:
-        if subnet not in there:
-            there[subnet] = backend.create_network_interface(subnet, None).id
-    for subnet, one in list(there.items()):
-        if subnet in endpoint.subnet_ids:
-            own(backend.enis[one], "vpc_endpoint", f"VPC Endpoint Interface {id}", groups)
-        else:
-            backend.enis.pop(there.pop(subnet))
-    endpoint.network_interface_ids = list(there.values())
+    for interface in endpoint.network_interface_ids:
+        own(backend.enis[interface], "vpc_endpoint", f"VPC Endpoint Interface {id}", groups)
 
 
 def of_instance(backend: Any, id: str, form: Mapping[str, str]) -> None:

@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 from awsrun.local.calls import Call, Perform, Reply
 from awsrun.local.errors import refusal
 from awsrun.local.strict import ec2_interfaces as interfaces
-from awsrun.local.strict.ec2_visible import filters, named, not_found
+from awsrun.local.strict.ec2_visible import filters, named
 from awsrun.local.strict.ec2_xml import answer, listed, put
 from awsrun.local.strict.ledger import Key, Ledger
 from awsrun.local.strict.rules import backend
@@ -25,6 +25,7 @@ from awsrun.local.strict.rules import backend
 # Seconds, at most.
 PENDING = {"vpc": 2.0, "subnet": 2.0, "nat": 180.0, "vpce": 90.0, "i": 60.0}
 DELETING = {"nat": 90.0, "vpce": 90.0, "i": 120.0}
+ROUTES_GOING = 10.0  # of a gateway endpoint, which is nothing but routes
 STOPPING = 60.0
 LETTING_GO = 15.0  # from deleted on, until the address and interface of a NAT gateway are free
 REMEMBERED = 3600.0  # for how long what is gone is listed
@@ -60,14 +61,14 @@ class States:
         prefix, records = id.partition("-")[0], _records(call)
         if prefix == "nat":
             interfaces.of_nat_gateway(records, id)
-            _fail_without_gateway(records, id)
+            if records.nat_gateways[id].state == "failed":
+                self._ledger.later(REMEMBERED, "ec2", "forget", call.environ, call.body, id)
         elif prefix == "vpce":
             interfaces.of_endpoint(records, id)
         elif prefix == "i":
             interfaces.of_instance(records, id, call.form)
             records.get_instance(id).disable_api_termination = call.form.get("DisableApiTermination") == "true"
-        instant = prefix == "vpce" and str(records.vpc_end_points[id].vpc_endpoint_type).lower() != "interface"
-        if prefix in PENDING and not instant:
+        if prefix in PENDING and not _is_route(call, id):
             key = _key(call, id)
             self._ledger.enter(key, "pending", self._ledger.lag(key, PENDING[prefix]))
             self._show(entry, "instanceState" if prefix == "i" else "state", "pending")
@@ -84,17 +85,14 @@ class States:
             return self._terminate(call, inner)
         if call.action in ("StartInstances", "StopInstances", "ModifyInstanceAttribute"):
             return self._unfit(call)
-        if call.action == "DescribeNatGateways":
-            missing = [id for id in named(call) if id not in _records(call).nat_gateways]
-            return not_found(call, missing[0]) if missing else None
         return None
 
     def _delete_nat_gateway(self, call: Call) -> Reply | None:
         id = call.form.get("NatGatewayId", "")
         gateway = _records(call).nat_gateways.get(id)
         if gateway is None:
-            return not_found(call, id) if id.startswith("nat-") else None
-        if gateway.state != "deleted" and self._ledger.phase(_key(call, id)) != "deleting":
+            return None
+        if gateway.state != "deleted" and self._ledger.phase(_key(call, id)) not in ("deleting", "deleted"):
             self._end_later(call, id)
         return answer(call, f"<natGatewayId>{id}</natGatewayId>")
 
@@ -143,7 +141,7 @@ class States:
 
     def _end_later(self, call: Call, id: str) -> None:
         prefix, key = id.partition("-")[0], _key(call, id)
-        seconds = self._ledger.lag((*key, "end"), DELETING[prefix])
+        seconds = self._ledger.lag((*key, "end"), ROUTES_GOING if _is_route(call, id) else DELETING[prefix])
         self._ledger.enter(key, "shutting-down" if prefix == "i" else "deleting", seconds)
         self._ledger.later(seconds, "ec2", "end", call.environ, call.body, id)
 
@@ -152,16 +150,14 @@ class States:
         call, id = Call(*arguments[:2]), arguments[2]
         records = _records(call)
         if event == "end" and id.startswith("nat-"):
-            inner(_like(call, "DeleteNatGateway", NatGatewayId=id))
+            self._ledger.enter(_key(call, id), "deleted", LETTING_GO)
             self._ledger.later(LETTING_GO, "ec2", "let-go", *arguments)
             self._ledger.later(REMEMBERED, "ec2", "forget", *arguments)
         elif event == "let-go":
-            interfaces.drop_nat_gateway(records, id)
+            inner(_like(call, "DeleteNatGateway", NatGatewayId=id))
         elif event == "end" and id.startswith("vpce-"):
-            _only_routes_that_are_there(records, id)
             inner(_like(call, "DeleteVpcEndpoints", **{"VpcEndpointId.1": id}))
-            records.vpc_end_points.pop(id, None)
-            records.tags.pop(id, None)
+            _forget(records, id)
         elif event == "end":
             inner(_like(call, "TerminateInstances", **{"InstanceId.1": id}))
             interfaces.drop_instance(records, id)
@@ -223,17 +219,6 @@ class States:
             put(found, "name", state)
 
 
-def _fail_without_gateway(records: Any, id: str) -> None:
-    """A public NAT gateway in a VPC without an internet gateway is failed once it is no longer pending."""
-    gateway = records.nat_gateways[id]
-    attached = {one.vpc.id for one in records.internet_gateways.values() if one.vpc is not None}
-    if gateway.connectivity_type == "private" or gateway.vpc_id in attached:
-        return
-    gateway.state = "failed"
-    gateway.failure_code = "Gateway.NotAttached"
-    gateway.failure_message = f"Network {gateway.vpc_id} has no Internet gateway attached"
-
-
 def _unfit_for(call: Call, state: str) -> str:
     """What an instance would have to be in for the call; empty where it is."""
     if call.action == "StartInstances" and state in ("stopping", "shutting-down", "terminated"):
@@ -244,21 +229,16 @@ def _unfit_for(call: Call, state: str) -> str:
     return "the 'stopped' state" if call.action == "ModifyInstanceAttribute" and asleep and state != "stopped" else ""
 
 
-def _only_routes_that_are_there(records: Any, id: str) -> None:
-    """moto gives up on a gateway endpoint one of whose routes is gone, with its table for example."""
-    endpoint = records.vpc_end_points.get(id)
-    if endpoint is None:
-        return
-    prefix = endpoint.destination_prefix_list_id
-    routed = {
-        t.id for t in records.route_tables.values() if any(r.destination_prefix_list_id == prefix for r in t.routes)
-    }
-    endpoint.route_table_ids = [table for table in endpoint.route_table_ids or [] if table in routed]
+def _is_route(call: Call, id: str) -> bool:
+    """Whether ``id`` is a gateway endpoint."""
+    endpoint = _records(call).vpc_end_points.get(id)
+    return endpoint is not None and endpoint.vpc_endpoint_type == "Gateway"
 
 
 def _forget(records: Any, id: str) -> None:
     records.tags.pop(id, None)
     records.nat_gateways.pop(id, None)
+    records.vpc_end_points.pop(id, None)
     for number, reservation in list(records.reservations.items()):
         reservation.instances = [one for one in reservation.instances if one.id != id]
         if not reservation.instances:
