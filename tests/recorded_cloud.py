@@ -5,6 +5,7 @@ Run as a script it is the server: ``python -m awsrun.local serve`` with one meth
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -86,7 +87,7 @@ class RecordedCloud(LocalCloud):
         return User(name, self, key["AccessKeyId"], key["SecretAccessKey"])
 
 
-@dataclass
+@dataclass(eq=False)
 class User:
     """An IAM user with an access key."""
 
@@ -95,8 +96,9 @@ class User:
     key: str
     secret: str
 
-    @property
+    @functools.cached_property
     def session(self) -> Any:
+        """A boto3 session; making one, and its first client of each service, takes a while."""
         return boto3.Session(self.key, self.secret, region_name="us-east-1")
 
     @property
@@ -106,6 +108,7 @@ class User:
         place = {"AWS_ENDPOINT_URL": self.cloud.endpoint, "AWS_REGION": "us-east-1", "AWSRUN_CONTEXT": "aws"}
         return {**self.cloud.env, **found, **place, "AWS_EC2_METADATA_DISABLED": "true"}
 
+    @functools.cache  # noqa: B019
     def client(self, service: str) -> Any:
         from botocore.config import Config
 

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 from awsrun.aws.clients import Cloud
 from awsrun.aws.names import digest
 from awsrun.aws.paths import data_dir
+from awsrun.aws.rights import Right, allow
 from awsrun.prices.table import Instance, Prices, Rate, shipped
 
 T = TypeVar("T")
@@ -180,6 +181,11 @@ class PriceList:
         endpoint = self._cloud.endpoint_url
         name = f"{self._prices.region}-{digest(endpoint)}" if endpoint else self._prices.region
         return data_dir() / "prices" / f"{name}.json"
+
+
+def rights() -> Iterator[Right]:
+    """What refreshed figures take; who lacks it gets the shipped ones."""
+    yield allow("read", "pricing", "GetProducts")
 
 
 def _instances(client: Any, region: str, types: list[str]) -> Fetched:

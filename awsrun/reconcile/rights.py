@@ -8,6 +8,7 @@ from typing import Any
 from awsrun.aws.clients import Cloud
 from awsrun.aws.names import runs_table, stack_table
 from awsrun.aws.rights import Right, allow
+from awsrun.prices import refresh
 from awsrun.reconcile import graph as graphs
 from awsrun.reconcile.graph import Spec
 from awsrun.resources.kind import Kind
@@ -34,7 +35,7 @@ def rights(spec: Spec, kinds: Mapping[str, Kind[Any, Any]], cloud: Cloud, comman
     for name in kinds:
         verbs = VERBS[command] if name in specs else {"find"}
         yield from (right for right in kinds[name].rights(spec.stack, specs.get(name, {})) if right.verb in verbs)
-    yield from (right for right in _engine(cloud, spec.stack) if right.verb in VERBS[command])
+    yield from (right for right in engine(cloud, spec.stack) if right.verb in VERBS[command])
 
 
 def where_jobs_run(spec: Spec, kinds: Mapping[str, Kind[Any, Any]], cloud: Cloud) -> Mapping[str, str]:
@@ -54,8 +55,9 @@ def where_jobs_run(spec: Spec, kinds: Mapping[str, Kind[Any, Any]], cloud: Cloud
     return found | {"table": arn(cloud, "dynamodb", f"table/{runs_table(spec.stack)}")}
 
 
-def _engine(cloud: Cloud, stack: str) -> Iterator[Right]:
-    """The stack's own two tables; see `awsrun.reconcile.table` and `awsrun.reconcile.lock`."""
+def engine(cloud: Cloud, stack: str) -> Iterator[Right]:
+    """What is needed whatever the stack consists of: its own two tables (see `awsrun.reconcile.table` and
+    `awsrun.reconcile.lock`), and prices."""
     own, runs = (arn(cloud, "dynamodb", f"table/{name}") for name in (stack_table(stack), runs_table(stack)))
     yield allow("find", "dynamodb", "ListTables")
     yield allow("read", "dynamodb", "GetItem Scan", own)
@@ -63,3 +65,4 @@ def _engine(cloud: Cloud, stack: str) -> Iterator[Right]:
     yield allow("read", "dynamodb", "DescribeTable", own, runs)
     yield allow("create", "dynamodb", "CreateTable TagResource", own, runs)
     yield allow("delete", "dynamodb", "DeleteTable", own, runs)
+    yield from refresh.rights()

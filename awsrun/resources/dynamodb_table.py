@@ -115,7 +115,8 @@ class Table(Kind[TableSpec, TableState]):
         """Names start with the stack's; others are looked at where hints name them, or when all stacks are wanted.
         awsrun's own tables are left out: they are not resources of a spec."""
         pages = self._dynamodb.get_paginator("list_tables").paginate()
-        for name in (name for page in pages for name in page["TableNames"]):
+        names = (name for page in pages for name in page["TableNames"])
+        for name in (name for name in names if not name.startswith(stack_table(""))):
             if stack is None or name.startswith(f"{stack}-") or name in hints:
                 tags = unless_denied(stack, self._tags, name) or {}
                 if ours(tags, stack) and tags.get(KIND) == self.kind:

@@ -1,0 +1,214 @@
+"""Who has only what ``awsrun policy`` prints can do all that awsrun does with a stack, and nothing to another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from jobs_stack import LIGHT
+from stack_shell import Shell
+
+from awsrun.aws.clients import offline
+from awsrun.aws.context import LOCAL
+from awsrun.aws.errors import DENIED, matches
+from awsrun.jobs import rights as jobs
+from awsrun.reconcile import rights as stacks
+from awsrun.resources.models import SpecModels
+from awsrun.resources.registry import Kinds
+from awsrun.spec.load import load
+from tests.recorded_cloud import RecordedCloud, User
+
+BATCH = Path(__file__).parents[2] / "specs" / "batch.yaml"
+TEXT = BATCH.read_text()
+
+
+@dataclass
+class Team:
+    """The stack of specs/batch.yaml and its user, who runs commands; another stack, which is root's."""
+
+    cloud: RecordedCloud
+    user: User
+    shell: Shell
+    root: Shell
+    other: dict[str, Any]
+
+    def submit(self, *arguments: str) -> str:
+        return str(self.shell.json("submit", "job.py", *arguments)["run"])
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """The policy is made by the admin's command, from the spec alone, before anything is there."""
+    cloud = RecordedCloud.make(tmp_path_factory.mktemp("team"))
+    folder = tmp_path_factory.mktemp("work")
+    (folder / "job.py").write_text(LIGHT)
+    (folder / "other.yaml").write_text(TEXT.replace("stack: mnist", "stack: other"))
+    (folder / "batch.yaml").write_text(TEXT)
+    root = Shell(folder, cloud.env)
+    root.awsrun("apply", "other.yaml", "--yes")
+    user = cloud.user("worker", root.json("policy", "batch.yaml")["documents"])
+    other = root.json("outputs", "other")
+    yield Team(cloud, user, Shell(folder, user.env), root, other)
+    cloud.stop()
+
+
+def test_the_policy_is_enough_for_every_command_and_all_of_it_is_used(team: Team) -> None:
+    shell = team.shell
+    _stack(shell)
+    _runs(team)
+    shell.awsrun("teardown", "mnist", "--yes")
+    denied = {(action, resource) for action, resource in team.user.denied() if "other" not in resource}
+    assert denied == set()
+    assert _named() - team.user.used() == set()
+
+
+def _stack(shell: Shell) -> None:
+    shell.awsrun("plan", "batch.yaml", code=2)
+    shell.awsrun("apply", "batch.yaml", "--yes")
+    shell.awsrun("plan", "batch.yaml")
+    in_place = shell.write(TEXT.replace("max_vcpus: 64", "max_vcpus: 32"), "in-place.yaml")
+    shell.awsrun("apply", in_place, "--yes")
+    replaced = shell.write(TEXT.replace("[g4dn.xlarge]", "[g4dn.2xlarge]"), "replaced.yaml")
+    assert "compute" in shell.awsrun("apply", replaced, "--yes").stdout
+    shell.awsrun("drift", replaced)
+    assert "ready" in shell.awsrun("status", "mnist").stdout
+    listed = shell.json("status")
+    assert [one["stack"] for one in listed] == ["mnist"], "another stack's status is not this user's to see"
+    assert shell.awsrun("outputs", "mnist", "queue.name").stdout.strip() == "mnist-queue"
+
+
+def _runs(team: Team) -> None:
+    shell = team.shell
+    run = team.submit("--grid", "lr=0.1,0.2", "--workers", "2", "--wait")
+    shell.awsrun("show", run)
+    assert [trial["state"] for trial in shell.json("results", run)["trials"]] == ["done", "done"]
+    assert "training with lr" in shell.awsrun("logs", run, "0").stdout
+    assert "training with lr" in shell.awsrun("logs", run).stdout
+    assert run in shell.awsrun("runs").stdout
+    long = team.submit("--grid", "lr=0.1,0.2", "--set", "gate=/never", "--workers", "1")
+    shell.awsrun("cancel", long, "1")
+    shell.awsrun("cancel", long)
+    shell.awsrun("retry", long)
+    shell.awsrun("cancel", long)
+    shell.awsrun("resume", long)
+
+
+def _named() -> set[str]:
+    """What engine and jobs name; the kinds' own are proved one by one in tests/contract/test_kinds_rights.py."""
+    cloud, spec = offline(LOCAL), load(BATCH, SpecModels())
+    kinds = Kinds(cloud)
+    where = stacks.where_jobs_run(spec, kinds, cloud)
+    rights = [right for command in jobs.VERBS for right in jobs.rights(cloud, spec.stack, where, command)]
+    rights += stacks.engine(cloud, spec.stack)
+    return {action for right in rights for action in right.actions}
+
+
+Call = tuple[str, str, dict[str, Any]]
+HERE = "us-east-1:123456789012"
+TRUST = '{"Version": "2012-10-17", "Statement": []}'
+ANYTHING = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
+
+
+def _forbidden(team: Team) -> Iterator[tuple[str, Call]]:
+    """Why it must not be, and the call."""
+    bucket, network = team.other["results"]["name"], team.other["network"]
+    role = f"arn:aws:iam::123456789012:role/awsrun/us-east-1/other/{team.other['worker']['name']}"
+    yield "reads its objects", ("s3", "list_objects_v2", {"Bucket": bucket})
+    yield "reads an object", ("s3", "get_object", {"Bucket": bucket, "Key": "a"})
+    yield "writes an object", ("s3", "put_object", {"Bucket": bucket, "Key": "awsrun/a", "Body": b""})
+    yield "deletes its bucket", ("s3", "delete_bucket", {"Bucket": bucket})
+    yield "opens its bucket", ("s3", "delete_public_access_block", {"Bucket": bucket})
+    yield "reads its record", ("dynamodb", "scan", {"TableName": "awsrun-other"})
+    yield "reads its runs", ("dynamodb", "scan", {"TableName": "awsrun-other.runs"})
+    yield "deletes its runs", ("dynamodb", "delete_table", {"TableName": "awsrun-other.runs"})
+    yield "deletes its images", ("ecr", "delete_repository", {"repositoryName": "other-images", "force": True})
+    yield "reads its logs", ("logs", "filter_log_events", {"logGroupName": "/awsrun/other/train/logs"})
+    yield "deletes its logs", ("logs", "delete_log_group", {"logGroupName": "/awsrun/other/train/logs"})
+    yield "stops its queue", ("batch", "update_job_queue", {"jobQueue": "other-queue", "state": "DISABLED"})
+    submitted = {"jobName": "x", "tags": {"awsrun:stack": "mnist"}}
+    mine = {"jobQueue": "mnist-queue", "jobDefinition": "mnist-train:1"}
+    yield "runs on its queue", ("batch", "submit_job", {**mine, **submitted, "jobQueue": "other-queue"})
+    yield "runs its job", ("batch", "submit_job", {**mine, **submitted, "jobDefinition": "other-train:1"})
+    yield "hides a job of its own", ("batch", "submit_job", {**mine, "jobName": "x", "tags": {"awsrun:stack": "other"}})
+    yield "deletes its VPC", ("ec2", "delete_vpc", {"VpcId": network["id"]})
+    yield (
+        "opens its network",
+        (
+            "ec2",
+            "authorize_security_group_ingress",
+            {"GroupId": network["security_group"], "IpPermissions": [{"IpProtocol": "-1"}]},
+        ),
+    )
+    tag = [{"Key": "awsrun:stack", "Value": "mnist"}]
+    yield "makes its VPC its own", ("ec2", "create_tags", {"Resources": [network["id"]], "Tags": tag})
+    subnet = [{"ResourceType": "subnet", "Tags": tag}]
+    builds = {"VpcId": network["id"], "CidrBlock": "10.10.1.192/28", "TagSpecifications": subnet}
+    yield "builds in its VPC", ("ec2", "create_subnet", builds)
+    yield "makes what nobody owns", ("ec2", "create_vpc", {"CidrBlock": "10.0.0.0/24"})
+    yield (
+        "makes what another owns",
+        (
+            "ec2",
+            "create_vpc",
+            {
+                "CidrBlock": "10.0.0.0/24",
+                "TagSpecifications": [{"ResourceType": "vpc", "Tags": [{"Key": "awsrun:stack", "Value": "other"}]}],
+            },
+        ),
+    )
+    name = role.rpartition("/")[2]
+    yield "reads its role", ("iam", "get_role", {"RoleName": name})
+    yield (
+        "widens its role",
+        ("iam", "put_role_policy", {"RoleName": name, "PolicyName": "x", "PolicyDocument": ANYTHING}),
+    )
+    yield "deletes its role", ("iam", "delete_role", {"RoleName": name})
+    made = {"RoleName": "mnist-x", "AssumeRolePolicyDocument": TRUST}
+    yield "makes a role outside the path", ("iam", "create_role", made)
+    yield "makes a role for it", ("iam", "create_role", {**made, "Path": "/awsrun/us-east-1/other/"})
+    container = {"image": "x", "jobRoleArn": role, "resourceRequirements": [{"type": "VCPU", "value": "1"}]}
+    definition = {"jobDefinitionName": "mnist-x", "type": "container", "containerProperties": container}
+    yield "passes its role", ("batch", "register_job_definition", definition)
+    yield (
+        "rises itself",
+        ("iam", "attach_user_policy", {"UserName": "worker", "PolicyArn": f"{_AWS}/AdministratorAccess"}),
+    )
+    yield "makes users", ("iam", "create_user", {"UserName": "another"})
+
+
+_AWS = "arn:aws:iam::aws:policy"
+
+
+def test_another_stack_is_out_of_reach(team: Team) -> None:
+    reached = {}
+    for why, (service, operation, arguments) in _forbidden(team):
+        try:
+            getattr(team.user.client(service), operation)(**arguments)
+            reached[why] = "it was done"
+        except ClientError as error:
+            if not matches(error, DENIED):
+                reached[why] = str(error)
+    assert reached == {}
+
+
+def test_a_job_of_another_stack_cannot_be_taken_over_and_stopped(team: Team) -> None:
+    batch = team.cloud.client("batch")
+    tags = {"awsrun:stack": "other"}
+    theirs = batch.submit_job(jobName="t", jobQueue="other-queue", jobDefinition="other-train", tags=tags)
+    for call in (
+        lambda mine: mine.tag_resource(resourceArn=theirs["jobArn"], tags={"awsrun:stack": "mnist"}),
+        lambda mine: mine.terminate_job(jobId=theirs["jobId"], reason="x"),
+    ):
+        with pytest.raises(ClientError, match="not authorized"):
+            call(team.user.client("batch"))
+
+
+def test_commands_on_another_stack_are_denied_in_words(team: Team) -> None:
+    for command in (("apply", "other.yaml", "--yes"), ("teardown", "other", "--yes"), ("outputs", "other")):
+        said = team.shell.awsrun(*command, code=1).stderr
+        assert "is not authorized to perform: dynamodb:" in said, command
+    assert team.root.awsrun("plan", "other.yaml").returncode == 0, "nothing of it was changed"
