@@ -118,6 +118,8 @@ class _Apply:
         self._outputs: dict[str, Outputs] = {}
         self._stale: list[Located] = []
         self._removed: set[tuple[str, str]] = set()
+        self._live: set[tuple[str, str]] = set()  # kind and id of each node's resource
+        self._nonces: set[str] = set()  # in the tags of those that were there before
         self._done: list[Done] = []
         self._noting = threading.Lock()
         self._planned = {(c.kind, c.name): c.action for c in found.plan.changes if c.action != "delete"}
@@ -149,18 +151,19 @@ class _Apply:
         decision = decide(kind, self._graph.stack, node, wanted, there, self._contents.ids())
         current = decision.current
         if decision.action == "none" and current is not None and current.seen.phase == "ready":
-            self._note(node, current.seen.outputs, decision, "")
+            self._note(node, current.id, current.seen.outputs, decision, "")
             return
         self._guard(node, decision)
         action = "update" if decision.action == "none" else decision.action
         with work_on(self._session, name, node.kind, action) as waiting:
             if current is not None and decision.action in ("none", "update"):
-                seen = converge(self._session, kind, current.id, wanted, waiting, fresh=False)
+                id = current.id
+                seen = converge(self._session, kind, id, wanted, waiting, fresh=False)
                 self._retag(node, decision)
             else:
                 id = self._create(node, wanted, decision, waiting)
                 seen = converge(self._session, kind, id, wanted, waiting, fresh=True)
-        self._note(node, seen.outputs, decision, decision.action if decision.action != "none" else "")
+        self._note(node, id, seen.outputs, decision, decision.action if decision.action != "none" else "")
 
     def _create(self, node: Node, wanted: State, decision: Decision, waiting: Waiting) -> str:
         there, kind = list(self._survey.there.get((node.kind, node.name), ())), self._session.kinds[node.kind]
@@ -200,9 +203,11 @@ class _Apply:
                 "run the same again: the plan will show it",
             )
 
-    def _note(self, node: Node, outputs: Outputs, decision: Decision, action: str) -> None:
+    def _note(self, node: Node, id: str, outputs: Outputs, decision: Decision, action: str) -> None:
         with self._noting:
             self._outputs[node.name] = outputs
+            self._live.add((node.kind, id))
+            self._nonces |= {nonce_of(decision.current)} if decision.current is not None else set()
             self._stale += [one for one in decision.stale if (one.kind, one.id) not in self._removed]
             if action:
                 self._done.append(Done(node.name, node.kind, action))
@@ -242,6 +247,13 @@ class _Apply:
             if intent.nonce == nonce_of(one) or (intent.kind, intent.id) == (one.kind, one.id):
                 self._table.forget(intent.nonce)
 
+    def _forget_the_dead(self) -> None:
+        """Drop the intents of what an apply that was cut short had deleted, but not yet forgotten: all that there is of
+        the stack is known now."""
+        for intent in self._contents.intents.values():
+            if (intent.kind, intent.id) not in self._live and intent.nonce not in self._nonces | self._creator.kept:
+                self._table.forget(intent.nonce)
+
     # -- the end -------------------------------------------------------------------------------------------------------
 
     def _write_down(self, errors: Mapping[tuple[str, str], AwsrunError]) -> Applied:
@@ -252,6 +264,8 @@ class _Apply:
         result = Applied(graph.stack, tuple(self._done), failed, record.outputs)
         if session.halt.reason is not None:
             return result  # not a call more; the next apply goes on from what is there
+        if complete:
+            self._forget_the_dead()
         self._table.write_record(record)
         now = datetime.fromtimestamp(session.clock.now(), timezone.utc)
         who = myself()

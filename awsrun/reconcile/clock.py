@@ -57,6 +57,8 @@ class Timing:
         stuck: after how long a resource that never comes to rest is deleted all the same.
         lease: how long the lock is kept from others without a sign of life.
         renew: how often its holder gives one.
+        margin: the end of the lease, in which no mutating call is begun: one that is on its way when the lease ends
+            must have arrived before somebody else may start.
     """
 
     first: float = 1.0
@@ -69,6 +71,7 @@ class Timing:
     stuck: float = 120.0
     lease: float = 60.0
     renew: float = 15.0
+    margin: float = 20.0
 
 
 AWS = Timing()
@@ -84,6 +87,7 @@ def timing_of(cloud: Cloud) -> Timing:
 def scaled(scale: float) -> Timing:
     """AWS's timing where a second takes ``scale`` seconds.  What only bounds a wait stays long enough for a slow
     machine: calls take their real time."""
+    lease = max(12.0, AWS.lease * scale)
     return replace(
         AWS,
         first=max(0.02, AWS.first * scale),
@@ -94,6 +98,9 @@ def scaled(scale: float) -> Timing:
         ready=max(120.0, AWS.ready * scale),
         gone=max(120.0, AWS.gone * scale),
         stuck=max(5.0, AWS.stuck * scale),
+        lease=lease,
+        renew=lease / 4,
+        margin=lease / 3,
     )
 
 

@@ -35,11 +35,15 @@ class Creator:
 
     Args:
         intents: what the stack's table remembers of earlier runs.
+
+    Attributes:
+        kept: the nonces of the intents that led to a resource of this run.
     """
 
     def __init__(self, session: Session, table: StackTable, intents: Iterable[Intent]) -> None:
         self._session, self._table, self._calls = session, table, session.calls
         self._intents = tuple(intents)
+        self.kept: set[str] = set()
 
     def create(self, node: Node, wanted: State, there: Sequence[Located]) -> str:
         """Create it and return its id, or the id of what an earlier run created.
@@ -63,6 +67,7 @@ class Creator:
             found = self._send(kind, node, wanted, intent)
             self._mark(kind, node, intent, found)
         self._table.remember(replace(intent, id=found))
+        self.kept.add(intent.nonce)
         return found
 
     def _mark(self, kind: Kind[Any, Any], node: Node, intent: Intent, id: str) -> None:

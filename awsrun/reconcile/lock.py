@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from awsrun.aws.errors import AwsrunError, matches
+from awsrun.aws.errors import AwsrunError, matches, outcome
 from awsrun.reconcile.calls import no_answer
 from awsrun.reconcile.host import Holder, is_dead, myself
 from awsrun.reconcile.progress import Event
@@ -20,8 +20,6 @@ from awsrun.reconcile.table import LOCK, StackTable
 
 _KEY = {"pk": {"S": LOCK}}
 _REFUSED = ("ConditionalCheckFailedException",)
-# A call that is already on its way when the lease ends must have arrived before somebody else may start.
-MARGIN = 20.0
 
 
 class Lease:
@@ -61,8 +59,9 @@ class Lease:
         """Called before each mutating call: raises Halted where too little of the lease is left to start one."""
         if self._clock.monotonic() - self._renewed > self._timing.renew:
             self._renew()
-        if self._clock.monotonic() - self._renewed > self._timing.lease - MARGIN:
-            self._lost(f"it could not be renewed for {self._timing.lease - MARGIN:.0f} seconds")
+        enough = self._timing.lease - self._timing.margin
+        if self._clock.monotonic() - self._renewed > enough:
+            self._lost(f"it could not be renewed for {enough:.0f} seconds")
         self._session.halt.check()
 
     # -- getting it ---------------------------------------------------------------------------------------------------
@@ -74,7 +73,7 @@ class Lease:
             now = self._clock.monotonic()
             sign = f"{_text(item, 'id')} {_text(item, 'beat')}"
             holder = Holder.from_item({k: _text(item, k) for k in Holder.__dataclass_fields__}) if item else None
-            if holder is None or "released" in item or is_dead(holder):
+            if holder is None or holder.id == self._me.id or "released" in item or is_dead(holder):
                 if self._take(item):
                     return
             elif holder.machine == self._me.machine or (last and sign != last):
@@ -86,7 +85,8 @@ class Lease:
                     return
                 last = ""
             else:
-                why = f"held by {holder}, who gave no sign of life for {now - since:.0f} s; it is mine after 60"
+                silent = f"no sign of life for {now - since:.0f} s"
+                why = f"held by {holder}, who gave {silent}; it is mine after {self._timing.lease:.0f}"
                 self._session.observer(Event(self._table.stack, "", "lock", "waiting", why))
                 self._clock.sleep(min(5.0, self._timing.lease / 12))
             self._session.halt.check()
@@ -116,6 +116,9 @@ class Lease:
         try:
             self._client.put_item(TableName=self._table.name, Item=item, **condition)
         except Exception as error:
+            if outcome(error) == "throttled":
+                self._clock.sleep(self._timing.first)
+                return False
             if not (matches(error, _REFUSED) or no_answer(error)):
                 raise
             if _text(self._read(), "id") != self._me.id:  # it may have arrived although the answer did not

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from awsrun.aws import stacks, tags
@@ -19,7 +20,7 @@ from awsrun.reconcile.calls import Calls
 from awsrun.reconcile.clock import Pauses
 
 ABSENT = ("ResourceNotFoundException",)
-EXISTS = ("ResourceInUseException", "TableAlreadyExistsException")
+IN_USE = ("ResourceInUseException", "TableAlreadyExistsException")  # it is there, or changes right now
 OUTPUTS, LOCK, KINDS, INTENT, HISTORY = "OUTPUTS", "LOCK", "KINDS", "INTENT#", "HISTORY#"
 KIND_TAG = "awsrun.table"  # tells the stack's own tables from those that its spec has
 HISTORY_KEPT = 50
@@ -123,13 +124,14 @@ class StackTable:
 
     def ensure(self, runs: bool) -> None:
         """Make the stack's table, and its runs table where it runs jobs; wait until they are there."""
-        self._create(self.name, ("pk",))
-        if runs:
-            self._create(runs_table(self.stack), ("pk", "sk"))
-        for name in (self.name, runs_table(self.stack)) if runs else (self.name,):
-            self._wait(name, lambda status: status == "ACTIVE", "ready")
+        keys = {self.name: ("pk",)} | ({runs_table(self.stack): ("pk", "sk")} if runs else {})
+        for name in keys:
+            self._begin(name, keys[name])
+        for name in keys:
+            self._until(name, "ACTIVE", partial(self._begin, name, keys[name]))
 
-    def _create(self, name: str, keys: tuple[str, ...]) -> None:
+    def _begin(self, name: str, keys: tuple[str, ...]) -> None:
+        """Ask for the table unless there is one; not while an older one of its name is being deleted."""
         if self.status(name):
             return
         request = {
@@ -141,15 +143,18 @@ class StackTable:
             ],
             "Tags": tags.pairs({tags.STACK: self.stack, tags.NAME: name, tags.KIND: KIND_TAG}),
         }
-        self._accepting(EXISTS, lambda: self.cloud.write("dynamodb").create_table(**request))
+        self._accepting(IN_USE, lambda: self.cloud.write("dynamodb").create_table(**request))
 
     def drop(self, name: str) -> bool:
         """Delete one of the stack's tables and wait until it is gone; whether there was one."""
         if not self.status(name):
             return False
-        self._accepting(ABSENT, lambda: self.cloud.write("dynamodb").delete_table(TableName=name))
-        self._wait(name, lambda status: not status, "gone")
+        self._end(name)
+        self._until(name, "", lambda: self._end(name))
         return True
+
+    def _end(self, name: str) -> None:
+        self._accepting((*ABSENT, *IN_USE), lambda: self.cloud.write("dynamodb").delete_table(TableName=name))
 
     def _accepting(self, codes: tuple[str, ...], call: Callable[[], Any]) -> None:
         try:
@@ -158,12 +163,22 @@ class StackTable:
             if not matches(error, codes):
                 raise
 
-    def _wait(self, name: str, good: Callable[[str], bool], what: str) -> None:
+    def _until(self, name: str, wanted: str, again: Callable[[], None]) -> None:
+        """Wait until DynamoDB says ``wanted`` of it; meanwhile `again` repeats what may have had to wait itself."""
         pauses, limit = Pauses(self.calls.clock, self.calls.timing), self.calls.clock.monotonic() + 600
-        while not good(self.status(name)):
+        while (status := self.status(name)) != wanted:
             if self.calls.clock.monotonic() > limit:
-                raise AwsrunError(f"table {name} is not {what} after 10 minutes", "", "run the same again")
+                what = "ready" if wanted else "gone"
+                raise AwsrunError(
+                    f"table {name} is not {what} after 10 minutes", f"it is {status}", "run the same again"
+                )
             pauses.pause()
+            if status not in ("CREATING", "UPDATING", "DELETING"):
+                again()
+
+    def usable(self) -> bool:
+        """Whether there is a stack's table that can be read and written, or will be in a moment."""
+        return self.status(self.name) not in ("", "DELETING")
 
     def status(self, name: str) -> str:
         """DynamoDB's word for it; empty where there is no such table."""

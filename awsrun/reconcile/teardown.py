@@ -126,7 +126,7 @@ class _Teardown:
     def run(self, before: Sequence[Callable[[str], None]]) -> TornDown:
         with ExitStack() as closing:
             lease = None
-            if self._table.status(self._table.name):
+            if self._table.usable():
                 lease = closing.enter_context(Lease(self._session, self._table))
                 self._mark_incomplete()
             for hook in before:

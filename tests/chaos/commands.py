@@ -1,6 +1,7 @@
 """Runs apply and teardown, each in a process of its own, forked from one that has everything imported already.
 
-Usage: ``python commands.py ENDPOINT SPEC``; then one command a line on standard input (``apply``, ``teardown``).
+Usage: ``python commands.py ENDPOINT SPEC CHANGED``; then one command a line on standard input (``apply``, ``change``,
+``teardown``).
 Answers are JSON lines: ``{"pid": ...}`` at once, ``{"status": ..., "said": ...}`` when the process has ended.
 The child begins when it reads another line, so that a trap can be set on its pid first.
 """
@@ -11,6 +12,8 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Mapping
+from typing import Any
 
 import boto3
 
@@ -22,21 +25,21 @@ from awsrun.resources.registry import KINDS, kind
 SERVICES = ("batch", "dynamodb", "ec2", "ecr", "iam", "logs", "s3")
 
 
-def main(endpoint: str, path: str) -> None:
+def main(endpoint: str, *paths: str) -> None:
     session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
     cloud = Cloud(session, LOCAL, endpoint)
     for service in SERVICES:
         cloud.read(service), cloud.write(service)
     for name in KINDS:
         kind(name)
-    spec = awsrun.load(path)
+    specs = dict(zip(("apply", "change"), map(awsrun.load, paths), strict=True))
     awsrun.apply, awsrun.teardown  # noqa: B018  (imported now, not in each child)
     for line in sys.stdin:
         reading, writing = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(reading)
-            work(line.strip(), cloud, spec, writing)
+            work(line.strip(), cloud, specs, writing)
         os.close(writing)
         print(json.dumps({"pid": pid}), flush=True)
         with os.fdopen(reading) as pipe:
@@ -45,14 +48,14 @@ def main(endpoint: str, path: str) -> None:
         print(json.dumps({"status": status, "said": said}), flush=True)
 
 
-def work(command: str, cloud: Cloud, spec: object, writing: int) -> None:
+def work(command: str, cloud: Cloud, specs: Mapping[str, Any], writing: int) -> None:
     """The child: one command, its report into the pipe, and out."""
     os.read(0, 1)  # begun when the parent's parent says so
     status = 1
     with os.fdopen(writing, "w") as pipe:
         try:
-            if command == "apply":
-                applied = awsrun.apply(spec, cloud)
+            if command in specs:
+                applied = awsrun.apply(specs[command], cloud)
                 pipe.write(json.dumps(applied.to_json()))
                 status = 1 if applied.failed else 0
             else:

@@ -1,4 +1,4 @@
-"""A proxy in front of a cloud that counts mutating calls and kills whoever made the one it is set on.
+"""A proxy in front of a cloud that counts mutating calls and kills (or suspends) whoever made the one it is set on.
 
 ``before``: the call is never forwarded.  ``after``: it is forwarded and done, and the answer is never delivered.
 """
@@ -39,6 +39,7 @@ class Trap:
     """Kills process ``pid`` at the ``at``-th mutating call from now.
 
     Attributes:
+        blow: the signal; SIGSTOP suspends it.
         seen: the mutating calls so far.
         sprung: the call at which it killed; empty while it has not.
     """
@@ -46,18 +47,24 @@ class Trap:
     pid: int
     at: int = 0
     moment: Moment = "before"
+    blow: signal.Signals = signal.SIGKILL
     seen: list[str] = field(default_factory=list)
     sprung: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def here(self, name: str) -> bool:
-        """Counts a mutating call; whether it is the one.  After it no other call of the dead gets through."""
+        """Counts a mutating call; whether it is the one.  After it no other call of the victim gets through."""
         with self.lock:
             self.seen.append(name)
             return len(self.seen) == self.at
 
+    @property
+    def dead(self) -> bool:
+        """Whether the victim can make no calls any more; who is suspended wakes up and goes on."""
+        return bool(self.sprung) and self.blow == signal.SIGKILL
+
     def spring(self, name: str) -> None:
-        os.kill(self.pid, signal.SIGKILL)
+        os.kill(self.pid, self.blow)
         self.sprung = name
 
 
@@ -93,7 +100,7 @@ class KillingProxy:
                 name = operation(self.command, self.path, self.headers.get("X-Amz-Target", ""), body)
                 trap = proxy.trap
                 hit = trap is not None and mutates(name) and trap.here(name)
-                if trap is not None and (trap.sprung or (hit and trap.moment == "before")):
+                if trap is not None and (trap.dead or (hit and trap.moment == "before")):
                     if hit:
                         trap.spring(name)
                     self.close_connection = True

@@ -1,0 +1,97 @@
+"""Commands in processes of their own, behind a proxy that can kill them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from killing_proxy import KillingProxy, Moment, Trap
+
+ROOT = Path(__file__).parents[2]
+SPEC = Path(os.environ.get("AWSRUN_CHAOS_SPEC", str(ROOT / "specs" / "batch.yaml")))
+# What the changed spec has instead: a new environment, a smaller one, another revision.
+CHANGES = {"g4dn.xlarge": "g5.xlarge", "max_vcpus: 64": "max_vcpus: 32", "memory_mib: 12000": "memory_mib: 11000"}
+
+
+@dataclass
+class Commands:
+    """A process that forks commands, and the proxy that they talk through.
+
+    Attributes:
+        proxy: None where they talk to the cloud itself.
+    """
+
+    process: subprocess.Popen[str]
+    proxy: KillingProxy | None = None
+    trap: Trap = field(default_factory=lambda: Trap(0))
+
+    def run(self, command: str, at: int = 0, moment: Moment = "before") -> tuple[int, str, Trap]:
+        """Run a command, killed at its ``at``-th mutating call: (exit status, what it said, the trap)."""
+        self.begin(command, at, moment)
+        return self.end()
+
+    def begin(self, command: str, at: int = 0, moment: Moment = "before", blow: int = signal.SIGKILL) -> None:
+        """Start a command; `end` waits for it."""
+        self._tell(command)
+        self.trap = Trap(int(self._hear()["pid"]), at, moment, signal.Signals(blow))
+        if self.proxy is not None:
+            self.proxy.trap = self.trap
+        self._tell("")
+
+    def end(self) -> tuple[int, str, Trap]:
+        found = self._hear()
+        return found["status"], found["said"], self.trap
+
+    def clean(self, command: str) -> str:
+        status, said, _ = self.run(command)
+        assert status == 0, f"{command} failed:\n{said}"
+        return said
+
+    def _tell(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def _hear(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+
+@contextmanager
+def forking(env: dict[str, str], url: str, specs: Sequence[Path], *before: str) -> Iterator[subprocess.Popen[str]]:
+    """The process that forks commands, behind the command ``before``."""
+    command = [*before, sys.executable, str(Path(__file__).with_name("commands.py")), url, *map(str, specs)]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env | {"PYTHONPATH": str(ROOT)}
+    )
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def specs(tmp_path: Path) -> list[Path]:
+    """The spec, and the changed one."""
+    text = SPEC.read_text()
+    for old, new in CHANGES.items():
+        text = text.replace(old, new)
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(text)
+    return [SPEC, changed]
+
+
+@pytest.fixture
+def commands(fresh_cloud: Any, specs: list[Path]) -> Iterator[Commands]:
+    proxied = KillingProxy(fresh_cloud.endpoint)
+    with proxied as proxy, forking(fresh_cloud.env, proxy.url, specs) as process:
+        yield Commands(process, proxy)

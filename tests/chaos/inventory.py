@@ -1,0 +1,81 @@
+"""What is on a server, read from it with plain boto3 and never with awsrun's code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+SERVICES = ("batch", "dynamodb", "ec2", "ecr", "iam", "logs", "s3")
+
+
+def clients_of(endpoint: str) -> dict[str, Any]:
+    """boto3's own, which do not give up where calls are throttled and answers lost."""
+    config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "total_max_attempts": 20})
+    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
+    return {service: session.client(service, endpoint_url=endpoint, config=config) for service in SERVICES}
+
+
+def inventory(clients: dict[str, Any]) -> dict[str, list[str]]:
+    """Everything on the server that somebody made, ids left out, each with what matters of it."""
+    ec2, iam, batch, s3 = (clients[service] for service in ("ec2", "iam", "batch", "s3"))
+    vpcs = [one for one in ec2.describe_vpcs()["Vpcs"] if not one["IsDefault"]]
+    ours = {one["VpcId"] for one in vpcs}
+    groups = [one for one in ec2.describe_security_groups()["SecurityGroups"] if one["VpcId"] in ours]
+    tables = [one for one in ec2.describe_route_tables()["RouteTables"] if one["VpcId"] in ours]
+    queues = batch.describe_job_queues()["jobQueues"]
+    definitions = batch.describe_job_definitions(status="ACTIVE")["jobDefinitions"]
+    roles = [one for one in iam.list_roles()["Roles"] if not one["Path"].startswith("/aws-service-role/")]
+    found = {
+        "vpc": [one["CidrBlock"] for one in vpcs],
+        "subnet": [one["CidrBlock"] for one in ec2.describe_subnets()["Subnets"] if one["VpcId"] in ours],
+        "gateway": [str(len(one["Attachments"])) for one in ec2.describe_internet_gateways()["InternetGateways"]],
+        "routes": [f"{len(one['Routes'])} {len(one['Associations'])}" for one in tables],
+        "group": [f"{one['GroupName'].rpartition('-')[0]} {len(one['IpPermissions'])}" for one in groups],
+        "endpoint": [
+            one["ServiceName"] for one in ec2.describe_vpc_endpoints()["VpcEndpoints"] if one["State"] != "deleted"
+        ],
+        "nat": [
+            f"{one['State']} {len(one['NatGatewayAddresses'])}"
+            for one in ec2.describe_nat_gateways()["NatGateways"]
+            if one["State"] != "deleted"
+        ],
+        "address": [f"in use: {'AssociationId' in one}" for one in ec2.describe_addresses()["Addresses"]],
+        "interface": [
+            one["Description"].rpartition(" ")[0] for one in ec2.describe_network_interfaces()["NetworkInterfaces"]
+        ],
+        "role": [
+            f"{one['RoleName']} {iam.list_role_policies(RoleName=one['RoleName'])['PolicyNames']} "
+            f"{len(iam.list_attached_role_policies(RoleName=one['RoleName'])['AttachedPolicies'])}"
+            for one in roles
+        ],
+        "profile": [
+            f"{one['InstanceProfileName']} {len(one['Roles'])}"
+            for one in iam.list_instance_profiles()["InstanceProfiles"]
+        ],
+        "bucket": [_bucket(s3, one["Name"]) for one in s3.list_buckets()["Buckets"]],
+        "table": clients["dynamodb"].list_tables()["TableNames"],
+        "repository": [one["repositoryName"] for one in clients["ecr"].describe_repositories()["repositories"]],
+        "logs": [one["logGroupName"] for one in clients["logs"].describe_log_groups()["logGroups"]],
+        "environment": [
+            one["status"] + one["state"] for one in batch.describe_compute_environments()["computeEnvironments"]
+        ],
+        "queue": [f"{one['jobQueueName']} {one['status']} {len(one['computeEnvironmentOrder'])}" for one in queues],
+        "definition": [one["jobDefinitionName"] for one in definitions],
+    }
+    return {kind: sorted(listed) for kind, listed in found.items()}
+
+
+def _bucket(s3: Any, name: str) -> str:
+    tags = {one["Key"]: one["Value"] for one in s3.get_bucket_tagging(Bucket=name)["TagSet"]}
+    return f"{name} {tags.get('awsrun:stack')} {tags.get('awsrun:name')}"
+
+
+def remembered(clients: dict[str, Any]) -> int:
+    """Intents in the stack's table: one for each resource, or something was forgotten or doubled."""
+    tables = [name for name in clients["dynamodb"].list_tables()["TableNames"] if not name.endswith(".runs")]
+    if not tables:
+        return 0
+    items = clients["dynamodb"].scan(TableName=tables[0])["Items"]
+    return sum(item["pk"]["S"].startswith("INTENT#") for item in items)
