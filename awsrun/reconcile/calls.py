@@ -83,6 +83,7 @@ class Calls:
 
         def once() -> T:
             self.halt.check()
+            self.gate()
             try:
                 return call()
             except Exception as error:
