@@ -10,6 +10,8 @@ from awsrun.local.strict import ec2_in_use
 from awsrun.local.strict.ec2_states import States
 from awsrun.local.strict.ec2_visible import Visibility
 from awsrun.local.strict.ec2_xml import CREATES, LISTS, tree, with_tree, without_empty_reservations
+from awsrun.local.strict.iam import known_to_services
+from awsrun.local.strict.lambda_interfaces import drop_unused
 from awsrun.local.strict.ledger import Ledger
 from awsrun.local.strict.rules import Rules, backend
 
@@ -59,7 +61,10 @@ class Ec2Rules(Rules):
         return reply
 
     def happen(self, event: str, arguments: tuple[Any, ...], inner: Perform) -> None:
-        self._states.happen(event, arguments, inner)
+        if event == "unused":
+            drop_unused(*arguments)
+        else:
+            self._states.happen(event, arguments, inner)
 
     def _profile(self, call: Call) -> ec2_in_use.Refused | None:
         """EC2 learns of instance profiles, and of the roles in them, after IAM
@@ -69,15 +74,15 @@ class Ec2Rules(Rules):
             return None
         name = given.rpartition("/")[2]
         found = [one for one in backend("iam", "aws").instance_profiles.values() if one.name == name]
-        known = bool(found) and not self.ledger.phase(("iam", "aws", "instance-profile", name, "spreads"))
-        if not known:
+        if not found or not known_to_services(self.ledger, "instance-profile", name):
             field = "name" if "IamInstanceProfile.Name" in call.form else "arn"
             said = f"Value ({given}) for parameter iamInstanceProfile.{field} is invalid."
             return (
                 "InvalidParameterValue",
                 f"{said} Invalid IAM Instance Profile {'name' if field == 'name' else 'ARN'}",
             )
-        if not found[0].roles:
+        known = [one for one in found[0].roles if known_to_services(self.ledger, "role", one.name)]
+        if not known:
             return ("InvalidParameterValue", f'IAM Instance Profile "{found[0].arn}" has no associated IAM Roles')
         return None
 

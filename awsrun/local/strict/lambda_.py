@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from awsrun.local.calls import Call, Perform, Reply
 from awsrun.local.errors import refusal
 from awsrun.local.strict.iam import known_to_services
+from awsrun.local.strict.lambda_interfaces import follow
 from awsrun.local.strict.rules import ACCOUNT, Rules, backend, document, with_document
 
 PENDING, PENDING_IN_VPC, UPDATING = 5.0, 60.0, 5.0  # seconds, at most
@@ -53,6 +54,8 @@ class LambdaRules(Rules):
         if reply.status >= 400:
             return reply
         name, part = _about(call)
+        if _creates(call) or (name and (part, call.method) in (("configuration", "PUT"), ("", "DELETE"))):
+            follow(self.ledger, call.scope[1])
         if _creates(call):
             key = self.key(call, name)
             self.ledger.made(key, KNOWN, LISTED)
