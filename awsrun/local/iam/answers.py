@@ -55,7 +55,8 @@ def _rights(call: Call, directory: Directory) -> Rights | None:
     kind, _, path = source.rpartition(":")[2].partition("/")
     if kind not in ("role", "user", "group") or ":iam:" not in source:
         raise PolicyError(f"Invalid Entity Arn: {source} does not clearly define entity type and name.")
-    found = _entity(directory, kind, path.rpartition("/")[2])
+    name = path.rpartition("/")[2]
+    found = _entity(directory, kind, name) if source == directory.iam_arn(kind, name) else None
     return None if found is None else Rights(found.identity + given, boundary or found.boundary)
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from awsrun.local.iam.context import Context
 from awsrun.local.iam.policy import Policy, Statement
 
+_IDENTITY, _BOUNDARY, _SESSION = "an identity-based policy", "a permissions boundary", "a session policy"
+
 
 @dataclass(frozen=True)
 class Named:
@@ -59,9 +61,9 @@ def decide(
             stricter than AWS for users that are named by ARN.
     """
     layers = (
-        ("identity-based", rights.identity),
-        ("permissions boundary", _some(rights.boundary)),
-        ("session", _some(rights.session)),
+        (_IDENTITY, rights.identity),
+        (_BOUNDARY, _some(rights.boundary)),
+        (_SESSION, _some(rights.session)),
     )
     granted: dict[str, list[tuple[Named, Statement]]] = {}
     for layer, policies in layers:
@@ -69,24 +71,19 @@ def decide(
             for statement in named.policy.about(action):
                 if statement.applies(resource, context):
                     if statement.deny:
-                        return _denied(layer, named, statement)
+                        return Verdict(False, True, f"with an explicit deny in {layer}", ((named, statement),))
                     granted.setdefault(layer, []).append((named, statement))
     by_resource = [one for one in of_resource if one.about(action) and one.applies(resource, context)]
     if any(statement.deny for statement in by_resource):
         return Verdict(False, True, "with an explicit deny in a resource-based policy")
-    if not granted.get("identity-based") and not by_resource:
+    if not granted.get(_IDENTITY) and not by_resource:
         return Verdict(False, reason=f"because no identity-based policy allows the {action} action")
-    if rights.boundary and "permissions boundary" not in granted:
+    if rights.boundary and _BOUNDARY not in granted:
         return Verdict(False, reason=f"because no permissions boundary allows the {action} action")
-    if rights.session and "session" not in granted:
+    if rights.session and _SESSION not in granted:
         return Verdict(False, reason=f"because no session policy allows the {action} action")
-    return Verdict(True, matched=tuple(granted.get("identity-based", ())))
+    return Verdict(True, matched=tuple(granted.get(_IDENTITY, ())))
 
 
 def _some(named: Named | None) -> Iterable[Named]:
     return () if named is None else (named,)
-
-
-def _denied(layer: str, named: Named, statement: Statement) -> Verdict:
-    article, word = ("an", " policy") if layer == "identity-based" else ("a", " policy" if layer == "session" else "")
-    return Verdict(False, True, f"with an explicit deny in {article} {layer}{word}", ((named, statement),))

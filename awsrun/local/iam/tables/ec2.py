@@ -86,10 +86,16 @@ def _tagging(request: Request, given: Mapping[str, Mapping[str, str]]) -> Iterat
 
 def _rules(request: Request) -> Iterator[Authorization]:
     """Security group rules; a group by name is of the default VPC."""
-    groups = _named(request, "GroupId") or [request.arn("security-group/*")]
-    for resource in groups + _named(request, "SecurityGroupRuleId"):
+    for resource in _named(request, "GroupId") or [request.arn("security-group/*")]:
         yield Authorization(request.action, resource)
     yield from _tagging(request, _specified(request))
+
+
+def _modify_rules(request: Request) -> Iterator[Authorization]:
+    yield from _rules(request)
+    for field, identity in request.form.items():
+        if field.endswith(".SecurityGroupRuleId"):
+            yield Authorization(request.action, _arn(request, identity))
 
 
 def _create_tags(request: Request) -> Iterator[Authorization]:
@@ -117,7 +123,8 @@ def _run(request: Request) -> Iterator[Authorization]:
     interface = "NetworkInterface.1"
     subnets = _named(request, "SubnetId", f"{interface}.SubnetId") or [request.arn("subnet/*")]
     groups = _named(request, "SecurityGroupId", f"{interface}.SecurityGroupId") or [request.arn("security-group/*")]
-    for resource in [*_named(request, "ImageId", "LaunchTemplate.LaunchTemplateId"), *subnets, *groups]:
+    images = _named(request, "ImageId") or [request.arn("image/*", account="")]  # a launch template's
+    for resource in [*images, *_named(request, "LaunchTemplate.LaunchTemplateId"), *subnets, *groups]:
         yield Authorization(request.action, resource)
     if form.get("KeyName"):
         yield Authorization(request.action, request.arn(f"key-pair/{form['KeyName']}"))
@@ -143,7 +150,6 @@ RULES: Mapping[str, Rule] = {
         (
             "AuthorizeSecurityGroupEgress",
             "AuthorizeSecurityGroupIngress",
-            "ModifySecurityGroupRules",
             "RevokeSecurityGroupEgress",
             "RevokeSecurityGroupIngress",
             "UpdateSecurityGroupRuleDescriptionsEgress",
@@ -184,6 +190,7 @@ RULES: Mapping[str, Rule] = {
     "DisassociateRouteTable": _using("AssociationId"),
     "ModifyInstanceAttribute": _using("InstanceId"),
     "ModifyLaunchTemplate": _using("LaunchTemplateId"),
+    "ModifySecurityGroupRules": _modify_rules,
     "ModifySubnetAttribute": _using("SubnetId"),
     "ModifyVpcAttribute": _using("VpcId"),
     "ModifyVpcEndpoint": _using(

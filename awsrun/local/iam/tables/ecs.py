@@ -38,7 +38,7 @@ def _register(request: Request) -> Iterator[Authorization]:
 
 def _run(request: Request) -> Iterator[Authorization]:
     body = request.body
-    definition = _arn(request, "task-definition", str(body.get("taskDefinition", "")))
+    (definition,) = _definition(request)
     given = tags(pairs(body.get("tags")))
     clusters: dict[str, tuple[str, ...]] = {"ecs:cluster": tuple(_cluster(request))}
     yield Authorization(request.action, definition, {**given, **clusters})
@@ -57,7 +57,16 @@ def _tasks(request: Request) -> Iterable[str]:
 
 
 def _definition(request: Request) -> Iterable[str]:
-    return [_arn(request, "task-definition", str(request.body.get("taskDefinition", "")))]
+    """A family without a revision means the newest, which the call does not tell."""
+    given = str(request.body.get("taskDefinition", ""))
+    whole = _arn(request, "task-definition", given)
+    return [whole if ":" in given.rpartition("/")[2] else f"{whole}:*"]
+
+
+def _instances(request: Request) -> Iterable[str]:
+    """Tasks are listed by the container instances that they are on."""
+    cluster = str(request.body.get("cluster") or "default").rpartition("/")[2]
+    return [request.arn(f"container-instance/{cluster}/*")]
 
 
 def _tag(request: Request) -> Iterator[Authorization]:
@@ -73,7 +82,7 @@ RULES: Mapping[str, Rule] = {
         ("DescribeTaskDefinition", "DeregisterTaskDefinition", "ListClusters", "ListTaskDefinitions"), everywhere
     ),
     "CreateCluster": _create_cluster,
-    "ListTasks": on(_cluster),
+    "ListTasks": on(_instances),
     "RegisterTaskDefinition": _register,
     "RunTask": _run,
 }

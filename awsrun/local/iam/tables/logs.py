@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from awsrun.local.iam.request import Authorization, Request, Rule, on, pairs, tag_keys, tags
+from awsrun.local.iam.request import Authorization, Request, Rule, everywhere, on, pairs, tag_keys, tags
 
 
 def _name(request: Request) -> str:
@@ -20,10 +20,6 @@ def _name(request: Request) -> str:
 
 def _group(request: Request) -> Iterable[str]:
     return [request.arn(f"log-group:{_name(request)}:log-stream:")]
-
-
-def _all_groups(request: Request) -> Iterable[str]:
-    return [request.arn("log-group::log-stream:")]
 
 
 def _stream(request: Request) -> Iterable[str]:
@@ -57,5 +53,5 @@ RULES: Mapping[str, Rule] = {
     ),
     **dict.fromkeys(("ListTagsForResource", "TagResource", "UntagResource"), _tag),
     "CreateLogGroup": _create,
-    "DescribeLogGroups": on(_all_groups),
+    "DescribeLogGroups": everywhere,
 }

@@ -15,7 +15,7 @@ from awsrun.local.calls import Call
 from awsrun.local.iam.context import Given
 from awsrun.local.iam.request import Authorization, Request, Rule, tags
 
-# Subresource of a bucket -> what IAM calls it in Get..., Put...; a DELETE is a Put, but for the last three.
+# Subresource of a bucket -> what IAM calls it after Get and Put.  A DELETE is a Put, but for two.
 _SETTINGS = {
     "accelerate": "AccelerateConfiguration",
     "acl": "BucketAcl",
@@ -42,6 +42,16 @@ _OF_OBJECTS = {
     "retention": "ObjectRetention",
     "tagging": "ObjectTagging",
 }
+# Parameters that may stand in a call beside those above; any other makes it an operation that is not known here.
+_OF_LISTS = (
+    "continuation-token", "delete", "delimiter", "encoding-type", "fetch-owner", "key-marker", "list-type", "marker",
+    "max-keys", "max-uploads", "prefix", "start-after", "upload-id-marker", "version-id-marker",
+)  # fmt: skip
+_OF_READS = (
+    "attributes", "max-parts", "part-number-marker", "partNumber", "restore", "select", "select-type", "uploadId",
+    "uploads", "versionId",
+)  # fmt: skip
+_KNOWN = (frozenset({*_SETTINGS, *_LISTS, *_OF_LISTS}), frozenset({*_OF_OBJECTS, *_OF_READS}))
 _VERBS = {"GET": "Get", "HEAD": "Get", "PUT": "Put", "DELETE": "Delete"}
 
 
@@ -50,9 +60,16 @@ def name(call: Call) -> str:
     bucket, key = _place(call)
     if not bucket:
         return "ListBuckets" if call.method == "GET" else ""
+    if not all(field in _KNOWN[bool(key)] or _plain(field) for field in call.query):
+        return ""
     if key:
         return "Object"
     return "DeleteObjects" if call.method == "POST" and "delete" in call.query else "Bucket"
+
+
+def _plain(field: str) -> bool:
+    """A parameter of any call: a signature's, the SDK's name of the operation, or a header that a GET asks for."""
+    return field.lower().startswith(("x-amz-", "x-id", "response-"))
 
 
 def _place(call: Call) -> tuple[str, str]:
