@@ -42,6 +42,12 @@ def time_scale(endpoint_url: str | None) -> float:
     return float(about.get("time_scale", 0.0)) if about.get("strict") else 0.0
 
 
+def about() -> dict[str, Any]:
+    """What the embedded cloud of this user says of itself (``version``, ``strict`` ...); nothing where none runs."""
+    url = _running()
+    return _about(url) if url else {}
+
+
 def _running() -> str | None:
     """The endpoint in the state file, if the process that wrote it answers there."""
     try:

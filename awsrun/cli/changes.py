@@ -45,6 +45,10 @@ def show_changes(plan: Plan, out: Callable[[str], Any], details: bool = False) -
     out(summary(change.action for change in changes) + usually)
     if plan.bill:
         show_cost(plan.bill, out)
+    for finding in plan.findings:
+        out(click.style(f"warning: {finding.what}", fg="yellow"))
+        for line in filter(None, (finding.why, finding.hint and f"→ {finding.hint}")):
+            out(f"    {line}")
 
 
 def summary(actions: Iterable[str]) -> str:

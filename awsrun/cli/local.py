@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 SHARE = click.FloatRange(0, 1)
 
 
+def _quotas(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, float] | None:
+    """Code -> value; None where none is given, so that what was told before stays."""
+    try:
+        return {code: float(value) for code, _, value in (one.partition("=") for one in given)} if given else None
+    except ValueError:
+        raise click.BadParameter("write CODE=VALUE, as L-DB2E81BA=64") from None
+
+
 @click.group()
 def local() -> None:
     """Start, stop or reset the embedded cloud.
@@ -36,6 +44,14 @@ def local() -> None:
     help="With --strict: seconds here for one of AWS (0.01 makes a minute 0.6 s).",
 )
 @click.option("--iam/--no-iam", default=None, help="Calls need rights: IAM users, roles, jobs only by their role.")
+@click.option(
+    "--quota",
+    "quotas",
+    multiple=True,
+    metavar="CODE=VALUE",
+    callback=_quotas,
+    help="A service quota (repeatable; the rest are those of a new account: L-DB2E81BA=64 allows GPUs).",
+)
 def start(port: int | None, **changes: Any) -> None:
     """Start it, unless it runs.
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "teardown": ("teardown:teardown", "Delete a stack, or all of them, and prove that nothing is left."),
     "schema": ("schema:schema", "Print the JSON schema of specs, for editors."),
     "policy": ("policy:policy", "Print the least rights that somebody needs for a spec, as an IAM policy."),
+    "doctor": ("doctor:doctor", "Look for what would go wrong: machine, credentials, quotas, permissions."),
     "submit": ("submit:submit", "Run a Python file over a grid, a random search or a file of inputs."),
     "runs": ("runs:runs", "List runs."),
     "show": ("runs:show", "Show how a run is getting on."),

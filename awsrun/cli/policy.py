@@ -63,7 +63,7 @@ def policy(
 
     stack = api.load(spec)
     cloud = _cloud(context, account, region)
-    wanted = list(_rights(stack, cloud, commands or (EVERYTHING,)))
+    wanted = rights_of(stack, cloud, commands or (EVERYTHING,))
     whole, parts = documents.document(documents.statements(wanted)), documents.documents(wanted)
     if as_json:
         emit({"stack": stack.stack, "account": cloud.account, "region": cloud.region, "documents": parts})
@@ -89,7 +89,8 @@ def _cloud(context: str | None, account: str | None, region: str | None) -> Clou
     return offline(replace(chosen, account=account or chosen.account, region=region or chosen.region))
 
 
-def _rights(stack: StackSpec, cloud: Cloud, commands: Sequence[str]) -> list[Right]:
+def rights_of(stack: StackSpec, cloud: Cloud, commands: Sequence[str]) -> list[Right]:
+    """What these commands need for ``stack``, `EVERYTHING` meaning all of them.  Calls nothing."""
     from awsrun.jobs import rights as jobs
     from awsrun.reconcile import rights as stacks
     from awsrun.resources.registry import Kinds

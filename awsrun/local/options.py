@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ class Options:
         time_scale: with strict: seconds here for one second of AWS; durations and lags are multiplied by it, published
             rates divided.
         iam: calls are allowed by IAM policies, and by nothing else.
+        quotas: code -> value, where Service Quotas are not those of a new account.
         containers: jobs run in their images, with the Docker engine of this machine.
     """
 
@@ -31,6 +32,7 @@ class Options:
     time_scale: float = 1.0
     iam: bool = False
     containers: bool = False
+    quotas: Mapping[str, float] = field(default_factory=dict)
 
     def changed(self, given: Mapping[str, Any]) -> Options:
         """These, but for what is ``given`` and not None."""
@@ -45,6 +47,7 @@ class Options:
         if self.strict:
             words += [f"{name} {getattr(self, name):g}" for name in ("throttle", "lose") if getattr(self, name)]
             words += [f"time scale {self.time_scale:g}"] if self.time_scale != 1.0 else []
+        words += [f"quota {code} {value:g}" for code, value in self.quotas.items()]
         return ", ".join(words)
 
 

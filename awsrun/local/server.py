@@ -47,6 +47,7 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     from awsrun.local.iam.sessions import Sessions
     from awsrun.local.iam.tasks import Tasks, lifetime
     from awsrun.local.pricing import PriceListService
+    from awsrun.local.quotas import ServiceQuotas
     from awsrun.local.registry.ecr import Ecr
     from awsrun.local.registry.passwords import Passwords
     from awsrun.local.strict.faults import Faults
@@ -65,7 +66,7 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     ecr = Ecr(moto, passwords)
     sessions = Sessions.of(files.store / "session-secret")
     iam = Enforcement(batch, sessions)
-    services: list[Service] = [batch, tokens, ecr, PriceListService()]
+    services: list[Service] = [batch, tokens, ecr, PriceListService(), ServiceQuotas(options.quotas)]
     world = World(files.store, blobs, moto, services, [iam, strict])
     strict.behave(read(files.journaled))  # as it did when what is replayed now was carried out
     replayed = world.recover()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from awsrun.aws import stacks
 from awsrun.aws.clients import Cloud, connect
 from awsrun.aws.context import Context
 from awsrun.aws.errors import AwsrunError
+from awsrun.preflight import suite
+from awsrun.preflight.check import Finding, Watch
 from awsrun.reconcile import apply as applying
 from awsrun.reconcile import status as looking
 from awsrun.reconcile import teardown as tearing
@@ -29,6 +32,7 @@ from awsrun.reconcile.graph import Spec
 from awsrun.reconcile.halt import Halt, Halted, on_signals
 from awsrun.reconcile.plan import Plan, survey
 from awsrun.reconcile.progress import Observer, silent
+from awsrun.reconcile.rights import rights as rights_for
 from awsrun.reconcile.session import Session
 from awsrun.reconcile.status import Status
 from awsrun.reconcile.table import StackTable
@@ -38,6 +42,7 @@ from awsrun.resources.registry import Kinds
 from awsrun.spec.load import load as load_spec
 from awsrun.spec.stack import StackSpec
 
+PATIENCE = 1.0  # seconds that a plan waits for what is looked at beside it
 Where = Cloud | Context | str | None  # a cloud, or the context to connect to; None: the current one
 
 
@@ -57,13 +62,13 @@ def plan(spec: Spec, context: Where = None) -> Plan:
         AwsrunError: the spec asks for what AWS does not have, or the cloud cannot be used.
     """
     session = open_session(context)
-    with _told(session, "look at what is there"):
-        return survey(session, spec, StackTable(session.cloud, spec.stack, session.calls).load()).plan
+    watch = _preflight(session, spec)
+    return replace(_survey(session, spec), findings=_worth_saying(watch))
 
 
 def drift(spec: Spec, context: Where = None) -> Plan:
     """What differs between a spec and AWS, changes made by hand included: the same comparison as `plan`."""
-    return plan(spec, context)
+    return _survey(open_session(context), spec)
 
 
 def apply(
@@ -84,7 +89,8 @@ def apply(
     session = open_session(context, observer)
     again = "run the same apply again: it goes on from what is there"
     with on_signals(session.halt, again), _told(session, f"apply stack {spec.stack}"):
-        return applying.apply(session, spec, confirm)
+        watch = _preflight(session, spec)
+        return applying.apply(session, spec, lambda found: confirm(replace(found, findings=_worth_saying(watch))))
 
 
 def teardown(
@@ -132,6 +138,24 @@ def open_session(context: Where = None, observer: Observer = silent) -> Session:
     """A session with the real kinds and the machine's clock."""
     cloud, clock = _cloud(context), SystemClock()
     return Session(cloud, Kinds(cloud), clock, timing_of(cloud), observer, Halt(clock.wake))
+
+
+def _survey(session: Session, spec: Spec) -> Plan:
+    with _told(session, "look at what is there"):
+        return survey(session, spec, StackTable(session.cloud, spec.stack, session.calls).load()).plan
+
+
+def _preflight(session: Session, spec: Spec) -> Watch:
+    """Looks at the account while the plan is made; there is nothing to look at in the embedded cloud."""
+    if session.cloud.context.name != "aws":
+        return Watch([])
+    rights = list(rights_for(spec, session.kinds, session.cloud, "apply"))
+    source = getattr(spec, "source", "") or "SPEC"
+    return Watch(suite.of_stack(session.cloud, spec.stack, spec.resources, rights, source))
+
+
+def _worth_saying(watch: Watch) -> tuple[Finding, ...]:
+    return tuple(one for one in watch.findings(PATIENCE) if one.severity in ("warning", "error"))
 
 
 def _cloud(context: Where) -> Cloud:

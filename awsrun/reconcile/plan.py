@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from awsrun.aws.stacks import StackRecord
+from awsrun.preflight.check import Finding
 from awsrun.reconcile import graph as graphs
 from awsrun.reconcile.bill import Bill, bill_of
 from awsrun.reconcile.decide import Decision, decide, purges
@@ -57,12 +58,14 @@ class Plan:
     Attributes:
         bill: what the stack costs by the hour once it is as the spec has it.
         usual: seconds that AWS usually takes for the changes.
+        findings: what may go wrong with it in this account, where that was looked at.
     """
 
     stack: str
     changes: tuple[Planned, ...]
     bill: Bill | None = None
     usual: float = 0.0
+    findings: tuple[Finding, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.changes)
@@ -73,7 +76,8 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         found = {"stack": self.stack, "changes": [change.to_json() for change in self.changes]}
         price = {"price": self.bill.to_json()} if self.bill else {}
-        return found | price | {"usual_seconds": round(self.usual)}
+        said = {"findings": [one.to_json() for one in self.findings]} if self.findings else {}
+        return found | price | {"usual_seconds": round(self.usual)} | said
 
 
 @dataclass(frozen=True)

@@ -181,9 +181,8 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
         """By the vCPUs that Batch keeps at the moment, which it does not tell of Fargate."""
         if state.type.startswith("FARGATE"):
             return None
-        running = max(
-            one.get("computeResources", {}).get("desiredvCpus", 0) for one in self._list(computeEnvironments=[id])
-        )
+        listed = self._list(computeEnvironments=[id])
+        running = max((one.get("computeResources", {}).get("desiredvCpus", 0) for one in listed), default=0)
         return machines.ec2(prices, state.instance_types, running, state.max_vcpus).idle
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:

@@ -19,6 +19,7 @@ from awsrun.resources.kind import ABSENT, REPLACE, Found, Owner, Refs, Seen, Sta
 from awsrun.resources.logs_group import LogGroupSpec
 from awsrun.resources.ours import known, ours
 from awsrun.resources.rights import pass_roles
+from awsrun.resources.sizes import too_large
 from awsrun.resources.units import Duration
 from awsrun.spec.references import Misfit, RefTo, ResourceSpec
 
@@ -110,6 +111,7 @@ class JobDefinitionSpec(ResourceSpec):
         }
         self._check_image(stack, list(environments.values()))
         if not self.fargate:
+            self._check_size(environments)
             return self
         public = [name for name, spec in environments.items() if spec.subnets == "public"]
         if self.public_address is False and public:
@@ -127,6 +129,14 @@ class JobDefinitionSpec(ResourceSpec):
         if self.public_address is not None:
             return self
         return self.model_copy(update={"public_address": bool(public) or not environments})
+
+    def _check_size(self, environments: Mapping[str, ComputeEnvironmentSpec]) -> None:
+        """Batch takes a job that is too large for every machine, and lets it wait for ever."""
+        types = {type for spec in environments.values() for type in spec.instance_types or ["optimal"]}
+        if types and (found := too_large(types, self.vcpus, self.gpus, self.memory_mib)):
+            field, why = found
+            names = " and ".join(map(repr, environments))
+            raise Misfit(field, f"{why}: on {names} such jobs would wait for ever")
 
     def _check_image(self, stack: Mapping[str, ResourceSpec], environments: Sequence[ComputeEnvironmentSpec]) -> None:
         """Behind endpoints alone, images come from the account's own registry or not at all."""

@@ -1,0 +1,50 @@
+"""What a spec asks of an account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from awsrun.aws.quotas import FARGATE, FARGATE_SPOT, Quota, vcpus
+from awsrun.prices.table import shipped
+from awsrun.resources.batch_compute_environment import ComputeEnvironmentSpec
+from awsrun.spec.references import ResourceSpec
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The machines of one compute environment.
+
+    Attributes:
+        types: as Batch takes them; none on Fargate.
+    """
+
+    name: str
+    types: tuple[str, ...]
+    fargate: bool
+    spot: bool
+    max_vcpus: int
+
+    def quotas(self) -> Mapping[Quota, tuple[str, ...]]:
+        """The quotas that its vCPUs count for, and the types of each."""
+        if self.fargate:
+            return {FARGATE_SPOT if self.spot else FARGATE: ()}
+        found: dict[Quota, tuple[str, ...]] = {}
+        for one in self.types:
+            quota = vcpus(one, self.spot)
+            found[quota] = (*found.get(quota, ()), one)
+        return found
+
+
+def pools(resources: Mapping[str, ResourceSpec]) -> Iterator[Pool]:
+    """The machines that a stack's compute environments buy."""
+    for name, spec in resources.items():
+        if isinstance(spec, ComputeEnvironmentSpec):
+            types = () if spec.fargate else tuple(spec.instance_types or ["optimal"])
+            yield Pool(name, types, spec.fargate, spec.spot, spec.max_vcpus)
+
+
+def smallest(types: tuple[str, ...]) -> tuple[int, str]:
+    """vCPUs and name of the smallest machine of these types; 1 where none is known."""
+    known = [(one.vcpus, one.type) for name in types for one in shipped("us-east-1").matching(name)]
+    return min(known, default=(1, ", ".join(types)))

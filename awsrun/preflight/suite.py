@@ -1,0 +1,46 @@
+"""Which checks matter: for a plan, and for ``awsrun doctor``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from awsrun.aws.clients import Cloud
+from awsrun.aws.rights import Right
+from awsrun.preflight.check import Check
+from awsrun.preflight.fit import fit
+from awsrun.preflight.identity import identity
+from awsrun.preflight.linked_roles import linked_roles
+from awsrun.preflight.machine import docker, machine
+from awsrun.preflight.need import pools
+from awsrun.preflight.permissions import permissions
+from awsrun.preflight.quotas import vcpu_quotas, vpc_quota
+from awsrun.spec.references import ResourceSpec
+
+Resources = Mapping[str, ResourceSpec]
+_IMAGE = "ecr.image"
+
+
+def of_machine(resources: Resources) -> list[Check]:
+    """Checks that take no cloud; of a Docker engine where ``resources`` have images to build."""
+    images = [name for name, spec in resources.items() if spec.kind == _IMAGE]
+    return machine() + ([docker(images)] if images else []) + ([fit(resources)] if resources else [])
+
+
+def of_account(cloud: Cloud, stack: str, resources: Resources, rights: Sequence[Right], source: str) -> list[Check]:
+    """Checks of credentials and account, and of all that a stack needs of it; without resources of the account alone.
+
+    Args:
+        rights: what the commands on the stack need.
+        source: the spec's path, for hints.
+    """
+    found = [identity(cloud), *of_stack(cloud, stack, resources, rights, source)]
+    wanted = list(pools(resources))
+    return found + ([linked_roles(cloud, wanted)] if wanted or not resources else [])
+
+
+def of_stack(cloud: Cloud, stack: str, resources: Resources, rights: Sequence[Right], source: str) -> list[Check]:
+    """Those that a plan makes, too: whether there is room for the stack, and whether the caller may make it."""
+    wanted, networks = list(pools(resources)), sum(spec.kind == "vpc" for spec in resources.values())
+    found = [vcpu_quotas(cloud, wanted)] if wanted else []
+    found += [vpc_quota(cloud, stack, networks)] if networks else []
+    return found + ([permissions(cloud, rights, source)] if rights else [])
