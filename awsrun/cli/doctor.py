@@ -84,7 +84,8 @@ def _loaded(spec: str | None) -> tuple[StackSpec | None, list[Finding]]:
     try:
         return (api.load(spec), []) if spec else (None, [])
     except AwsrunError as error:
-        return None, [Finding("error", "spec", error.what, error.why, error.hint)]
+        hint = error.hint or f"mend {spec}, then: awsrun doctor {spec}"
+        return None, [Finding("error", "spec", error.what, error.why, hint)]
 
 
 def _connected(context: str | None) -> tuple[Cloud | None, list[Finding]]:

@@ -1,0 +1,120 @@
+"""`awsrun doctor` and the plan's warnings as a user meets them: a new account, a user without rights, no connection."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stack_shell import Shell
+
+BATCH = (Path(__file__).parents[2] / "specs" / "batch.yaml").read_text()
+GPUS = "Running On-Demand G and VT instances"
+
+
+@pytest.fixture
+def abroad(fresh_cloud: Any, shell: Shell) -> Shell:
+    """A shell in the aws context, whose AWS is an embedded cloud of its own."""
+    keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "us-east-1"}
+    home = {"AWSRUN_HOME": str(fresh_cloud.home), "AWSRUN_CONTEXT": "aws", "AWS_ENDPOINT_URL": fresh_cloud.endpoint}
+    shell.env |= {**keys, **home}
+    shell.write(BATCH)
+    return shell
+
+
+def findings(document: Any, severity: str) -> dict[str, Any]:
+    return {one["check"]: one for one in document["findings"] if one["severity"] == severity}
+
+
+def test_a_new_account_is_told_before_jobs_wait_for_ever(abroad: Shell, fresh_cloud: Any) -> None:
+    document = abroad.json("doctor", "spec.yaml", code=1)
+    error = findings(document, "error")["quotas"]
+    assert f"the quota '{GPUS}' is 0 vCPUs in us-east-1; compute needs 4 (g4dn.xlarge)" == error["what"]
+    assert "RUNNABLE for ever" in error["why"]
+    assert set(findings(document, "ok")) == {
+        "versions",
+        "disk",
+        "embedded-cloud",
+        "fit",
+        "identity",
+        "vpcs",
+        "permissions",
+    }
+    assert "root user" in findings(document, "warning")["identity"]["what"]
+    assert "create-service-linked-role" in findings(document, "note")["linked-roles"]["hint"]
+    assert {one["name"] for one in document["checks"]} >= {"quotas", "permissions", "disk"}
+
+    planned = abroad.awsrun("plan", "spec.yaml", code=2)
+    assert f"warning: the quota '{GPUS}' is 0 vCPUs" in planned.stdout, "a plan warns, and does not fail"
+    assert f"→ {error['hint']}" in planned.stdout
+    applied = abroad.awsrun("apply", "spec.yaml")
+    assert f"warning: the quota '{GPUS}' is 0 vCPUs" in applied.stdout
+    assert "warning" not in abroad.awsrun("drift", "spec.yaml").stdout
+
+    assert fresh_cloud.control("start", "--options", '{"quotas": {"L-DB2E81BA": 32}}').returncode == 0
+    mended = abroad.json("doctor", "spec.yaml")
+    few = findings(mended, "warning")["quotas"]["what"]
+    assert few == f"compute asks for up to 64 vCPUs; '{GPUS}' allows 32 in us-east-1"
+    assert "2 of 5 VPCs" in findings(mended, "ok")["vpcs"]["what"], "the one that is there is counted once"
+    assert "linked-roles" in findings(mended, "note")
+
+
+def test_what_a_user_may_not_do_is_named_and_its_cure_works(abroad: Shell, fresh_cloud: Any) -> None:
+    iam = fresh_cloud.client("iam")
+    iam.create_user(UserName="ann")
+    key = iam.create_access_key(UserName="ann")["AccessKey"]
+    assert fresh_cloud.control("start", "--options", '{"quotas": {"L-DB2E81BA": 64}, "iam": true}').returncode == 0
+    ann = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+    abroad.env |= ann
+    blind = abroad.json("doctor", "spec.yaml")
+    note = findings(blind, "note")["permissions"]
+    assert (note["what"], note["hint"]) == (
+        "could not be looked at",
+        "allow iam:SimulatePrincipalPolicy, or look yourself",
+    )
+    look = ["iam:SimulatePrincipalPolicy", "iam:GetRole", "servicequotas:GetServiceQuota", "ec2:DescribeVpcs"]
+    allow(iam, "look", look)
+    refused = abroad.json("doctor", "spec.yaml", code=1)
+    error = findings(refused, "error")["permissions"]
+    assert "user/ann may not call" in error["what"]
+    assert error["hint"].startswith("awsrun policy spec.yaml -o policy.json")
+    assert set(findings(refused, "error")) == {"permissions"}
+
+    policy = json.loads(abroad.awsrun("policy", "spec.yaml").stdout)
+    iam.put_user_policy(UserName="ann", PolicyName="awsrun", PolicyDocument=json.dumps(policy))
+    allowed = findings(abroad.json("doctor", "spec.yaml"), "ok")["permissions"]["what"]
+    assert allowed.startswith("arn:aws:iam::123456789012:user/ann may make all of ")
+
+
+def allow(iam: Any, name: str, actions: list[str]) -> None:
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName="ann", PolicyName=name, PolicyDocument=document)
+
+
+def test_one_vpc_too_many_is_an_error(abroad: Shell, fresh_cloud: Any) -> None:
+    for number in range(4):  # beside the default one
+        fresh_cloud.client("ec2").create_vpc(CidrBlock=f"10.{number}.0.0/16")
+    error = findings(abroad.json("doctor", "spec.yaml", code=1), "error")["vpcs"]
+    assert error["what"] == "us-east-1 has 5 of the 5 VPCs that the account may have; mnist makes 6 of it"
+    assert "--quota-code L-F678F1CE --desired-value 6" in error["hint"]
+
+
+def test_without_a_connection_the_rest_is_still_looked_at(abroad: Shell) -> None:
+    abroad.env["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
+    document = abroad.json("doctor", "spec.yaml", code=1)
+    assert set(findings(document, "error")) == {"credentials"}
+    assert set(findings(document, "ok")) >= {"versions", "disk", "fit"}
+
+
+def test_at_home_there_is_no_account_to_look_at(abroad: Shell) -> None:
+    abroad.env["AWSRUN_CONTEXT"] = "local"
+    shown = abroad.awsrun("doctor")
+    assert "ok       versions" in shown.stdout
+    assert "awsrun doctor --context aws" in shown.stderr
+    abroad.write(BATCH.replace("gpus: 1", "gpus: 2"))
+    mistaken = abroad.awsrun("doctor", "spec.yaml", code=1)
+    assert "no machine of g4dn.xlarge has 2 GPUs" in mistaken.stdout
+    assert "no machine of g4dn.xlarge has 2 GPUs" in abroad.awsrun("plan", "spec.yaml", code=1).stderr

@@ -1,0 +1,227 @@
+"""Checks stand by themselves: one that breaks, hangs or may not look takes nothing from the others."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.aws.quotas import FARGATE, FARGATE_SPOT, vcpus
+from awsrun.preflight import identity, machine
+from awsrun.preflight.check import Check, Finding, Watch
+from awsrun.preflight.fit import fit
+from awsrun.preflight.need import Pool, pools
+from awsrun.resources.models import SpecModels
+from awsrun.resources.sizes import too_large
+from awsrun.spec.load import parse
+from awsrun.spec.stack import StackSpec
+
+STACK = """
+stack: s
+resources:
+  network: {kind: vpc}
+  compute: {kind: batch.compute_environment, vpc: network, max_vcpus: 64, instance_types: [TYPES]}
+  train: {kind: batch.job_definition, image: a, SIZE}
+"""
+
+
+def stack(types: str, size: str) -> StackSpec:
+    return parse(STACK.replace("TYPES", types).replace("SIZE", size), "spec.yaml", SpecModels())
+
+
+def said(name: str) -> Finding:
+    return Finding("ok", name, name)
+
+
+def refuse(code: str) -> Iterator[Finding]:
+    raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetServiceQuota")
+
+
+def test_a_check_that_breaks_says_so_and_the_others_go_on() -> None:
+    def denied() -> Iterator[Finding]:
+        return refuse("AccessDeniedException")
+
+    def broken() -> Iterator[Finding]:
+        yield said("half")
+        raise ZeroDivisionError("oops")
+
+    def told() -> Iterator[Finding]:
+        raise AwsrunError("what", "why", "hint")
+
+    watch = Watch(
+        [
+            Check("denied", 30, denied, needs="servicequotas:GetServiceQuota"),
+            Check("broken", 30, broken),
+            Check("told", 30, told),
+            Check("good", 30, lambda: [said("good")]),
+        ]
+    )
+    denial, breakage, error, good = watch.findings()
+    assert (denial.severity, denial.hint) == ("note", "allow servicequotas:GetServiceQuota, or look yourself")
+    assert (breakage.severity, breakage.why) == ("note", "ZeroDivisionError: oops")
+    assert (error.severity, error.what, error.why, error.hint) == ("error", "what", "why", "hint")
+    assert good == said("good")
+
+
+def test_checks_run_side_by_side() -> None:
+    first, second = threading.Event(), threading.Event()
+
+    def one() -> Iterator[Finding]:
+        first.set()
+        assert second.wait(30)
+        yield said("one")
+
+    def two() -> Iterator[Finding]:
+        second.set()
+        assert first.wait(30)
+        yield said("two")
+
+    assert Watch([Check("one", 60, one), Check("two", 60, two)]).findings() == [said("one"), said("two")]
+
+
+def test_a_check_that_hangs_is_given_up_and_named_or_left_out() -> None:
+    never = threading.Event()
+
+    def hang() -> Iterator[Finding]:
+        never.wait(60)
+        yield said("late")
+
+    watch = Watch([Check("hangs", 0.05, hang), Check("good", 30, lambda: [said("good")])])
+    late, good = watch.findings()
+    assert (late.severity, late.what, good) == ("warning", "no answer within 0.05 s", said("good"))
+    assert watch.findings(patience=0.0) == [said("good")], "a plan says nothing of what it did not wait for"
+    never.set()
+
+
+@pytest.mark.parametrize(
+    ("type", "on_demand", "spot"),
+    [
+        ("m5.large", "L-1216C47A", "L-34B43A08"),
+        ("optimal", "L-1216C47A", "L-34B43A08"),
+        ("i4i.large", "L-1216C47A", "L-34B43A08"),
+        ("g4dn.xlarge", "L-DB2E81BA", "L-3819A6DF"),
+        ("gr6.4xlarge", "L-DB2E81BA", "L-3819A6DF"),
+        ("vt1.3xlarge", "L-DB2E81BA", "L-3819A6DF"),
+        ("p4d.24xlarge", "L-417A185B", "L-7212CCBC"),
+        ("p5", "L-417A185B", "L-C4BD4855"),
+        ("inf2.xlarge", "L-1945791B", "L-B5D1601B"),
+        ("trn1.2xlarge", "L-2C3B7624", "L-6B0D517C"),
+        ("x2gd.large", "L-7295265B", "L-E3A00192"),
+    ],
+)
+def test_each_family_counts_for_its_own_quota(type: str, on_demand: str, spot: str) -> None:
+    assert (vcpus(type, spot=False).code, vcpus(type, spot=True).code) == (on_demand, spot)
+
+
+def test_a_pool_counts_for_the_quotas_of_all_its_types() -> None:
+    (pool,) = pools(stack("m5.large, c5, g5.xlarge", "memory_mib: 2000").resources)
+    assert pool.max_vcpus == 64
+    assert {quota.code: types for quota, types in pool.quotas().items()} == {
+        "L-1216C47A": ("m5.large", "c5"),
+        "L-DB2E81BA": ("g5.xlarge",),
+    }
+    assert set(Pool("burst", (), True, False, 4).quotas()) == {FARGATE}
+    assert set(Pool("burst", (), True, True, 4).quotas()) == {FARGATE_SPOT}
+
+
+@pytest.mark.parametrize(
+    ("types", "size", "field"),
+    [
+        ("g4dn.xlarge", "gpus: 2, memory_mib: 2000", "gpus"),
+        ("m5.large", "vcpus: 4, memory_mib: 2000", "vcpus"),
+        ("m5.large", "vcpus: 2, memory_mib: 8192", "memory_mib"),
+        ("g4dn.xlarge, m5.2xlarge", "gpus: 1, vcpus: 8, memory_mib: 2000", "memory_mib"),
+        ("optimal", "gpus: 1, memory_mib: 2000", "gpus"),
+    ],
+)
+def test_a_job_that_no_machine_can_hold_is_refused_with_its_line(types: str, size: str, field: str) -> None:
+    with pytest.raises(AwsrunError) as caught:
+        stack(types, size)
+    assert f"spec.yaml:6: resources.train.{field}: no machine of " in str(caught.value)
+    assert "would wait for ever" in str(caught.value)
+
+
+def test_what_fits_or_cannot_be_told_is_not_refused() -> None:
+    assert stack("m5.large, c5", "vcpus: 96, memory_mib: 2000").resources
+    assert stack("zz9.large, m5.large", "vcpus: 96, memory_mib: 2000").resources, "zz9 may be anything"
+    assert too_large(["p4d"], 96, 8, 1_000_000) is None
+
+
+def test_memory_that_the_system_keeps_is_warned_of() -> None:
+    (fits,) = fit(stack("g4dn.xlarge", "gpus: 1, vcpus: 4, memory_mib: 12000").resources).look()
+    assert (fits.severity, fits.what) == ("ok", "train: 1 at once on a g4dn.xlarge")
+    (two,) = fit(stack("m5", "vcpus: 1, memory_mib: 3500").resources).look()
+    assert two.what == "train: 2 at once on a m5.large"
+    (tight,) = fit(stack("g4dn.xlarge", "gpus: 1, vcpus: 4, memory_mib: 16000").resources).look()
+    assert tight.severity == "warning"
+    assert tight.hint == "in the spec: memory_mib: 15564 or less"
+    assert not list(fit(stack("zz9.large", "memory_mib: 16000").resources).look()), "nothing is known of zz9"
+
+
+class Answers:
+    """A cloud whose clients answer one call each."""
+
+    def __init__(self, arn: str, role: str = "") -> None:
+        self.arn, self.role = arn, role
+
+    def read(self, service: str) -> Answers:
+        return self
+
+    def get_caller_identity(self) -> dict[str, str]:
+        return {"Arn": self.arn}
+
+    def get_role(self, RoleName: str) -> dict[str, Any]:
+        if not self.role:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetRole")
+        return {"Role": {"Arn": f"arn:aws:iam::1:role/{self.role}/{RoleName}"}}
+
+
+@pytest.mark.parametrize(
+    ("arn", "path", "entity"),
+    [
+        ("arn:aws:iam::1:user/team/ann", "", "arn:aws:iam::1:user/team/ann"),
+        ("arn:aws:sts::1:assumed-role/admin/ann", "team", "arn:aws:iam::1:role/team/admin"),
+        ("arn:aws:sts::1:assumed-role/admin/ann", "", "arn:aws:iam::1:role/admin"),
+        ("arn:aws-cn:sts::1:assumed-role/admin/ann", "", "arn:aws-cn:iam::1:role/admin"),
+        ("arn:aws:iam::1:root", "", ""),
+        ("arn:aws:sts::1:federated-user/ann", "", ""),
+    ],
+)
+def test_policies_are_those_of_the_user_or_role_behind_a_session(arn: str, path: str, entity: str) -> None:
+    who = identity.principal(Answers(arn, path))  # type: ignore[arg-type]
+    assert (who.arn, who.entity) == (arn, entity)
+    assert who.root == arn.endswith(":root")
+
+
+def test_an_engine_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    (found,) = machine._docker(["train-image"], f"unix://{tmp_path}/none.sock")
+    assert found.severity == "error" and "train-image cannot be built" in found.why
+    engine = socket.socket(socket.AF_UNIX)
+    engine.bind(str(tmp_path / "docker.sock"))
+    engine.listen()
+
+    def answer() -> None:
+        connection, _ = engine.accept()
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nOK")
+        connection.close()
+
+    threading.Thread(target=answer, daemon=True).start()
+    (found,) = machine._docker(["train-image"], f"unix://{tmp_path}/docker.sock")
+    assert found.severity == "ok"
+    engine.close()
+
+
+def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type(machine.shutil.disk_usage(tmp_path))
+    for free, severity in ((50e6, "error"), (1e9, "warning"), (9e9, "ok")):
+        monkeypatch.setattr(machine.shutil, "disk_usage", lambda _, free=free: usage(int(1e10), 0, int(free)))
+        (found,) = machine._disk(tmp_path / "not" / "yet" / "there")
+        assert found.severity == severity
+        assert bool(found.hint) == (severity != "ok")
