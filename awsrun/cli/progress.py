@@ -27,6 +27,7 @@ _PAST = {
 }
 _NOW = {"create": "creating", "update": "updating", "replace": "replacing", "delete": "deleting", "lock": "waiting"}
 LONGEST = 100  # characters of a reason while others are under way; the command says the whole of it at its end
+TOLD = ("ecr.image",)  # kinds on whose way lines are worth their place in a log: they take minutes
 MOST_ROWS = 20  # a table taller than the terminal cannot be redrawn
 
 
@@ -72,11 +73,22 @@ class Progress:
             if event.step in ("started", "waiting"):
                 started = before[1] if before and event.step == "waiting" else now - event.seconds
                 self._under_way[key] = (event, started)
-                if self._live is None and event.action == "lock" and event.step == "waiting":
-                    say(f"waiting   {event.why}")
+                if self._live is None and event.step == "waiting":
+                    self._tell(event, before[0].why if before else "")
             else:
                 self._under_way.pop(key, None)
                 self._finished(event)
+
+    def _tell(self, event: Event, before: str) -> None:
+        """Without a terminal only what takes long is told, and of counts that move only the first."""
+        if event.action == "lock":
+            say(f"waiting   {event.why}")
+        elif (
+            event.kind in TOLD
+            and event.action != "delete"
+            and event.why.partition(": ")[0] != before.partition(": ")[0]
+        ):
+            say(f"waiting   {event.name:<28} {event.kind:<26} for {event.why}")
 
     def _started(self) -> Any:
         from rich.console import Console

@@ -163,6 +163,7 @@ class _Apply:
             else:
                 id = self._create(node, wanted, decision, waiting)
                 seen = converge(self._session, kind, id, wanted, waiting, fresh=True)
+            waiting.remark = seen.note
         self._note(node, id, seen.outputs, decision, decision.action if decision.action != "none" else "")
 
     def _create(self, node: Node, wanted: State, decision: Decision, waiting: Waiting) -> str:
@@ -232,6 +233,10 @@ class _Apply:
 
         def delete(key: tuple[str, str]) -> None:
             one = by_key[key]
+            kind = self._session.kinds[one.kind]
+            if self._session.calls.read(lambda: kind.read(one.id)).phase == "absent":  # its successor took its place
+                self._forget(one)
+                return
             with work_on(self._session, one.name, one.kind, "delete") as waiting:
                 remove(self._session, one, waiting)
                 self._forget(one)

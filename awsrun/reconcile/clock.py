@@ -52,8 +52,8 @@ class Timing:
         settle: how long lists and reads may not show yet what was just made.
         patience: how long a call is repeated that AWS refuses for now (propagation, throttling, no answer).
         visible: how long an accepted change may take to show.
-        ready, gone: how long a resource may take to become ready, and to be deleted (network interfaces of functions
-            let go of a security group after 20 to 40 minutes).
+        ready, gone: how long a resource may take to become ready, from the last sign that it goes on, and to be deleted
+            (network interfaces of functions let go of a security group after 20 to 40 minutes).
         stuck: after how long a resource that never comes to rest is deleted all the same.
         lease: how long the lock is kept from others without a sign of life.
         renew: how often its holder gives one.

@@ -43,6 +43,7 @@ class _Convergence:
         self._since = self._clock.monotonic()  # the last thing that was done
         self._missed: float | None = None  # since when AWS says that something is not there
         self._moved = False  # it went through another phase since
+        self._why = ""  # it was not ready
 
     def run(self) -> Seen[Any]:
         while True:
@@ -63,6 +64,8 @@ class _Convergence:
                 raise AwsrunError(f"{self._id} is being deleted", "somebody else deletes it", "wait, then run again")
             else:
                 self._moved = True
+                if seen.why != self._why:  # it goes on
+                    self._why, self._since = seen.why, self._clock.monotonic()
                 late = AwsrunError(
                     f"{self._id} is not ready after {self._timing.ready / 60:.0f} minutes", seen.why, "run again"
                 )

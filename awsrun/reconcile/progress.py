@@ -16,7 +16,7 @@ class Event:
         name, kind: which resource.
         action: what is being done: ``create``, ``update``, ``replace``, ``delete``; ``lock`` for the stack's lock.
         step: ``waiting`` may come many times, with another ``why`` only when it changes.
-        why: what is waited for, or what went wrong.
+        why: what is waited for, or what went wrong; with ``done``: what there is to be said of it.
         seconds: since ``started``; 0 for ``started`` itself.
     """
 

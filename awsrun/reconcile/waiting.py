@@ -13,12 +13,17 @@ from awsrun.reconcile.session import Session
 
 
 class Waiting:
-    """The voice of one resource at work."""
+    """The voice of one resource at work.
+
+    Attributes:
+        remark: what is to be said with its end.
+    """
 
     def __init__(self, session: Session, name: str, kind: str, action: str) -> None:
         self._session, self._about = session, (name, kind, action)
         self._begun = session.clock.monotonic()
         self._last = ""
+        self.remark = ""
 
     def on(self, why: str) -> None:
         """Waits for ``why``."""
@@ -50,4 +55,4 @@ def work_on(session: Session, name: str, kind: str, action: str) -> Iterator[Wai
         told = error if isinstance(error, AwsrunError) else explain(error, f"{action} {name}")
         waiting.tell("failed", ": ".join(part for part in (told.what, told.why) if part))
         raise told from error
-    waiting.tell("done")
+    waiting.tell("done", waiting.remark)

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from awsrun.aws.rights import Right
 from awsrun.aws.tags import NAME
+from awsrun.resources.architecture import ARM
 from awsrun.resources.batch import GONE, NAME_PATTERN, BatchKind
 from awsrun.resources.batch_compute_environment import ComputeEnvironmentSpec
 from awsrun.resources.fargate import check_size
@@ -49,6 +50,9 @@ class JobDefinitionSpec(ResourceSpec):
     repository: Annotated[str, RefTo("ecr.repository")] | None = Field(
         default=None, description="The stack's repository to take the image from, instead of image."
     )
+    built: Annotated[str, RefTo("ecr.image")] | None = Field(
+        default=None, description="The image that awsrun builds and pushes (an ecr.image), instead of image."
+    )
     tag: str = Field(default="latest", pattern=r"^\w[\w.-]{0,127}$", description="The image's tag in repository.")
     role: Annotated[str, RefTo("iam.role")] | None = Field(
         default=None, description="What the worker may do (service: ecs-tasks); nothing unless given."
@@ -86,8 +90,10 @@ class JobDefinitionSpec(ResourceSpec):
 
     @model_validator(mode="after")
     def _possible(self) -> JobDefinitionSpec:
-        if (self.image is None) == (self.repository is None):
-            raise ValueError("say what it runs with one of image (a URI) and repository (an ecr.repository)")
+        if sum(given is not None for given in (self.image, self.repository, self.built)) != 1:
+            raise ValueError(
+                "say what it runs with one of image (a URI), built (an ecr.image) and repository (an ecr.repository)"
+            )
         if self.fargate:
             check_size(self.vcpus, self.memory_mib)
             if self.gpus:
@@ -139,7 +145,9 @@ class JobDefinitionSpec(ResourceSpec):
             raise Misfit(field, f"{why}: on {names} such jobs would wait for ever")
 
     def _check_image(self, stack: Mapping[str, ResourceSpec], environments: Sequence[ComputeEnvironmentSpec]) -> None:
-        """Behind endpoints alone, images come from the account's own registry or not at all."""
+        """Behind endpoints alone, images come from the account's own registry or not at all; Fargate here is x86."""
+        if self.fargate and self.built and getattr(stack[self.built], "platform", None) == ARM:
+            raise Misfit("built", f"Fargate's machines are x86, and {self.built!r} has platform: {ARM}")
         shut = sorted({one.vpc for one in environments if one.shut_in(stack)})
         everywhere = bool(shut) and all(one.shut_in(stack) for one in environments)
         if everywhere and self.image and not re.search(PRIVATE_REGISTRY, self.image):
@@ -200,6 +208,8 @@ class JobDefinition(BatchKind[JobDefinitionSpec, JobDefinitionState]):
         image = spec.image
         if spec.repository:
             image = known(refs.output(spec.repository, "uri"), lambda uri: f"{uri}:{spec.tag}")
+        elif spec.built:
+            image = refs.output(spec.built, "uri")
         return JobDefinitionState(
             image=image or "",
             command=tuple(spec.command),

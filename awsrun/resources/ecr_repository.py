@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 from pydantic import Field
 
+from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import matches
 from awsrun.aws.names import physical
 from awsrun.aws.rights import Right, allow
@@ -87,13 +89,8 @@ class Repository(Kind[RepositorySpec, RepositoryState]):
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         """Names start with the stack's; others are looked at where hints name them, or when all stacks are wanted."""
-        pages = self._ecr.get_paginator("describe_repositories").paginate()
-        for repository in (one for page in pages for one in page["repositories"]):
-            name = repository["repositoryName"]
-            if stack is None or name.startswith(f"{stack}-") or name in hints:
-                tags = unless_denied(stack, self._tags, name) or {}
-                if ours(tags, stack):
-                    yield Found(tags[NAME], name, tags, self._seen(repository))
+        for repository, tags in owned(self.cloud, stack, hints):
+            yield Found(tags[NAME], repository["repositoryName"], tags, self._seen(repository))
 
     def read(self, id: str) -> Seen[RepositoryState]:
         try:
@@ -165,9 +162,6 @@ class Repository(Kind[RepositorySpec, RepositoryState]):
         keep = rules["rules"][0]["selection"].get("countNumber", 0)
         return int(keep) if rules == _rules(keep) else OTHER_RULES
 
-    def _tags(self, name: str) -> dict[str, str]:
-        return mapping(self._ecr.list_tags_for_resource(resourceArn=self.arn(name))["tags"])
-
     def _images(self, name: str, count: int) -> list[dict[str, str]]:
         """Digests of images: deleting one by a tag would leave the image under its other tags."""
         try:
@@ -177,6 +171,28 @@ class Repository(Kind[RepositorySpec, RepositoryState]):
                 return []
             raise
         return [{"imageDigest": digest} for digest in sorted({image["imageDigest"] for image in listed})]
+
+
+def owned(
+    cloud: Cloud, stack: str | None, names: Collection[str] = ()
+) -> Iterator[tuple[Mapping[str, Any], dict[str, str]]]:
+    """The repositories of a stack (None: of any), each with its tags.
+
+    Args:
+        names: looked at too, beside those whose names start with the stack's.
+    """
+    ecr = cloud.read("ecr")
+    pages = ecr.get_paginator("describe_repositories").paginate()
+    for repository in (one for page in pages for one in page["repositories"]):
+        name = repository["repositoryName"]
+        if stack is None or name.startswith(f"{stack}-") or name in names:
+            tags = unless_denied(stack, partial(_tags, ecr), repository["repositoryArn"]) or {}
+            if ours(tags, stack):
+                yield repository, tags
+
+
+def _tags(ecr: Any, arn: str) -> dict[str, str]:
+    return mapping(ecr.list_tags_for_resource(resourceArn=arn)["tags"])
 
 
 def _rules(keep: int) -> dict[str, Any]:

@@ -89,12 +89,14 @@ class Seen(Generic[S]):
         phase: ``pending`` and ``deleting`` pass by themselves; ``broken`` never does: delete and make it again.
         why: AWS's reason, for ``broken`` and long waits.
         outputs: what others may refer to: ``id``, ``arn``, ``name`` ...
+        note: what users are told of it when it becomes ready.
     """
 
     state: S | None
     phase: Phase
     why: str = ""
     outputs: Outputs = field(default_factory=dict)
+    note: str = ""
 
 
 ABSENT: Seen[Any] = Seen(None, "absent")
@@ -181,6 +183,8 @@ class Kind(ABC, Generic[P, S]):
         alone: its replacement cannot be there beside it: the old one goes first.
         holds_data: it may be deleted only when empty, or with ``purge``.
         listed: whether users may write it in a spec (False for the children of composites).
+        taggable: whether it carries owner tags.  False where it is part of something else that does: `find` then makes
+            them up from that one's, and `tag` does nothing.
         usual: seconds after which AWS usually has one ready, from the create call on.  A plan adds them up along the
             longest chain of references.
     """
@@ -199,6 +203,7 @@ class Kind(ABC, Generic[P, S]):
     alone: ClassVar[bool] = False
     holds_data: ClassVar[bool] = False
     listed: ClassVar[bool] = True
+    taggable: ClassVar[bool] = True
     usual: ClassVar[float] = 2.0
 
     def __init__(self, cloud: Cloud) -> None:
@@ -284,7 +289,8 @@ class Kind(ABC, Generic[P, S]):
 
     @abstractmethod
     def create(self, state: S, owner: Owner) -> str:
-        """Create it, tags in the same call, and return its id at once, without waiting.
+        """Create it, tags in the same call, and return its id at once, without waiting: what this machine itself has
+        to work on for long (an image to build) goes on in the background, and `read` says ``pending`` meanwhile.
 
         "It exists already" of a ``name`` kind is left to the engine, which looks at the tags: ours, or foreign.
         What needs more than one call may be left to `update`: the engine reads and diffs after the create.

@@ -25,6 +25,7 @@ KINDS = {
     "s3.bucket": "s3_bucket:Bucket",
     "dynamodb.table": "dynamodb_table:Table",
     "ecr.repository": "ecr_repository:Repository",
+    "ecr.image": "ecr_image:Image",
     "logs.group": "logs_group:LogGroup",
     "batch.compute_environment": "batch_compute_environment:ComputeEnvironment",
     "batch.job_queue": "batch_job_queue:JobQueue",

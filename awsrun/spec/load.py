@@ -14,6 +14,7 @@ from awsrun.aws.errors import AwsrunError
 from awsrun.spec import check
 from awsrun.spec.document import Document, read
 from awsrun.spec.mistakes import near, refuse
+from awsrun.spec.paths import FOLDER
 from awsrun.spec.references import ResourceSpec, Trail
 from awsrun.spec.sentences import complain, shown
 from awsrun.spec.stack import RESOURCE_NAME, STACK_NAME, StackSpec
@@ -101,6 +102,7 @@ def _resources(document: Document) -> dict[str, dict[str, Any]]:
 
 def _specs(document: Document, written: Mapping[str, dict[str, Any]], kinds: Kinds) -> dict[str, ResourceSpec]:
     specs: dict[str, ResourceSpec] = {}
+    context = {FOLDER: Path(document.source).parent.absolute()}
     for name, data in written.items():
         kind, trail = data.get("kind"), ("resources", name)
         if kind is None:
@@ -109,7 +111,7 @@ def _specs(document: Document, written: Mapping[str, dict[str, Any]], kinds: Kin
             document.mistake((*trail, "kind"), f"no kind {shown(kind)}{near(kind, kinds)}")
         else:
             try:
-                specs[name] = kinds[kind].model_validate(data)
+                specs[name] = kinds[kind].model_validate(data, context=context)
                 _no_truth_as_number(document, trail, data, specs[name])
             except ValidationError as error:
                 complain(document, trail, kinds[kind], data, error)

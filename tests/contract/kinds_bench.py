@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
 from collections.abc import Mapping
 from graphlib import TopologicalSorter
@@ -21,6 +23,7 @@ class Bench:
 
     def __init__(self, cloud: Cloud, stack: str, specs: Mapping[str, ResourceSpec]) -> None:
         self.cloud, self.stack = cloud, stack
+        self._kinds: dict[str, Kind[Any, Any]] = {}
         self.specs: dict[str, ResourceSpec] = dict(specs)
         self.nodes: dict[str, ResourceSpec] = {}
         self.parts: dict[str, list[str]] = {}
@@ -39,7 +42,7 @@ class Bench:
         self.nodes |= expanded
 
     def kind(self, spec: ResourceSpec) -> Kind[Any, Any]:
-        return kind_named(spec.kind)(self.cloud)
+        return self._kinds.setdefault(spec.kind, kind_named(spec.kind)(self.cloud))
 
     def order(self) -> list[str]:
         """All nodes, each after what it refers to."""
@@ -78,7 +81,7 @@ class Bench:
         """Update until nothing differs; what is then seen."""
         kind, wanted = self.kind(self.nodes[name]), self.wanted(name)
         for _ in range(STEPS):
-            seen = kind.read(self.ids[name])
+            seen = self._read_once_settled(kind, name)
             changes = diff(wanted, seen.state) if seen.state is not None else ()
             if seen.phase == "ready" and not changes:
                 self.made[name] = seen.outputs
@@ -87,6 +90,14 @@ class Bench:
             if seen.phase == "ready":
                 kind.update(self.ids[name], wanted, seen.state, changes)
         raise AssertionError(f"{name} does not get there: {seen.phase} {seen.why} {changes}")
+
+    def _read_once_settled(self, kind: Kind[Any, Any], name: str) -> Seen[Any]:
+        """What is seen once nothing of this machine's own is under way any more: an image that is built."""
+        end = time.monotonic() + 120
+        while (seen := kind.read(self.ids[name])).phase == "pending" and not kind.taggable:
+            assert time.monotonic() < end, seen
+            threading.Event().wait(0.02)
+        return seen
 
     def make(self) -> None:
         """Create and settle what is not there yet, each after what it refers to."""
@@ -110,6 +121,8 @@ class Bench:
             seen = kind.read(self.ids[name])
             if seen.phase == "absent":
                 return step
+            while getattr(self.nodes[name], "purge", False) and kind.holds(self.ids[name]):
+                kind.empty(self.ids[name])
             kind.delete(self.ids[name], seen)
         raise AssertionError(f"{name} does not go: {seen}")
 

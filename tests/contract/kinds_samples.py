@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from awsrun.resources.registry import kind
@@ -359,6 +360,12 @@ SAMPLES = (
                 ),
             ),
         ),
+    ),
+    Sample(
+        {"images": spec("ecr.repository", purge=True),
+         "train_image": spec("ecr.image", repository="images", context=str(Path(__file__).parent / "image"))},
+        "train_image",
+        (),
     ),
     Sample(
         {"logs": spec("logs.group")},

@@ -1,0 +1,48 @@
+"""The Docker engine for tests, and the base image that scripts/docker-for-tests.sh makes."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.images import engine
+
+BASE = "awsrun-test/python:1"
+
+
+@functools.cache
+def client() -> Any:
+    """A ``docker.DockerClient``; None where no engine answers."""
+    try:
+        return engine.connect()
+    except AwsrunError:
+        return None
+
+
+def needed(base: bool = False) -> Any:
+    """The engine; skips the test where there is none (or, with ``base``, no base image)."""
+    found = client()
+    if found is None or (base and not found.images.list(BASE)):
+        pytest.skip("no Docker engine with the tests' base image: sh scripts/docker-for-tests.sh")
+    return found
+
+
+def events(found: Any, since: float, until: float, repository: str) -> list[str]:
+    """What the engine did with images of ``repository`` (``tag``: built; ``push``), oldest first.
+
+    Args:
+        since, until: POSIX seconds.
+    """
+    happened = found.events(since=f"{since:.9f}", until=f"{until:.9f}", filters={"type": "image"}, decode=True)
+    return [one["Action"] for one in happened if repository in str(one["Actor"])]
+
+
+def forget(repository: str) -> None:
+    """Take the images of a repository, whatever its registry, off the engine, where there is one."""
+    for image in client().images.list() if client() else ():
+        for name in image.tags:
+            if repository in name:
+                client().images.remove(name)
