@@ -1,7 +1,9 @@
 """Managed compute environments of Batch: what jobs run on, scaled by AWS between two numbers of vCPUs.
 
-``serviceRole`` is left out, so that Batch uses its service-linked role: an environment whose own role was deleted
-first is stuck in DELETING for good.  ``desiredvCpus`` is Batch's own and never compared.
+``serviceRole`` is left out unless a spec names a role, so that Batch uses its service-linked role: an environment whose
+own role was deleted first is stuck in DELETING for good, and one whose role is new may be INVALID until it is looked at
+again (https://github.com/hashicorp/terraform-provider-aws/issues/37945).  ``desiredvCpus`` is Batch's own and never
+compared.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ from awsrun.spec.references import Misfit, RefTo, ResourceSpec
 
 INSTANCE_TYPE = r"^[a-z][a-z0-9-]*[a-z0-9](\.[a-z0-9-]+)?$"
 INSTANCE_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
+SERVICE_POLICY = "service-role/AWSBatchServiceRole"
+_LINKED = ":role/aws-service-role/"
+_MAY_NOT = "is not authorized to perform"
 
 
 class ComputeEnvironmentSpec(ResourceSpec):
@@ -55,6 +60,11 @@ class ComputeEnvironmentSpec(ResourceSpec):
     instance_profile: Annotated[str, RefTo("iam.instance_profile")] | None = Field(
         default=None, description="What the instances may do; a profile with the least that ECS needs unless given."
     )
+    service_role: Annotated[str, RefTo("iam.role")] | None = Field(
+        default=None,
+        description="What Batch itself may do here, where a role of your own must say so: an iam.role with service: "
+        f"batch and managed_policies: [{SERVICE_POLICY}]. Batch's service-linked role unless given.",
+    )
 
     @field_validator("instance_types")
     @classmethod
@@ -74,6 +84,13 @@ class ComputeEnvironmentSpec(ResourceSpec):
 
     def within(self, stack: Mapping[str, ResourceSpec]) -> ComputeEnvironmentSpec:
         """Which subnets it is in is known.  Those of a VPC that pays for private ones are used."""
+        role = stack.get(self.service_role or "")
+        if isinstance(role, RoleSpec) and "batch" not in role.services:
+            raise Misfit(
+                "service_role",
+                f"Batch may not assume {self.service_role!r}: give it service: batch and managed_policies: "
+                f"[{SERVICE_POLICY}]; or leave service_role out, and Batch uses a role of its own",
+            )
         network = self.network(stack)
         if self.subnets == "private" and not network.private:
             raise Misfit(
@@ -97,7 +114,12 @@ class ComputeEnvironmentSpec(ResourceSpec):
 
 @dataclass(frozen=True)
 class ComputeEnvironmentState(State):
-    """``strategy``, ``instance_profile`` are empty and ``instance_types`` and ``min_vcpus`` are nothing on Fargate."""
+    """``strategy``, ``instance_profile`` are empty and ``instance_types`` and ``min_vcpus`` are nothing on Fargate.
+
+    Attributes:
+        service_role: empty for Batch's service-linked role.
+        trouble: what Batch was not allowed to do when it last looked; an update makes it look again.
+    """
 
     type: Annotated[str, REPLACE]
     strategy: Annotated[str, REPLACE]
@@ -105,9 +127,11 @@ class ComputeEnvironmentState(State):
     subnets: Annotated[frozenset[str], REPLACE]
     security_groups: Annotated[frozenset[str], REPLACE]
     instance_profile: Annotated[str, REPLACE]
+    service_role: Annotated[str, REPLACE]
     min_vcpus: int
     max_vcpus: int
     enabled: bool
+    trouble: str = ""
 
 
 class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentState]):
@@ -156,6 +180,7 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
             ),
             security_groups=known(groups, frozenset),
             instance_profile=refs.output(spec.instance_profile, "arn") if spec.instance_profile else "",
+            service_role=refs.output(spec.service_role, "arn") if spec.service_role else "",
             min_vcpus=spec.min_vcpus,
             max_vcpus=spec.max_vcpus,
             enabled=True,
@@ -173,6 +198,8 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
         yield from super().rights(stack, specs)
         if any(not spec.fargate for spec in specs.values()):
             yield pass_roles("create", self.cloud, stack, "ec2")
+        if any(spec.service_role for spec in specs.values()):
+            yield pass_roles("create", self.cloud, stack, "batch")
         linked = iam_arn(self.cloud, "role/aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch")
         only = equals("iam:AWSServiceName", "batch.amazonaws.com")
         yield allow("create", "iam", "CreateServiceLinkedRole", linked, when=[only])
@@ -210,12 +237,14 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
                 "instanceRole": state.instance_profile,
                 "tags": {"Name": owner.physical, **owner.tags},  # of the instances: find whose they are
             }
+        own = {"serviceRole": state.service_role} if state.service_role else {}
         self.batch.create_compute_environment(
             computeEnvironmentName=owner.physical,
             type="MANAGED",
             state="ENABLED",
             computeResources=resources,
             tags=dict(owner.tags),
+            **own,
         )
         return owner.physical
 
@@ -243,9 +272,11 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
             yield from page["computeEnvironments"]
 
     def _seen(self, entry: Mapping[str, Any]) -> Seen[ComputeEnvironmentState]:
-        phase = PHASES[entry["status"]]
+        phase, why = PHASES[entry["status"]], entry.get("statusReason", "")
         if phase == "absent":
             return ABSENT
+        may_not = phase == "broken" and _MAY_NOT in why
+        role = entry.get("serviceRole", "")
         resources = entry.get("computeResources", {})
         state = ComputeEnvironmentState(
             type=resources.get("type", ""),
@@ -254,11 +285,13 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
             subnets=frozenset(resources.get("subnets", [])),
             security_groups=frozenset(resources.get("securityGroupIds", [])),
             instance_profile=resources.get("instanceRole", ""),
+            service_role="" if _LINKED in role else role,
             min_vcpus=resources.get("minvCpus", 0),
             max_vcpus=resources.get("maxvCpus", 0),
             enabled=entry["state"] == "ENABLED",
+            trouble=why if may_not else "",
         )
         name, environment_arn = entry["computeEnvironmentName"], entry["computeEnvironmentArn"]
         outputs = {"arn": environment_arn, "name": name, "max_vcpus": state.max_vcpus}
         outputs |= {"capacity": state.type, "instance_types": sorted(state.instance_types)}
-        return Seen(state, phase, entry.get("statusReason", ""), outputs)
+        return Seen(state, "ready" if may_not else phase, why, outputs)

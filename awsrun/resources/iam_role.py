@@ -52,6 +52,11 @@ class RoleSpec(ResourceSpec):
         default=[], max_length=10, description="AWS managed policies by name (AmazonS3ReadOnlyAccess), or any by ARN."
     )
 
+    @property
+    def services(self) -> list[str]:
+        """The services that may assume it."""
+        return [self.service] if isinstance(self.service, str) else self.service
+
     @field_validator("service")
     @classmethod
     def _short(cls, value: str | list[str]) -> str | list[str]:
@@ -86,7 +91,6 @@ class Role(Kind[RoleSpec, RoleState]):
     blocked = frozenset({"DeleteConflict"})
 
     def lower(self, spec: RoleSpec, refs: Refs) -> RoleState:
-        services = [spec.service] if isinstance(spec.service, str) else spec.service
         wanted = dict.fromkeys(spec.read, False) | dict.fromkeys(spec.read_write, True)
         statements: list[policies.Statement] = []
         for name, write in wanted.items():
@@ -94,7 +98,7 @@ class Role(Kind[RoleSpec, RoleState]):
         if spec.jobs:
             statements += policies.runs(arn(self.cloud, "dynamodb", f"table/{runs_table(refs.stack)}"))
         managed = frozenset(self._policy_arn(name) for name in spec.managed_policies)
-        return RoleState(policies.trust(services), policies.policy(statements), managed)
+        return RoleState(policies.trust(spec.services), policies.policy(statements), managed)
 
     def physical(self, stack: str, name: str, spec: RoleSpec, state: RoleState | None = None) -> str:
         return spec.name or regional(stack, name, self.cloud.region, self.name_limit)

@@ -66,6 +66,9 @@ ROLE = spec("iam.role", service="ecs-tasks")
 WEB = spec("security_group", vpc="network")
 COMPUTE = spec("batch.compute_environment", vpc="network", instance_types=["c5.large"], max_vcpus=8)
 SPOT = spec("batch.compute_environment", vpc="network", instance_types=["c5.large"], max_vcpus=8, spot=True)
+OWNED = spec(
+    "batch.compute_environment", vpc="network", instance_types=["c5.large"], max_vcpus=8, service_role="service"
+)
 FARGATE = spec("batch.compute_environment", vpc="network", fargate=True, max_vcpus=8)
 OPEN = {"CidrIp": "198.51.100.0/24"}
 SSH = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [OPEN]}
@@ -390,6 +393,12 @@ SAMPLES = (
                 lambda client, id: client("batch").update_compute_environment(computeEnvironment=id, state="DISABLED"),
             ),
         ),
+    ),
+    Sample(
+        {**NETWORK, "service": spec("iam.role", service="batch", managed_policies=["service-role/AWSBatchServiceRole"]),
+         "owned": OWNED},
+        "owned",
+        (wants("more vCPUs", "max_vcpus", owned=OWNED.model_copy(update={"max_vcpus": 16})),),
     ),
     Sample(
         {**NETWORK, "burst": FARGATE},

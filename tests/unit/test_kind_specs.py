@@ -10,11 +10,14 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from awsrun.aws.clients import Cloud
-from awsrun.aws.context import Context
+from awsrun.aws.context import LOCAL, Context
+from awsrun.aws.errors import AwsrunError
+from awsrun.reconcile.graph import build
 from awsrun.resources import policies
 from awsrun.resources.models import SpecModels
-from awsrun.resources.registry import KINDS, kind
+from awsrun.resources.registry import KINDS, Kinds, kind
 from awsrun.resources.units import Duration
+from awsrun.spec.load import parse
 
 JOB: dict[str, Any] = {"kind": "batch.job_definition", "image": "a", "memory_mib": 2048}
 FARGATE: dict[str, Any] = {**JOB, "fargate": True}
@@ -168,3 +171,23 @@ def test_reading_is_less_than_writing(name: str) -> None:
 
     assert actions(False) < actions(True)
     assert not [action for action in actions(False) if re.search(r":(Put|Delete|Update|BatchWrite|Abort)", action)]
+
+
+def _owned(service: str) -> str:
+    return (
+        "stack: s\nresources:\n  n: {kind: vpc}\n"
+        f"  r: {{kind: iam.role, service: {service}}}\n"
+        "  c: {kind: batch.compute_environment, vpc: n, max_vcpus: 8, fargate: true, service_role: r}\n"
+    )
+
+
+def test_a_service_role_is_one_that_batch_may_assume() -> None:
+    parse(_owned("[ec2, batch]"), "spec.yaml", SpecModels())
+    with pytest.raises(AwsrunError, match=r"resources\.c\.service_role: Batch may not assume 'r'"):
+        parse(_owned("ec2"), "spec.yaml", SpecModels())
+
+
+def test_a_service_role_outlives_its_environment() -> None:
+    cloud = Cloud(None, LOCAL, None)
+    graph = build(parse(_owned("batch"), "spec.yaml", SpecModels()), Kinds(cloud))
+    assert "r" in graph.nodes["c"].after

@@ -4,15 +4,21 @@ Sources: https://docs.aws.amazon.com/batch/latest/APIReference/API_CreateJobQueu
 before a queue may name it), API_DeleteComputeEnvironment.html and API_DeleteJobQueue.html (disabled first, deleted in
 their own time), https://github.com/hashicorp/terraform-provider-aws/issues/46925 ("found existing JobQueue
 relationship" for a while after the queue let go), https://github.com/hashicorp/terraform-provider-aws/pull/16417 and
-https://github.com/ekristen/aws-nuke/issues/674 (an environment whose service role went first is INVALID, never gone).
+https://github.com/ekristen/aws-nuke/issues/674 (an environment whose service role went first is INVALID, never gone),
+https://github.com/hashicorp/terraform-provider-aws/issues/37945 (one whose role is new may be INVALID: Batch looks
+again when it is updated, see https://docs.aws.amazon.com/batch/latest/userguide/invalid_compute_environment.html).
 """
 
 from __future__ import annotations
 
+import uuid
+
+from awsrun.local import clock
 from awsrun.local.batch.control import Record
 from awsrun.local.batch.service import Batch
 from awsrun.local.calls import Call, Perform, Reply
 from awsrun.local.errors import refusal
+from awsrun.local.strict.iam import known_to_services
 from awsrun.local.strict.ledger import Key, Ledger
 from awsrun.local.strict.rules import Rules, backend, document, with_document
 
@@ -53,7 +59,7 @@ class BatchRules(Rules):
         for one in call.json.get("computeEnvironmentOrder") or ():
             key = self._key(call, "compute-environment", one["computeEnvironment"])
             phase, record = self.ledger.phase(key), self._record(key)
-            if phase == "CREATING" or (record is not None and self._roleless(record)):
+            if phase == "CREATING" or self._invalid(key, record):
                 return _refused(call, f"{one['computeEnvironment']} is not VALID.")
         return None
 
@@ -85,9 +91,20 @@ class BatchRules(Rules):
         if key and operation.startswith("create"):
             ledger.made(key, KNOWN, LISTED)
             ledger.enter(key, "CREATING", ledger.lag(key, CREATING))
+            self._look_at_role(key)
         elif key and operation.startswith("update"):
             ledger.enter(key, "UPDATING", ledger.lag(key, UPDATING))
+            self._look_at_role(key)
         return reply
+
+    def _look_at_role(self, key: Key) -> None:
+        """What Batch finds stays so until it looks again."""
+        record, denied = self._record(key), (*key, "denied")
+        role = str(record.get("serviceRole", "")) if record is not None else ""
+        if not role or known_to_services(self.ledger, "role", role):
+            self.ledger.leave(denied)
+        else:
+            self.ledger.enter(denied, str(clock.now()), float("inf"))
 
     def around(self, call: Call, inner: Perform) -> Reply:
         queue = self._about(call) if _operation(call) == "updatejobqueue" else None
@@ -115,9 +132,7 @@ class BatchRules(Rules):
                 continue
             if phase := self.ledger.phase(key):
                 entry |= {"status": phase, "statusReason": ""}
-            elif resource == "compute-environment" and self._roleless(entry):
-                role = entry["serviceRole"]
-                why = f"CLIENT_ERROR - User: batch.amazonaws.com is not authorized to perform: sts:AssumeRole on {role}"
+            elif resource == "compute-environment" and (why := self._invalid(key, entry)):
                 entry |= {"status": "INVALID", "statusReason": why}
             shown.append(entry)
         return with_document(reply, {**found, part: shown})
@@ -144,6 +159,20 @@ class BatchRules(Rules):
     def _used(self, call: Call, environment: Record) -> bool:
         queues = self._batch.regions[call.scope[1]].plane.queues.values()
         return any(environment["computeEnvironmentArn"] in _environments(queue) for queue in queues)
+
+    def _invalid(self, key: Key, environment: Record | None) -> str:
+        """Why an environment is INVALID; empty where it is not."""
+        if environment is None:
+            return ""
+        role, denied = environment.get("serviceRole", ""), self.ledger.phase((*key, "denied"))
+        if self._roleless(environment):
+            may_not = f"batch.amazonaws.com is not authorized to perform: sts:AssumeRole on resource: {role}"
+        elif denied:
+            may_not = f"{role}/aws-batch is not authorized to perform: ecs:DescribeClusters on resource: the cluster"
+        else:
+            return ""
+        request = uuid.uuid5(uuid.NAMESPACE_OID, f"{key} {denied}")  # of the call that Batch made then
+        return f"CLIENT_ERROR - User: {may_not} (Status Code: 403; Error Code: AccessDenied; Request ID: {request})"
 
     @staticmethod
     def _roleless(environment: Record) -> bool:
