@@ -162,9 +162,12 @@ def diagnose(cloud: Cloud, queue: str, jobs: Sequence[str]) -> list[str]:
 
 
 def stop(cloud: Cloud, jobs: Sequence[str], reason: str) -> None:
-    """Stop these jobs and their children; one that has ended is left as it is."""
+    """Stop these jobs and their children; one that has ended is left as it is.
+
+    To stop twice is to stop once, so the client that repeats does it.
+    """
     for job in jobs:
-        cloud.write("batch").terminate_job(jobId=job, reason=reason)
+        cloud.read("batch").terminate_job(jobId=job, reason=reason)
 
 
 def _statuses(job: Mapping[str, Any]) -> Mapping[str, int]:

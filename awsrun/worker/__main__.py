@@ -50,6 +50,12 @@ class Place:
         stream = env.get("AWSRUN_LOG_STREAM") or _log_stream(env.get("ECS_CONTAINER_METADATA_URI_V4", ""))
         return cls(Me(slot, boot), stream, env.get("AWS_BATCH_JOB_ID", ""))
 
+    def doubled(self, engine: Mapping[str, Any]) -> bool:
+        """Whether the run knows another job by this slot: the answer to a SubmitJob was lost, and it was sent again."""
+        mine = self.job_id.partition(":")[0]
+        groups = [g for g in engine.get("groups", ()) if 0 <= self.me.slot - g["slot"] < g["workers"]]
+        return bool(mine and groups) and mine not in (group["job"] for group in groups)
+
 
 def _log_stream(uri: str) -> str:
     """The log stream by the container's metadata; "" where there is none (the laptop then asks Batch by job id).
@@ -83,6 +89,9 @@ def main(arguments: list[str]) -> int:
         print(f"[awsrun] run {run.run} is {run.state}", flush=True)
         return 0
     place = Place.find(os.environ, asked.slots)
+    if place.doubled(run.engine):
+        print(f"[awsrun] another job has slot {place.me.slot} of this run", flush=True)
+        return 0
     info: dict[str, Value] = {
         "log_stream": place.log_stream,
         "job_id": place.job_id,
@@ -90,7 +99,7 @@ def main(arguments: list[str]) -> int:
     }
     me = store.register(run.run, place.me, info)
     if me is None:
-        print("[awsrun] a newer start of this worker is there", flush=True)
+        print("[awsrun] a newer start of this worker is there, or another one in its slot", flush=True)
         return 0
     print(f"[awsrun] worker {me} of run {run.run}", flush=True)
     with tempfile.TemporaryDirectory(prefix=f"awsrun-{me.slot}-") as scratch:

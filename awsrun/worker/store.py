@@ -44,25 +44,27 @@ class RunStore(Control):
             info: ``log_stream``, ``job_id``, ``started_ms``.
 
         Returns:
-            who this worker is, or None: the engine has started this slot anew, so this one should go.
+            who this worker is, or None, and this one should go: the engine has started the slot anew, or lent it to two
+            jobs, and the other was here first.
         """
         while True:
             seen = self._register(run, me, info or {})
             if seen is None:
                 return me
-            if seen // 1000 > me.boot // 1000:
+            boot = int(seen["boot"])
+            if boot // 1000 > me.boot // 1000 or not (seen["dead"] or _same_job(seen, info or {})):
                 return None
-            me = Me(me.slot, seen + 1)
+            me = Me(me.slot, boot + 1)
 
-    def _register(self, run: str, me: Me, info: Mapping[str, Value]) -> int | None:
-        """None, or the boot that is there already."""
+    def _register(self, run: str, me: Me, info: Mapping[str, Value]) -> Item | None:
+        """None, or the worker that is there already."""
         outcome = self._update(
             _worker(run, me.slot),
             {"boot": me.boot, "beat": 0, "dead": False, "cmd": "", **info},
             (When("boot", "absent or <", me.boot),),
-            lambda old: old["boot"] == me.boot and not old["dead"],
+            lambda old: old["boot"] == me.boot and not old["dead"] and _same_job(old, info),
         )
-        return None if outcome.ok or outcome.item is None else int(outcome.item["boot"])
+        return None if outcome.ok else outcome.item
 
     def beat(self, run: str, me: Me) -> Worker | None:
         """Show life; the worker's record with its ``cmd``, or None: buried, or a newer start of the slot is there."""
@@ -179,3 +181,9 @@ class RunStore(Control):
 
 def _worker(run: str, slot: int) -> tuple[str, str]:
     return f"{run}#W", slot_key(slot)
+
+
+def _same_job(old: Mapping[str, Value], info: Mapping[str, Value]) -> bool:
+    """Whether a worker's record may be of the job that registers now; where either says nothing, it may."""
+    theirs, mine = old.get("job_id"), info.get("job_id")
+    return not theirs or not mine or theirs == mine

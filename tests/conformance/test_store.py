@@ -130,6 +130,15 @@ def test_registration(store: RunStore) -> None:
     assert store.register(R, Me(0, 1001)) is None, "the engine has started the slot anew"
 
 
+def test_a_slot_that_two_jobs_were_given_is_the_first_ones(store: RunStore) -> None:
+    """A SubmitJob whose answer was lost, sent again: both jobs start workers with the same slots."""
+    assert store.register(R, A, {"job_id": "one:0"}) == A
+    assert store.register(R, A, {"job_id": "two:0"}) is None
+    assert store.register(R, A, {"job_id": "one:0"}) == A, "a repeat of its own"
+    store.leave(R, A)
+    assert store.register(R, A, {"job_id": "two:0"}) == Me(0, 1001), "once it has gone, the other may go on"
+
+
 def test_a_burial_needs_a_beat_that_stands_still(store: RunStore) -> None:
     store.register(R, A)
     seen = store.worker(R, 0)

@@ -78,6 +78,13 @@ def test_a_workers_place(env: dict[str, str], me: Me) -> None:
     assert Place.find({**env, "AWSRUN_LOG_STREAM": "s"}, 10) == Place(me, "s", "")
 
 
+def test_a_worker_of_a_job_that_was_submitted_twice_knows_it() -> None:
+    engine = {"groups": [{"job": "one", "workers": 2, "slot": 0}, {"job": "three", "workers": 1, "slot": 2}]}
+    for job, slot, doubled in (("one:1", 1, False), ("two:1", 1, True), ("three", 2, False), ("four", 3, False)):
+        assert Place(Me(slot, 1000), "", job).doubled(engine) is doubled, (job, slot)
+    assert not Place(Me(0, 1000), "", "one:0").doubled({}), "the laptop has not noted it yet"
+
+
 FAKE_BOTO3 = """
 import io, os
 class client:
