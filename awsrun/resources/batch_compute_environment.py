@@ -8,6 +8,7 @@ compared.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -20,6 +21,7 @@ from awsrun.prices import machines
 from awsrun.prices.price import Price
 from awsrun.prices.table import Prices
 from awsrun.resources.batch import EXISTS, GONE, MODIFIED, NAME_PATTERN, PHASES, BatchKind
+from awsrun.resources.ec2_launch_template import LEAST, VERSION, LaunchTemplateSpec
 from awsrun.resources.iam_instance_profile import InstanceProfileSpec
 from awsrun.resources.iam_role import RoleSpec
 from awsrun.resources.kind import ABSENT, REPLACE, Change, Found, Owner, Refs, Seen, State
@@ -29,6 +31,9 @@ from awsrun.resources.vpc import VpcSpec
 from awsrun.spec.references import Misfit, RefTo, ResourceSpec
 
 INSTANCE_TYPE = r"^[a-z][a-z0-9-]*[a-z0-9](\.[a-z0-9-]+)?$"
+GPU_FAMILY = r"(g|gr|p)\d"
+GPU_DISK = 100  # GiB: an image with CUDA and PyTorch takes some 20, twice that while it is unpacked
+PRIVATE_TAG, DISK_TAG = "awsrun:private", "awsrun:disk-gib"  # what Batch does not tell, for the price
 INSTANCE_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
 SERVICE_POLICY = "service-role/AWSBatchServiceRole"
 _LINKED = ":role/aws-service-role/"
@@ -65,6 +70,16 @@ class ComputeEnvironmentSpec(ResourceSpec):
         description="What Batch itself may do here, where a role of your own must say so: an iam.role with service: "
         f"batch and managed_policies: [{SERVICE_POLICY}]. Batch's service-linked role unless given.",
     )
+    disk_gib: int | None = Field(
+        default=None,
+        ge=LEAST,
+        le=16384,
+        description=f"Root disk of an instance in GiB, where images lie; {GPU_DISK} with GPU instance types, whose "
+        f"images are large, and {LEAST} else, unless given. It is encrypted. A change replaces the environment.",
+    )
+    launch_template: Annotated[str, RefTo("ec2.launch_template")] | None = Field(
+        default=None, description="How the instances start, where several environments share that; instead of disk_gib."
+    )
 
     @field_validator("instance_types")
     @classmethod
@@ -77,10 +92,17 @@ class ComputeEnvironmentSpec(ResourceSpec):
     def _possible(self) -> ComputeEnvironmentSpec:
         if self.min_vcpus > self.max_vcpus:
             raise ValueError(f"min_vcpus ({self.min_vcpus}) is more than max_vcpus ({self.max_vcpus})")
-        for field in ("instance_types", "min_vcpus", "instance_profile"):
+        for field in ("instance_types", "min_vcpus", "instance_profile", "disk_gib", "launch_template"):
             if self.fargate and getattr(self, field):
                 raise ValueError(f"Fargate has no instances: leave {field} out, or fargate")
+        if self.disk_gib and self.launch_template:
+            raise ValueError("the launch_template says how large the disk is: leave disk_gib out")
         return self
+
+    def disk(self) -> int:
+        """Of an instance, in GiB, as far as no launch template says it."""
+        gpus = any(re.match(GPU_FAMILY, one) for one in self.instance_types or ())
+        return self.disk_gib or (GPU_DISK if gpus else LEAST)
 
     def within(self, stack: Mapping[str, ResourceSpec]) -> ComputeEnvironmentSpec:
         """Which subnets it is in is known.  Those of a VPC that pays for private ones are used."""
@@ -114,9 +136,12 @@ class ComputeEnvironmentSpec(ResourceSpec):
 
 @dataclass(frozen=True)
 class ComputeEnvironmentState(State):
-    """``strategy``, ``instance_profile`` are empty and ``instance_types`` and ``min_vcpus`` are nothing on Fargate.
+    """``strategy``, ``instance_profile`` and ``launch_template`` are empty and ``instance_types``, ``min_vcpus`` and
+    ``disk_gib`` are nothing on Fargate.
 
     Attributes:
+        private, disk_gib: kept in tags of the environment, since Batch does not tell.
+        launch_template: its id and version.
         service_role: empty for Batch's service-linked role.
         trouble: what Batch was not allowed to do when it last looked; an update makes it look again.
     """
@@ -124,9 +149,12 @@ class ComputeEnvironmentState(State):
     type: Annotated[str, REPLACE]
     strategy: Annotated[str, REPLACE]
     instance_types: Annotated[frozenset[str], REPLACE]
+    private: Annotated[bool, REPLACE]
     subnets: Annotated[frozenset[str], REPLACE]
     security_groups: Annotated[frozenset[str], REPLACE]
     instance_profile: Annotated[str, REPLACE]
+    disk_gib: Annotated[int, REPLACE]
+    launch_template: Annotated[str, REPLACE]
     service_role: Annotated[str, REPLACE]
     min_vcpus: int
     max_vcpus: int
@@ -156,14 +184,17 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
     blocked = frozenset({"ClientException:existing JobQueue relationship"})
 
     def expand(self, name: str, spec: ComputeEnvironmentSpec) -> Mapping[str, ResourceSpec]:
-        if spec.fargate or spec.instance_profile:
-            return {name: spec}
-        role, profile = f"{name}/role", f"{name}/profile"
-        return {
-            role: RoleSpec(service="ec2", managed_policies=[INSTANCE_POLICY]),
-            profile: InstanceProfileSpec(role=role),
-            name: spec.model_copy(update={"instance_profile": profile}),
-        }
+        nodes: dict[str, ResourceSpec] = {}
+        children: dict[str, str] = {}
+        if not spec.fargate and spec.instance_profile is None:
+            role, profile = f"{name}/role", f"{name}/profile"
+            nodes[role] = RoleSpec(service="ec2", managed_policies=[INSTANCE_POLICY])
+            nodes[profile] = InstanceProfileSpec(role=role)
+            children["instance_profile"] = profile
+        if not spec.fargate and spec.launch_template is None:
+            children["launch_template"] = f"{name}/template"
+            nodes[children["launch_template"]] = LaunchTemplateSpec(disk_gib=spec.disk())
+        return {**nodes, name: spec.model_copy(update=children)}
 
     def lower(self, spec: ComputeEnvironmentSpec, refs: Refs) -> ComputeEnvironmentState:
         spec = spec.within({spec.vpc: refs.spec(spec.vpc)})
@@ -175,11 +206,14 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
             type=("FARGATE_SPOT" if spec.spot else "FARGATE") if spec.fargate else ("SPOT" if spec.spot else "EC2"),
             strategy="" if spec.fargate else strategy,
             instance_types=frozenset() if spec.fargate else frozenset(spec.instance_types or ["optimal"]),
+            private=spec.subnets == "private",
             subnets=known(
                 refs.output(spec.vpc, "private_subnets" if spec.subnets == "private" else "subnets"), frozenset
             ),
             security_groups=known(groups, frozenset),
             instance_profile=refs.output(spec.instance_profile, "arn") if spec.instance_profile else "",
+            disk_gib=_template(spec, refs).disk_gib if spec.launch_template else 0,
+            launch_template=known(refs.output(spec.launch_template, "id"), _first) if spec.launch_template else "",
             service_role=refs.output(spec.service_role, "arn") if spec.service_role else "",
             min_vcpus=spec.min_vcpus,
             max_vcpus=spec.max_vcpus,
@@ -189,8 +223,8 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
     def price(self, state: ComputeEnvironmentState, prices: Prices) -> Price:
         spot = state.type.endswith("SPOT")
         if state.type.startswith("FARGATE"):
-            return machines.fargate(prices, state.max_vcpus, spot)
-        return machines.ec2(prices, state.instance_types, state.min_vcpus, state.max_vcpus, spot)
+            return machines.fargate(prices, state.max_vcpus, spot, not state.private)
+        return _machines(prices, state, state.min_vcpus)
 
     def rights(self, stack: str, specs: Mapping[str, ComputeEnvironmentSpec]) -> Iterable[Right]:
         """The first environment of an account makes Batch's service-linked role
@@ -210,7 +244,7 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
             return None
         listed = self._list(computeEnvironments=[id])
         running = max((one.get("computeResources", {}).get("desiredvCpus", 0) for one in listed), default=0)
-        return machines.ec2(prices, state.instance_types, running, state.max_vcpus).idle
+        return _machines(prices, state, running).idle
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         for entry in self._list():
@@ -235,6 +269,9 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
                 "allocationStrategy": state.strategy,
                 "instanceTypes": sorted(state.instance_types),
                 "instanceRole": state.instance_profile,
+                "launchTemplate": dict(
+                    zip(("launchTemplateId", "version"), state.launch_template.split(":"), strict=True)
+                ),
                 "tags": {"Name": owner.physical, **owner.tags},  # of the instances: find whose they are
             }
         own = {"serviceRole": state.service_role} if state.service_role else {}
@@ -243,7 +280,7 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
             type="MANAGED",
             state="ENABLED",
             computeResources=resources,
-            tags=dict(owner.tags),
+            tags={**owner.tags, PRIVATE_TAG: str(state.private).lower(), DISK_TAG: str(state.disk_gib)},
             **own,
         )
         return owner.physical
@@ -276,15 +313,19 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
         if phase == "absent":
             return ABSENT
         may_not = phase == "broken" and _MAY_NOT in why
-        role = entry.get("serviceRole", "")
+        role, tags = entry.get("serviceRole", ""), entry.get("tags", {})
         resources = entry.get("computeResources", {})
+        template = resources.get("launchTemplate", {})
         state = ComputeEnvironmentState(
             type=resources.get("type", ""),
             strategy=resources.get("allocationStrategy", ""),
             instance_types=frozenset(resources.get("instanceTypes", [])),
+            private=tags.get(PRIVATE_TAG) == "true",
             subnets=frozenset(resources.get("subnets", [])),
             security_groups=frozenset(resources.get("securityGroupIds", [])),
             instance_profile=resources.get("instanceRole", ""),
+            disk_gib=int(tags.get(DISK_TAG, 0)),
+            launch_template=f"{template.get('launchTemplateId')}:{template.get('version')}" if template else "",
             service_role="" if _LINKED in role else role,
             min_vcpus=resources.get("minvCpus", 0),
             max_vcpus=resources.get("maxvCpus", 0),
@@ -295,3 +336,19 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
         outputs = {"arn": environment_arn, "name": name, "max_vcpus": state.max_vcpus}
         outputs |= {"capacity": state.type, "instance_types": sorted(state.instance_types)}
         return Seen(state, "ready" if may_not else phase, why, outputs)
+
+
+def _machines(prices: Prices, state: ComputeEnvironmentState, idle_vcpus: int) -> Price:
+    """What instances cost, of which ``idle_vcpus`` are kept."""
+    spot, public, disk = state.type == "SPOT", not state.private, state.disk_gib or LEAST
+    return machines.ec2(prices, state.instance_types, idle_vcpus, state.max_vcpus, spot, public, disk)
+
+
+def _template(spec: ComputeEnvironmentSpec, refs: Refs) -> LaunchTemplateSpec:
+    template = refs.spec(spec.launch_template or "")
+    assert isinstance(template, LaunchTemplateSpec)  # the reference was checked
+    return template
+
+
+def _first(template_id: str) -> str:
+    return f"{template_id}:{VERSION}"

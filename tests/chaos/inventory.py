@@ -42,6 +42,9 @@ def inventory(clients: dict[str, Any]) -> dict[str, list[str]]:
             if one["State"] != "deleted"
         ],
         "address": [f"in use: {'AssociationId' in one}" for one in ec2.describe_addresses()["Addresses"]],
+        "template": [
+            one["LaunchTemplateName"].rpartition("-")[0] for one in ec2.describe_launch_templates()["LaunchTemplates"]
+        ],
         "interface": [
             one["Description"].rpartition(" ")[0] for one in ec2.describe_network_interfaces()["NetworkInterfaces"]
         ],

@@ -441,4 +441,5 @@ SAMPLES = (
         (),
     ),
     Sample({**NAT, "hidden": COMPUTE}, "hidden", ()),
+    Sample({"template": spec("ec2.launch_template", disk_gib=200)}, "template", ()),
 )  # fmt: skip

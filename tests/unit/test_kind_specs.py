@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from awsrun.aws.clients import Cloud
+from awsrun.aws.clients import Cloud, offline
 from awsrun.aws.context import LOCAL, Context
 from awsrun.aws.errors import AwsrunError
 from awsrun.reconcile.graph import build
@@ -65,6 +65,10 @@ REFUSED = [
     ({**COMPUTE, "fargate": True, "instance_types": ["c5"]}, "leave instance_types out"),
     ({**COMPUTE, "fargate": True, "min_vcpus": 1}, "leave min_vcpus out"),
     ({**COMPUTE, "instance_types": []}, "at least one"),
+    ({**COMPUTE, "disk_gib": 20}, "greater than or equal to 30"),
+    ({**COMPUTE, "disk_gib": 50, "launch_template": "t"}, "leave disk_gib out"),
+    ({**COMPUTE, "fargate": True, "disk_gib": 50}, "leave disk_gib out"),
+    ({**COMPUTE, "fargate": True, "launch_template": "t"}, "leave launch_template out"),
     ({**COMPUTE, "instance_types": ["G4DN.XLARGE"]}, "match pattern"),
     ({"kind": "batch.job_queue", "compute_environments": []}, "at least 1"),
     ({"kind": "batch.job_queue", "compute_environments": ["a", "a"]}, "twice"),
@@ -113,6 +117,24 @@ def test_raising_the_number_of_zones_moves_no_subnet() -> None:
         assert many.subnets()[:4] == carved[3], "nor do private subnets"  # type: ignore[attr-defined]
         inner = many.private_subnets()  # type: ignore[attr-defined]
         assert [str(inner[0]), str(inner[3]), len(inner)] == ["10.10.1.0/26", "10.10.1.192/26", 4]
+
+
+@pytest.mark.parametrize(
+    ("more", "gib"),
+    [
+        ({}, 30),
+        ({"instance_types": ["c5.large", "optimal"]}, 30),
+        ({"instance_types": ["m5"], "disk_gib": 40}, 40),
+        ({"instance_types": ["g4dn.xlarge"]}, 100),
+        ({"instance_types": ["c5", "gr6.4xlarge"]}, 100),
+        ({"instance_types": ["p4d"]}, 100),
+        ({"instance_types": ["g5.xlarge"], "disk_gib": 60}, 60),
+    ],
+)
+def test_gpu_instances_have_room_for_their_images(more: dict[str, Any], gib: int) -> None:
+    environment: Any = kind("batch.compute_environment")
+    made = environment(offline(LOCAL)).expand("compute", environment.Spec.model_validate({**COMPUTE, **more}))
+    assert made["compute/template"].disk_gib == gib
 
 
 def test_every_field_that_a_user_may_write_is_described() -> None:
