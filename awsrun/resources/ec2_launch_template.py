@@ -125,7 +125,8 @@ class LaunchTemplate(Ec2Kind[LaunchTemplateSpec, LaunchTemplateState]):
             super().tag(entry["LaunchTemplateId"], set, unset)
 
     def delete(self, id: str, seen: Seen[LaunchTemplateState]) -> None:
-        self.ec2.delete_launch_template(LaunchTemplateName=id)
+        """By its id: its name may be somebody else's by now."""
+        self.ec2.delete_launch_template(LaunchTemplateId=seen.outputs["id"])
 
     def _list(self, **arguments: Any) -> Iterator[Mapping[str, Any]]:
         yield from super()._list(**arguments, PaginationConfig={"PageSize": 200})
