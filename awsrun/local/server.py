@@ -20,9 +20,9 @@ from awsrun.local.state import HOST, Files, Server
 if TYPE_CHECKING:
     from awsrun.local.calls import Perform
     from awsrun.local.http import HttpServer
+    from awsrun.local.registry.catalog import Catalog
     from awsrun.local.registry.ecr import Ecr
     from awsrun.local.registry.passwords import Passwords
-    from awsrun.local.world import World
 
 
 def serve(data: Path, port: int | None, options: Options) -> int:
@@ -48,6 +48,7 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     from awsrun.local.iam.tasks import Tasks, lifetime
     from awsrun.local.pricing import PriceListService
     from awsrun.local.quotas import ServiceQuotas
+    from awsrun.local.registry.catalog import Catalog
     from awsrun.local.registry.ecr import Ecr
     from awsrun.local.registry.passwords import Passwords
     from awsrun.local.strict.faults import Faults
@@ -63,9 +64,9 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     tokens = ClientTokens(moto)
     strict = Strict(batch, tokens)
     passwords = Passwords(files.store / "registry-secret")
-    ecr = Ecr(moto, passwords)
     sessions = Sessions.of(files.store / "session-secret")
     iam = Enforcement(batch, sessions)
+    ecr = Ecr(moto, passwords, iam.caller)
     services: list[Service] = [batch, tokens, ecr, PriceListService(), ServiceQuotas(options.quotas)]
     world = World(files.store, blobs, moto, services, [iam, strict])
     strict.behave(read(files.journaled))  # as it did when what is replayed now was carried out
@@ -73,7 +74,7 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     strict.behave(options)
     iam.enforced = options.iam  # what was replayed had been allowed
     write(files.journaled, options)
-    _start_registry(world, files, ecr, passwords)
+    _start_registry(Catalog(world, iam.objection), files, ecr, passwords)
     perform = world.perform
     if options.strict:
         perform = Faults(Overlaps(perform), options, Throttles(options.time_scale))
@@ -112,13 +113,12 @@ def _holds(lock: IO[str], path: Path) -> bool:
         return False
 
 
-def _start_registry(world: World, files: Files, ecr: Ecr, passwords: Passwords) -> None:
+def _start_registry(catalog: Catalog, files: Files, ecr: Ecr, passwords: Passwords) -> None:
     """Start the registry of images, on the port of the last time: job definitions name it."""
-    from awsrun.local.registry.catalog import Catalog
     from awsrun.local.registry.http import RegistryServer
     from awsrun.local.registry.layers import Layers
 
-    parts = Catalog(world), Layers(files.registry), passwords
+    parts = catalog, Layers(files.registry), passwords
     try:
         registry = RegistryServer((HOST, state.last_port(files.registry_port)), *parts)
     except OSError:

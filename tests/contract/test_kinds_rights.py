@@ -23,16 +23,16 @@ from tests.recorded_cloud import RecordedCloud, User
 
 # What the embedded cloud never asks for, kind by kind, and why it is in the policy all the same.
 ONLY_ON_AWS: dict[str, dict[str, str]] = {
-    "ecr.image": dict.fromkeys(
-        (
-            "ecr:BatchCheckLayerAvailability",
-            "ecr:InitiateLayerUpload",
-            "ecr:UploadLayerPart",
-            "ecr:CompleteLayerUpload",
-        ),
-        "what docker push is authorised by; the embedded registry asks for the password alone",
-    ),
     "vpc.endpoint": {"route53:AssociateVPCWithHostedZone": "private DNS names of interface endpoints, which it lacks"},
+}
+
+# What is used where there is a Docker engine to push with.
+PUSHING = {
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:CompleteLayerUpload",
+    "ecr:GetAuthorizationToken",
+    "ecr:InitiateLayerUpload",
+    "ecr:UploadLayerPart",
 }
 
 
@@ -101,7 +101,7 @@ def test_a_kind_needs_just_what_it_names(recorded: RecordedCloud, name: str) -> 
         used |= user.used()
         _assert_denied_only_of_others(user, stack)
     if docker_engine.client() is None:
-        used.add("ecr:GetAuthorizationToken")  # for the push that there is not
+        used |= PUSHING & named
     assert named - used == ONLY_ON_AWS.get(name, {}).keys()
 
 

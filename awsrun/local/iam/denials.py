@@ -65,19 +65,24 @@ def denied(call: Call, who: str, action: str, resource: str, reason: str) -> Rep
     """
     style = _style(call)
     code, status = _DENIED[style]
-    shown = f' on resource: "{resource}"' if style == "s3" else f" on resource: {resource}"
-    sentence = f"User: {who} is not authorized to perform: {action}{'' if resource == '*' else shown} {reason}"
+    said = sentence(who, action, f'"{resource}"' if style == "s3" and resource != "*" else resource, reason)
     if style == "ec2":
-        sentence = f"You are not authorized to perform this operation. {sentence}"
+        said = f"You are not authorized to perform this operation. {said}"
     if style == "s3" and call.method == "POST" and "delete" in call.query:
-        return _undeleted(call, sentence)
-    return _spoken(call, code, sentence, status)
+        return _undeleted(call, said)
+    return _spoken(call, code, said, status)
 
 
-def _undeleted(call: Call, sentence: str) -> Reply:
+def sentence(who: str, action: str, resource: str, reason: str) -> str:
+    """AWS's words."""
+    on = "" if resource == "*" else f" on resource: {resource}"
+    return f"User: {who} is not authorized to perform: {action}{on} {reason}"
+
+
+def _undeleted(call: Call, said: str) -> Reply:
     """DeleteObjects answers for each object.  Here it is carried out whole or not at all."""
     errors = "".join(
-        f"<Error><Key>{escape(key)}</Key><Code>AccessDenied</Code><Message>{escape(sentence)}</Message></Error>"
+        f"<Error><Key>{escape(key)}</Key><Code>AccessDenied</Code><Message>{escape(said)}</Message></Error>"
         for key, _ in deletions(call)
     )
     body = f'<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{errors}</DeleteResult>'

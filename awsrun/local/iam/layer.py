@@ -64,14 +64,36 @@ class Enforcement:
             why = f"because the embedded cloud does not know which rights {error} takes, and denies it to all but root"
             return denials.denied(call, who.arn, str(error), "*", why)
         for authorization in needed:
-            reason = self.verdict(call, who, authorization)
+            reason = self.verdict(call.scope, who, authorization)
             if reason:
                 return denials.denied(call, who.arn, authorization.action, authorization.resource, reason)
         return None
 
-    def verdict(self, call: Call, who: Principal, needed: Authorization) -> str:
-        """Why ``who`` lacks a right, in AWS's words; empty where it has it."""
-        context = self._context(call, who, needed)
+    def caller(self, call: Call) -> str:
+        """Who makes a call that was let through, for a password that acts for it later."""
+        try:
+            return principals.principal(call, self._sessions, self._directory).written()
+        except Refused:
+            return principals.ROOT.written()
+
+    def objection(self, caller: str, region: str, action: str, resource: str) -> str:
+        """Why ``caller`` may not do ``action``, as a sentence; empty where it may."""
+        if not self.enforced:
+            return ""
+        try:
+            who = principals.read_again(self._directory, caller)
+        except Refused:
+            return "the identity that this password was given to is gone"
+        reason = "" if who.root else self.verdict(("ecr", region), who, Authorization(action, resource))
+        return reason and denials.sentence(who.arn, action, resource, reason)
+
+    def verdict(self, scope: tuple[str, str], who: Principal, needed: Authorization) -> str:
+        """Why ``who`` lacks a right, in AWS's words; empty where it has it.
+
+        Args:
+            scope: service and region that are called.
+        """
+        context = self._context(scope, who, needed)
         try:
             if needed.action == "sts:AssumeRole" and not self._trusted(who, needed.resource, context):
                 return "because no resource-based policy allows the sts:AssumeRole action"
@@ -93,7 +115,7 @@ class Enforcement:
             return str(found.assume_role_policy_document) if found is not None else ""
         return ""
 
-    def _context(self, call: Call, who: Principal, needed: Authorization) -> Context:
+    def _context(self, scope: tuple[str, str], who: Principal, needed: Authorization) -> Context:
         """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
         tags: list[Mapping[str, str]] = []
 
@@ -105,7 +127,7 @@ class Enforcement:
         def principal_tag(key: str) -> Values:
             return (who.tags[key],) if key in who.tags else ()
 
-        service, region = call.scope
+        service, region = scope
         keys: dict[str, Given] = {
             "aws:CurrentTime": lambda: (datetime.fromtimestamp(clock.now(), timezone.utc).isoformat(),),
             "aws:EpochTime": lambda: (str(int(clock.now())),),

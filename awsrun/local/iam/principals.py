@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -46,6 +47,10 @@ class Principal:
     def root(self) -> bool:
         return self.kind == "Root"
 
+    def written(self) -> str:
+        """What `read_again` makes the same principal of, with its policies as they are then."""
+        return json.dumps([self.kind, self.name, self.arn.rpartition("/")[2], self.session])
+
 
 ROOT = Principal(f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT, "Root", f"arn:aws:iam::{ACCOUNT}:root")
 ANONYMOUS = Principal("anonymous", "anonymous", "Anonymous", "*")
@@ -81,6 +86,18 @@ def principal(call: Call, sessions: Sessions, directory: Directory) -> Principal
     if known.role_arn:
         return _assumed(directory, key, token)
     return user(directory, str(known.user_name))
+
+
+def read_again(directory: Directory, written: str) -> Principal:
+    """The principal of `Principal.written`.
+
+    Raises:
+        Refused: it is gone.
+    """
+    kind, name, session, policy = json.loads(written)
+    if kind == "Root":
+        return ROOT
+    return user(directory, name) if kind == "User" else _session(directory, name, session, policy)
 
 
 def user(directory: Directory, name: str) -> Principal:

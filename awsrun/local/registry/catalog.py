@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +25,24 @@ class Manifest:
 
 
 class Catalog:
-    """What ECR knows of repositories and images."""
+    """What ECR knows of repositories and images.
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    Args:
+        objection: why somebody may not do something (who, region, action, resource), or an empty string.
+    """
+
+    def __init__(self, world: World, objection: Callable[[str, str, str, str], str]) -> None:
+        self._world, self._objection = world, objection
 
     def has(self, region: str, repository: str) -> bool:
         with self._world.lock:
             return repository in _backend(region).repositories
+
+    def objection(self, who: str, region: str, repository: str, action: str) -> str:
+        """Why ``who`` may not do what ECR calls ``action`` to a repository; empty where it may."""
+        resource = f"arn:aws:ecr:{region}:{ACCOUNT}:repository/{repository}"
+        with self._world.lock:
+            return self._objection(who, region, f"ecr:{action}", resource)
 
     def tags(self, region: str, repository: str) -> list[str]:
         """All tags, sorted."""

@@ -20,6 +20,7 @@ class Ecr:
 
     Args:
         moto: carries a call out.
+        caller: who makes a call, as passwords have it.
 
     Attributes:
         address: host and port of the registry.
@@ -28,8 +29,8 @@ class Ecr:
 
     name = "ecr"
 
-    def __init__(self, moto: Callable[[Call], Reply], passwords: Passwords) -> None:
-        self._moto, self._passwords = moto, passwords
+    def __init__(self, moto: Callable[[Call], Reply], passwords: Passwords, caller: Callable[[Call], str]) -> None:
+        self._moto, self._passwords, self._caller = moto, passwords, caller
         self.address = ""
         self.released: Callable[[], None] = lambda: None
 
@@ -38,7 +39,7 @@ class Ecr:
         if service != "ecr":
             return None
         if call.action == "GetAuthorizationToken":
-            return self._token(region)
+            return self._token(region, self._caller(call))
         reply = self._moto(call)
         if reply.status < 400 and call.action in _LETTING_GO:
             self.released()
@@ -55,8 +56,8 @@ class Ecr:
     def restore(self, state: Any) -> None:
         """Nothing is kept here: passwords say themselves what they are good for."""
 
-    def _token(self, region: str) -> Reply:
-        password, expires = self._passwords.make(region, clock.now())
+    def _token(self, region: str, caller: str) -> Reply:
+        password, expires = self._passwords.make(region, clock.now(), caller)
         token = base64.b64encode(f"AWS:{password}".encode()).decode()
         data = {"authorizationToken": token, "expiresAt": expires, "proxyEndpoint": f"http://{self.address}"}
         content = json.dumps({"authorizationData": [data]}).encode()

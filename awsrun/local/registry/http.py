@@ -27,6 +27,17 @@ _PATH = re.compile(
     r"/v2/(?P<name>.+?)/(?:(?P<uploads>blobs/uploads)/?(?P<upload>[0-9a-f]*)"
     r"|blobs/(?P<blob>[^/]+)|manifests/(?P<reference>[^/]+)|(?P<tags>tags/list))"
 )
+# https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html and what a pull takes.
+_ACTIONS = {
+    ("blob", "HEAD"): "BatchCheckLayerAvailability",
+    ("blob", "GET"): "GetDownloadUrlForLayer",
+    ("reference", "GET"): "BatchGetImage",
+    ("reference", "HEAD"): "BatchGetImage",
+    ("reference", "PUT"): "PutImage",
+    ("tags", "GET"): "ListImages",
+    ("upload", "PUT"): "CompleteLayerUpload",
+    ("uploads", "POST"): "InitiateLayerUpload",
+}
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 _INDEX = "application/vnd.oci.image.index.v1+json"
 
@@ -127,8 +138,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _route(self) -> None:
         target = urlsplit(self.path)
         self._query = {key: values[-1] for key, values in parse_qs(target.query).items()}
-        region = self.server.passwords.region(self.headers.get("Authorization", ""), time.time())
-        if region is None:
+        opened = self.server.passwords.opened(self.headers.get("Authorization", ""), time.time())
+        if opened is None:
             raise Refusal(401, "UNAUTHORIZED", "log in with the password that ECR's GetAuthorizationToken gives")
         if target.path in ("/v2/", "/v2"):
             self._send(200, {"Content-Type": "application/json"}, b"{}")
@@ -136,16 +147,20 @@ class _Handler(BaseHTTPRequestHandler):
         parts = _PATH.fullmatch(unquote(target.path))
         if parts is None:
             raise Refusal(404, "UNSUPPORTED", "there is no such resource in this registry")
-        self._region, self._name = region, parts["name"]
+        (who, region), self._name = opened, parts["name"]
+        self._region = region
         if not self.server.catalog.has(region, self._name):
             raise Refusal(
                 404,
                 "NAME_UNKNOWN",
                 f"The repository with name '{self._name}' does not exist in the registry with id '{ACCOUNT}'",
             )
-        self._in_repository(parts)
+        what = next(key for key in ("upload", "uploads", "blob", "reference", "tags") if parts[key])
+        if said := self.server.catalog.objection(who, region, self._name, _action(what, self.command)):
+            raise Refusal(403, "DENIED", said)
+        self._in_repository(what, parts)
 
-    def _in_repository(self, parts: re.Match[str]) -> None:
+    def _in_repository(self, what: str, parts: re.Match[str]) -> None:
         reads = self.command in ("GET", "HEAD")
         handlers: dict[tuple[str, str], Callable[[], None]] = {
             ("uploads", "POST"): self._begin,
@@ -158,7 +173,6 @@ class _Handler(BaseHTTPRequestHandler):
             ("reference", "PUT"): lambda: self._put(parts["reference"]),
             ("tags", "read"): self._tags,
         }
-        what = next(key for key in ("upload", "uploads", "blob", "reference", "tags") if parts[key])
         verb = "read" if reads and what not in ("upload", "uploads") else self.command
         handler = handlers.get((what, verb))
         if handler is None:
@@ -346,6 +360,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
+
+
+def _action(what: str, method: str) -> str:
+    """The right that a request takes; for anything else of an upload, that of its parts."""
+    return _ACTIONS.get((what, method), "UploadLayerPart")
 
 
 def _no_upload(upload: str) -> Refusal:

@@ -1,7 +1,7 @@
 """Passwords of the registry: what ECR's GetAuthorizationToken gives, good for twelve hours as on AWS.
 
-They are signed with a secret of this data folder, so that nothing has to be remembered, and say which region's
-repositories they open: here one host serves all regions.
+They are signed with a secret of this data folder, so that nothing has to be remembered, and say for whom they act and
+which region's repositories they open: here one host serves all regions.
 https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
 """
 
@@ -31,21 +31,25 @@ class Passwords:
             state.replace(path, secrets.token_bytes(32))
         self._secret = path.read_bytes()
 
-    def make(self, region: str, now: float) -> tuple[str, int]:
-        """A password for the repositories of ``region``, and when it ends (POSIX seconds)."""
+    def make(self, region: str, now: float, who: str) -> tuple[str, int]:
+        """A password that acts for ``who`` on the repositories of ``region``, and when it ends (POSIX seconds)."""
         expires = int(now) + VALID
-        return f"{region}.{expires}.{self._sign(region, expires)}", expires
+        claim = f"{base64.urlsafe_b64encode(who.encode()).decode()}.{region}"
+        return f"{claim}.{expires}.{self._sign(claim, expires)}", expires
 
-    def region(self, authorization: str, now: float) -> str | None:
-        """The region that an ``Authorization`` header opens; None where it opens none."""
+    def opened(self, authorization: str, now: float) -> tuple[str, str] | None:
+        """Whom an ``Authorization`` header acts for, and the region that it opens; None where it opens none."""
         scheme, _, encoded = authorization.partition(" ")
         try:
             user, _, password = base64.b64decode(encoded).decode().partition(":")
-            region, expires, signature = password.rsplit(".", 2)
-            valid = hmac.compare_digest(signature, self._sign(region, int(expires)))
+            claim, expires, signature = password.rsplit(".", 2)
+            valid = hmac.compare_digest(signature, self._sign(claim, int(expires)))
+            if scheme.lower() != "basic" or user != "AWS" or not valid or now >= int(expires):
+                return None
+            who, region = claim.split(".")
+            return base64.urlsafe_b64decode(who).decode(), region
         except (binascii.Error, UnicodeDecodeError, ValueError):
             return None
-        return region if scheme.lower() == "basic" and user == "AWS" and valid and now < int(expires) else None
 
-    def _sign(self, region: str, expires: int) -> str:
-        return hmac.new(self._secret, f"{region}.{expires}".encode(), hashlib.sha256).hexdigest()
+    def _sign(self, claim: str, expires: int) -> str:
+        return hmac.new(self._secret, f"{claim}.{expires}".encode(), hashlib.sha256).hexdigest()
