@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -29,12 +30,15 @@ class Context:
         region: AWS region; None means what the profile or the environment says.
         profile: the profile of ``~/.aws/config``; None means boto3's own search.
         account: 12 digits.  In the aws context: the account that ``awsrun use`` pinned; another one is refused.
+        boundary: ARN of the policy that bounds what the roles of all stacks may ever do, as the account's admin wants
+            it (https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html); None means none.
     """
 
     name: str
     region: str | None = None
     profile: str | None = None
     account: str | None = None
+    boundary: str | None = None
 
     def __str__(self) -> str:
         parts = [self.name, self.profile or "", self.region or "", self.account or ""]
@@ -47,6 +51,8 @@ LOCAL = Context("local", region=LOCAL_REGION, account=LOCAL_ACCOUNT)
 def current(override: str | None = None, env: Mapping[str, str] = os.environ) -> Context:
     """The context to use: ``override``, else ``AWSRUN_CONTEXT``, else what ``awsrun use`` stored, else local.
 
+    ``AWSRUN_BOUNDARY`` goes before the stored boundary of the aws context.
+
     Raises:
         AwsrunError: the name is neither ``local`` nor ``aws``, or the setting cannot be read.
     """
@@ -57,7 +63,20 @@ def current(override: str | None = None, env: Mapping[str, str] = os.environ) ->
     if name == "local":
         return LOCAL
     pinned = stored.get("aws", {})
-    return Context("aws", **{key: pinned.get(key) for key in ("region", "profile", "account")})
+    found = Context("aws", **{key: pinned.get(key) for key in ("region", "profile", "account", "boundary")})
+    return replace(found, boundary=check_boundary(env.get("AWSRUN_BOUNDARY")) or found.boundary)
+
+
+def check_boundary(arn: str | None) -> str | None:
+    """``arn``, if it can be that of a managed policy; None for nothing.
+
+    Raises:
+        AwsrunError: it cannot.
+    """
+    if arn and not re.fullmatch(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/\S+", arn):
+        why = "a permissions boundary is a managed policy, by its ARN"
+        raise AwsrunError(f"{arn!r} will not do as a boundary", why, "arn:aws:iam::123456789012:policy/NAME")
+    return arn or None
 
 
 def use(context: Context) -> None:

@@ -32,6 +32,11 @@ EVERYTHING = "all"
 @click.option("--account", metavar="ID", help="The account it is for (default: that of the credentials).")
 @click.option("--region", help="The region it is for (default: the context's).")
 @click.option(
+    "--boundary",
+    metavar="ARN",
+    help="Only roles with this permissions boundary may be made (default: that of `awsrun use aws --boundary`).",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -44,6 +49,7 @@ def policy(
     commands: Sequence[str],
     account: str | None,
     region: str | None,
+    boundary: str | None,
     output: Path | None,
     context: str | None,
     as_json: bool,
@@ -54,6 +60,7 @@ def policy(
       awsrun policy specs/batch.yaml -o policy.json
       awsrun policy specs/batch.yaml --for submit                for those who only run jobs
       awsrun policy specs/batch.yaml --account 123456789012 --region eu-west-1
+      awsrun policy specs/batch.yaml --boundary arn:aws:iam::123456789012:policy/lab
 
     It follows from the spec: generate it again when the spec gets other kinds of resources, names of your own, or other
     managed policies.  Nothing is called but STS, and that only where account or region are not given.
@@ -62,7 +69,8 @@ def policy(
     from awsrun.reconcile import api
 
     stack = api.load(spec)
-    cloud = _cloud(context, account, region)
+    cloud = _cloud(context, account, region, boundary)
+    say(f"for stack {stack.stack} in account {cloud.account}, {cloud.region}{_which(cloud)}")
     wanted = rights_of(stack, cloud, commands or (EVERYTHING,))
     whole, parts = documents.document(documents.statements(wanted)), documents.documents(wanted)
     if as_json:
@@ -72,21 +80,40 @@ def policy(
         _advise(spec, stack.stack, documents.size(whole), len(parts))
     else:
         _write(stack.stack, output, parts)
+    _warn(cloud.context.boundary, wanted)
 
 
-def _cloud(context: str | None, account: str | None, region: str | None) -> Cloud:
+def _cloud(context: str | None, account: str | None, region: str | None, boundary: str | None) -> Cloud:
     """Where the policy is for; asks STS only for what is not given and not known."""
     from dataclasses import replace
 
     from awsrun.aws.clients import connect, offline
-    from awsrun.aws.context import current
+    from awsrun.aws.context import check_boundary, current
 
     chosen = current(context)
+    chosen = replace(chosen, boundary=check_boundary(boundary) or chosen.boundary)
     if account is not None and not (account.isdigit() and len(account) == 12):
         raise click.BadParameter(f"an account is 12 digits, not {account!r}", param_hint="--account")
     if chosen.name == "aws" and not (account and (region or chosen.region)):
         chosen = connect(replace(chosen, region=region or chosen.region)).context
     return offline(replace(chosen, account=account or chosen.account, region=region or chosen.region))
+
+
+def _which(cloud: Cloud) -> str:
+    from awsrun.aws.context import LOCAL_ACCOUNT
+
+    local = cloud.context.name == "local" and cloud.account == LOCAL_ACCOUNT
+    return " (the embedded cloud; for AWS: --context aws, or --account and --region)" if local else ""
+
+
+def _warn(boundary: str | None, rights: Sequence[Right]) -> None:
+    """What making roles means."""
+    if not any("iam:PutRolePolicy" in right.actions for right in rights):
+        return
+    if boundary:
+        say(f"its holder has to name the boundary: awsrun use aws --boundary {boundary} (or AWSRUN_BOUNDARY)")
+    else:
+        say("note: whoever may make roles can get any right through them; --boundary ARN keeps roles within a policy")
 
 
 def rights_of(stack: StackSpec, cloud: Cloud, commands: Sequence[str]) -> list[Right]:
@@ -129,7 +156,7 @@ def _write(stack: str, output: Path, parts: Sequence[Any]) -> None:
         path = output.with_stem(f"{output.stem}-{number}") if many else output
         path.write_text(json.dumps(part, indent=2) + "\n", encoding="utf-8")
         say(f"  {_create(f'awsrun-{stack}-{number}' if many else f'awsrun-{stack}', path)}")
-    say("  aws iam attach-user-policy --user-name NAME --policy-arn ARN")
+    say("  aws iam attach-user-policy --user-name NAME --policy-arn ARN" + ("  # each" if many else ""))
 
 
 def _create(name: str, path: Path) -> str:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 @click.argument("context", type=click.Choice(["local", "aws"]), required=False)
 @click.option("--profile", help="Profile of ~/.aws/config (default: boto3's own search).")
 @click.option("--region", help="AWS region (default: the profile's, or AWS_REGION).")
+@click.option("--boundary", metavar="ARN", help="Managed policy that bounds all roles that stacks make.")
 @json_option
-def use(context: str | None, profile: str | None, region: str | None, as_json: bool) -> None:
+def use(context: str | None, profile: str | None, region: str | None, boundary: str | None, as_json: bool) -> None:
     """Show or switch the cloud that commands talk to.
 
     \b
@@ -32,11 +33,11 @@ def use(context: str | None, profile: str | None, region: str | None, as_json: b
     from awsrun.aws import context as contexts
 
     if context is None:
-        if profile or region:
+        if profile or region or boundary:
             raise click.UsageError("say which context: awsrun use aws --profile P --region R")
         chosen = contexts.current()
     else:
-        chosen = _switch(context, profile, region)
+        chosen = _switch(context, profile, region, boundary)
     if as_json:
         emit({"context": chosen.name} | {key: value for key, value in asdict(chosen).items() if key != "name"})
     else:
@@ -44,15 +45,15 @@ def use(context: str | None, profile: str | None, region: str | None, as_json: b
         _explain(chosen)
 
 
-def _switch(name: str, profile: str | None, region: str | None) -> Context:
+def _switch(name: str, profile: str | None, region: str | None, boundary: str | None) -> Context:
     from awsrun.aws import context as contexts
     from awsrun.aws.clients import connect
 
-    if name == "local" and (profile or region):
-        raise click.UsageError("--profile and --region belong to: awsrun use aws")
+    if name == "local" and (profile or region or boundary):
+        raise click.UsageError("--profile, --region and --boundary belong to: awsrun use aws")
     chosen = contexts.LOCAL
     if name == "aws":
-        chosen = connect(contexts.Context("aws", region, profile)).context
+        chosen = connect(contexts.Context("aws", region, profile, boundary=contexts.check_boundary(boundary))).context
     contexts.use(chosen)
     return chosen
 
@@ -62,3 +63,5 @@ def _explain(chosen: Context) -> None:
         say("the embedded cloud on this machine: jobs really run, nothing is billed")
     elif chosen.account:
         say(f"account {chosen.account}: what you apply there is billed; `awsrun teardown --all` removes it")
+    if chosen.boundary:
+        say(f"roles that stacks make are bounded by {chosen.boundary}")

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 
 from awsrun.aws.errors import matches
 from awsrun.aws.names import physical, runs_table
-from awsrun.aws.rights import Condition, Right, allow
+from awsrun.aws.rights import Condition, Right, allow, equals
 from awsrun.aws.tags import NAME, mapping, pairs
 from awsrun.resources import policies
 from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
@@ -70,11 +70,13 @@ class RoleSpec(ResourceSpec):
 
 @dataclass(frozen=True)
 class RoleState(State):
-    """``trust`` and ``policy`` are canonical JSON (``policy`` empty for none), ``managed`` are ARNs."""
+    """``trust`` and ``policy`` are canonical JSON (``policy`` empty for none), ``managed`` and ``boundary`` are ARNs
+    (``boundary`` empty for none; not managed where the context has none)."""
 
     trust: str
     policy: str
     managed: frozenset[str]
+    boundary: str | None = None
 
 
 class Role(Kind[RoleSpec, RoleState]):
@@ -98,23 +100,34 @@ class Role(Kind[RoleSpec, RoleState]):
         if spec.jobs:
             statements += policies.runs(arn(self.cloud, "dynamodb", f"table/{runs_table(refs.stack)}"))
         managed = frozenset(self._policy_arn(name) for name in spec.managed_policies)
-        return RoleState(policies.trust(spec.services), policies.policy(statements), managed)
+        boundary = self.cloud.context.boundary
+        return RoleState(policies.trust(spec.services), policies.policy(statements), managed, boundary)
 
     def physical(self, stack: str, name: str, spec: RoleSpec, state: RoleState | None = None) -> str:
         return spec.name or regional(stack, name, self.cloud.region, self.name_limit)
 
     def rights(self, stack: str, specs: Mapping[str, RoleSpec]) -> Iterable[Right]:
-        """On the roles below the stack's path; of managed policies those that the spec names may be attached."""
+        """On the roles below the stack's path; of managed policies those that the spec names may be attached.
+
+        With a boundary, only roles that have it can be made, changed or widened: otherwise, whoever may write a role's
+        policy may do, through that role, whatever the account allows
+        (https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html).
+        """
         roles = iam_arn(self.cloud, f"role{path(self.cloud.region, stack)}*")
         reads = "GetRole GetRolePolicy ListAttachedRolePolicies"
         yield allow("find", "iam", "ListRoles")
         yield allow("find", "iam", reads, roles)
         yield allow("read", "iam", "GetRole", *pathless(self.cloud, "role", stack, specs))
-        yield allow("create", "iam", "CreateRole TagRole", roles)
-        yield allow("update", "iam", "UpdateAssumeRolePolicy PutRolePolicy DeleteRolePolicy DetachRolePolicy", roles)
+        boundary = self.cloud.context.boundary
+        bounded = [equals("iam:PermissionsBoundary", boundary)] if boundary else []
+        widening = "UpdateAssumeRolePolicy PutRolePolicy" + (" PutRolePermissionsBoundary" if boundary else "")
+        yield allow("create", "iam", "CreateRole", roles, when=bounded)
+        yield allow("create", "iam", "TagRole", roles)
+        yield allow("update", "iam", widening, roles, when=bounded)
+        yield allow("update", "iam", "DeleteRolePolicy DetachRolePolicy", roles)
         if managed := sorted({self._policy_arn(name) for spec in specs.values() for name in spec.managed_policies}):
             only: Condition = ("ArnEquals", "iam:PolicyARN", tuple(managed))
-            yield allow("update", "iam", "AttachRolePolicy", roles, when=[only])
+            yield allow("update", "iam", "AttachRolePolicy", roles, when=[only, *bounded])
         yield allow("tag", "iam", "TagRole UntagRole", roles)
         yield allow("delete", "iam", f"{reads} ListRolePolicies DetachRolePolicy DeleteRolePolicy DeleteRole", roles)
 
@@ -135,11 +148,14 @@ class Role(Kind[RoleSpec, RoleState]):
             AssumeRolePolicyDocument=state.trust,
             Description=f"awsrun: {owner.name} of stack {owner.stack}",
             Tags=pairs(dict(owner.tags)),
+            **({"PermissionsBoundary": state.boundary} if state.boundary else {}),
         )
         return owner.physical
 
     def update(self, id: str, wanted: RoleState, seen: RoleState, changed: Collection[Change]) -> None:
         iam, fields = self.cloud.write("iam"), {change.field for change in changed}
+        if "boundary" in fields:  # first: who may widen a role may be bound to widen bounded ones only
+            iam.put_role_permissions_boundary(RoleName=id, PermissionsBoundary=wanted.boundary)
         if "trust" in fields:
             iam.update_assume_role_policy(RoleName=id, PolicyDocument=wanted.trust)
         for policy_arn in sorted(wanted.managed - seen.managed):
@@ -179,7 +195,13 @@ class Role(Kind[RoleSpec, RoleState]):
             if matches(error, GONE):
                 return {}, ABSENT
             raise
-        state = RoleState(policies.canonical(role["AssumeRolePolicyDocument"]), self._inline(name), frozenset(managed))
+        trust, boundary = role["AssumeRolePolicyDocument"], role.get("PermissionsBoundary", {})
+        state = RoleState(
+            policies.canonical(trust),
+            self._inline(name),
+            frozenset(managed),
+            boundary.get("PermissionsBoundaryArn", ""),
+        )
         return mapping(role.get("Tags")), Seen(state, "ready", outputs={"name": name, "arn": role["Arn"]})
 
     def _attached(self, name: str) -> list[str]:

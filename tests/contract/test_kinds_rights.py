@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.context import LOCAL
@@ -17,7 +19,7 @@ from awsrun.resources.kind import diff
 from awsrun.resources.registry import KINDS
 from tests import docker_engine
 from tests.contract.kinds_bench import Bench
-from tests.contract.kinds_samples import SAMPLES, Sample
+from tests.contract.kinds_samples import SAMPLES, SQS, Sample, spec
 from tests.contract.test_kinds import MANIFEST
 from tests.recorded_cloud import RecordedCloud, User
 
@@ -48,10 +50,10 @@ def rights_of(bench: Bench, sample: Sample) -> dict[str, list[Right]]:
     every = dict(bench.nodes)
     for number, edit in enumerate(sample.edits):
         other = Bench(bench.cloud, bench.stack, {**sample.specs, **(edit.specs or {})})
-        every |= {f"{name}-{number}": spec for name, spec in other.nodes.items()}
+        every |= {f"{name}-{number}": one for name, one in other.nodes.items()}
     found: dict[str, list[Right]] = {}
-    for kind in {spec.kind for spec in every.values()}:
-        specs = {name: spec for name, spec in every.items() if spec.kind == kind}
+    for kind in {one.kind for one in every.values()}:
+        specs = {name: one for name, one in every.items() if one.kind == kind}
         found[kind] = list(bench.kind(next(iter(specs.values()))).rights(bench.stack, specs))
     return found
 
@@ -64,12 +66,12 @@ def live(bench: Bench, sample: Sample, root: Any) -> None:
     for edit in sample.edits:
         if edit.by_hand is not None:
             edit.by_hand(root, id)
-        for changed, spec in (edit.specs or sample.specs).items():
-            bench.put(changed, spec)
+        for changed, wanted in (edit.specs or sample.specs).items():
+            bench.put(changed, wanted)
         bench.make()
         bench.settle(name)
-        for changed, spec in sample.specs.items():
-            bench.put(changed, spec)
+        for changed, wanted in sample.specs.items():
+            bench.put(changed, wanted)
         bench.settle(name)
         assert not diff(bench.wanted(name), bench.seen(name).state)
     for scope in (bench.stack, None):
@@ -109,3 +111,39 @@ def _assert_denied_only_of_others(user: User, stack: str) -> None:
     """A look at all stacks passes over what it may not read; nothing else was tried."""
     for action, resource in user.denied():
         assert action.partition(":")[2].startswith(("Get", "List")) and stack not in resource, (action, resource)
+
+
+BOUNDARY = "arn:aws:iam::123456789012:policy/lab"
+ANYTHING = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
+
+
+def test_with_a_boundary_only_bounded_roles_are_made_and_widened(recorded: RecordedCloud) -> None:
+    root, stack = recorded.client("iam"), f"k{uuid.uuid4().hex[:10]}"
+    root.create_policy(PolicyName="lab", PolicyDocument=ANYTHING)
+    bounded = replace(LOCAL, boundary=BOUNDARY)
+    specs = {"worker": spec("iam.role", service="ec2", jobs=True, managed_policies=["AmazonS3ReadOnlyAccess"])}
+    rights = list(Bench(Cloud(None, bounded, None), stack, specs).kind(specs["worker"]).rights(stack, specs))
+    user = recorded.user(stack, documents(rights))
+    bench = Bench(Cloud(user.session, bounded, recorded.endpoint), stack, specs)
+    bench.make()
+    name = bench.ids["worker"]
+    assert root.get_role(RoleName=name)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == BOUNDARY
+
+    root.delete_role_permissions_boundary(RoleName=name)
+    mine = user.client("iam")
+    for call in (
+        lambda: mine.put_role_policy(RoleName=name, PolicyName="awsrun", PolicyDocument=ANYTHING),
+        lambda: mine.update_assume_role_policy(RoleName=name, PolicyDocument=ANYTHING),
+        lambda: mine.create_role(RoleName="x", Path=f"/awsrun/us-east-1/{stack}/", AssumeRolePolicyDocument="{}"),
+        lambda: mine.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=SQS),
+        lambda: mine.delete_role_permissions_boundary(RoleName=name),
+    ):
+        with pytest.raises(ClientError, match="not authorized"):
+            call()
+    (change,) = diff(bench.wanted("worker"), bench.seen("worker").state)
+    assert (change.field, change.old, change.new) == ("boundary", "", BOUNDARY)
+    bench.settle("worker")
+    mine.put_role_policy(RoleName=name, PolicyName="awsrun", PolicyDocument=ANYTHING)  # as wide as the boundary
+    bench.settle("worker")
+    assert "iam:PutRolePermissionsBoundary" in user.used()
+    bench.remove("worker")

@@ -16,10 +16,12 @@ from awsrun.aws.clients import offline
 from awsrun.aws.context import LOCAL
 from awsrun.aws.errors import DENIED, matches
 from awsrun.jobs import rights as jobs
+from awsrun.reconcile import graph as graphs
 from awsrun.reconcile import rights as stacks
+from awsrun.reconcile.graph import Node
 from awsrun.resources.models import SpecModels
-from awsrun.resources.registry import Kinds
-from awsrun.spec.load import load
+from awsrun.resources.registry import KINDS, Kinds
+from awsrun.spec.load import load, parse
 from tests.recorded_cloud import RecordedCloud, User
 
 BATCH = Path(__file__).parents[2] / "specs" / "batch.yaml"
@@ -79,6 +81,52 @@ def _stack(shell: Shell) -> None:
     listed = shell.json("status")
     assert [one["stack"] for one in listed] == ["mnist"], "another stack's status is not this user's to see"
     assert shell.awsrun("outputs", "mnist", "queue.name").stdout.strip() == "mnist-queue"
+
+
+EVERYTHING_ELSE = """
+stack: lab
+resources:
+  data: {kind: s3.bucket, name: a-bucket-of-the-lab, versioning: true, expire_days: 9, purge: true}
+  people: {kind: dynamodb.table, name: people-of-the-lab, hash_key: id, ttl: until, purge: true}
+  images: {kind: ecr.repository, name: lab/images, keep: 3}
+  logs: {kind: logs.group, name: /awsrun/lab-logs}
+  machine: {kind: iam.role, name: lab-machine, service: ec2, read: [data], managed_policies: [AmazonSQSReadOnlyAccess]}
+  profile: {kind: iam.instance_profile, name: lab-profile, role: machine}
+  network: {kind: vpc, cidr: 10.20.0.0/16, max_azs: 2, private: nat}
+  closed: {kind: vpc, cidr: 10.30.0.0/16, max_azs: 1, private: endpoints}
+  web: {kind: security_group, vpc: network, ingress: [{port: 22, from: 203.0.113.0/24}]}
+  compute:
+    {kind: batch.compute_environment, name: lab-own, vpc: network, max_vcpus: 4, instance_profile: profile,
+     security_groups: [web]}
+  containers: {kind: batch.compute_environment, vpc: closed, fargate: true, max_vcpus: 4}
+  queue: {kind: batch.job_queue, name: labs, compute_environments: [compute]}
+  small: {kind: batch.job_queue, compute_environments: [containers]}
+  train: {kind: batch.job_definition, name: a-job, image: python, memory_mib: 512, role: worker, log_group: logs}
+  worker: {kind: iam.role, service: ecs-tasks, read_write: [people]}
+  tiny: {kind: batch.job_definition, repository: images, fargate: true, vcpus: 0.25, memory_mib: 512}
+jobs: {queue: queue, definition: train, bucket: data}
+"""
+BOUNDARY = "arn:aws:iam::123456789012:policy/lab"
+
+
+def test_every_other_kind_names_of_ones_own_and_a_boundary(team: Team) -> None:
+    """The stack is made, found unchanged and deleted by a user who has its policy, with a boundary for its roles."""
+    spec = team.root.write(EVERYTHING_ELSE, "lab.yaml")
+    made = {node.kind for text in (TEXT, EVERYTHING_ELSE) for node in _nodes(text)}
+    assert made == set(KINDS), "a kind is in no spec of these tests"
+    team.cloud.client("iam").create_policy(PolicyName="lab", PolicyDocument=ANYTHING)
+    user = team.cloud.user("lab", team.root.json("policy", spec, "--boundary", BOUNDARY)["documents"])
+    shell = Shell(team.shell.folder, {**user.env, "AWSRUN_BOUNDARY": BOUNDARY})
+    shell.awsrun("apply", spec, "--yes")
+    shell.awsrun("plan", spec)
+    role = team.cloud.client("iam").get_role(RoleName=shell.json("outputs", "lab")["worker"]["name"])["Role"]
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == BOUNDARY
+    shell.awsrun("teardown", "lab", "--yes")
+    assert {(action, resource) for action, resource in user.denied() if "other" not in resource} == set()
+
+
+def _nodes(text: str) -> list[Node]:
+    return list(graphs.build(parse(text, "spec.yaml", SpecModels()), Kinds(offline(LOCAL))).nodes.values())
 
 
 def _runs(team: Team) -> None:

@@ -32,6 +32,15 @@ def test_what_use_stored_is_found_and_overridden() -> None:
     assert current("aws").profile == "lab", "switching to local and back keeps the profile"
 
 
+def test_a_boundary_is_stored_and_the_environment_goes_before_it() -> None:
+    lab, ci = (f"arn:aws:iam::111122223333:policy/{name}" for name in ("lab", "team/ci"))
+    use(Context("aws", region="eu-west-1", account="111122223333", boundary=lab))
+    assert current().boundary == lab
+    assert current(env={"AWSRUN_BOUNDARY": ci}).boundary == ci
+    with pytest.raises(AwsrunError, match="managed policy, by its ARN"):
+        current(env={"AWSRUN_BOUNDARY": "lab"})
+
+
 def test_an_unknown_context_is_refused_with_what_there_is() -> None:
     with pytest.raises(AwsrunError, match="local and aws"):
         current(env={"AWSRUN_CONTEXT": "prod"})

@@ -149,6 +149,20 @@ def test_an_admin_makes_it_for_another_account_without_any_call(tmp_path: Path) 
     assert run(tmp_path, "small.yaml", "--account", "12").returncode == 2
 
 
+def test_a_boundary_goes_with_all_that_makes_or_widens_roles(tmp_path: Path) -> None:
+    lab, batch = "arn:aws:iam::123456789012:policy/lab", str(Path(__file__).parents[2] / "specs" / "batch.yaml")
+    done = run(tmp_path, batch, "--boundary", lab)
+    assert done.returncode == 0, done.stderr
+    assert f"awsrun use aws --boundary {lab}" in done.stderr
+    for actions, _, when in said(json.loads(done.stdout)["Statement"]):
+        widens = {"CreateRole", "PutRolePolicy", "AttachRolePolicy", "UpdateAssumeRolePolicy"}
+        if widens & {action.removeprefix("iam:") for action in actions}:
+            assert when["StringEquals"]["iam:PermissionsBoundary"] == lab, actions
+    without = run(tmp_path, batch)
+    assert "iam:PermissionsBoundary" not in without.stdout
+    assert "whoever may make roles can get any right through them" in without.stderr
+
+
 @pytest.mark.parametrize("size_of", ["small", "large"])
 def test_files_are_written_with_the_commands_that_use_them(tmp_path: Path, size_of: str) -> None:
     spec = "small.yaml" if size_of == "small" else str(Path(__file__).parents[2] / "specs" / "batch.yaml")

@@ -47,6 +47,11 @@ class Directory:
         """Whether a role of that name is there."""
         return any(role.name == name for role in self.backend("iam").roles.values())
 
+    def boundary(self, role: str) -> tuple[str, ...]:
+        """The ARN of a role's permissions boundary, or nothing."""
+        found = (one for one in self.backend("iam").roles.values() if one.name == role)
+        return tuple(one.permissions_boundary_arn for one in found if one.permissions_boundary_arn)
+
     def has_object(self, bucket: str, key: str) -> bool:
         """Whether an object is there; also True for a bucket that is not, whose own error says so."""
         buckets = self.backend("s3").buckets

@@ -6,6 +6,7 @@ IAM is global: its ARNs have no region, and name the paths of what they are of.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from awsrun.local.iam.context import Given
 from awsrun.local.iam.request import Authorization, Request, Rule, everywhere, passing, tag_keys, tags
@@ -21,7 +22,10 @@ def _known(kind: str) -> Rule:
     def rule(request: Request) -> Iterator[Authorization]:
         name = request.form.get(_FIELDS[kind])
         resource = request.directory.iam_arn(kind, name) if name else request.arn(f"{kind}/*", region="")
-        yield Authorization(request.action, resource, _context(request))
+        context = _context(request)
+        if kind == "role" and name and "iam:PermissionsBoundary" not in context:  # it is asked of what it has
+            context["iam:PermissionsBoundary"] = partial(request.directory.boundary, name)
+        yield Authorization(request.action, resource, context)
 
     return rule
 
