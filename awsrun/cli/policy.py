@@ -26,8 +26,8 @@ EVERYTHING = "all"
     "commands",
     multiple=True,
     type=click.Choice(["plan", "apply", "teardown", "submit", "results", EVERYTHING]),
-    help="What it is for (repeatable): plan (and drift, status, outputs), apply (and plan), teardown, submit (and "
-    "cancel, retry, resume, results), results (and runs, show, plot, logs), or all: the default.",
+    help="What it is for (repeatable): plan (and drift, status, outputs, doctor), apply (and plan), teardown, submit "
+    "(and cancel, retry, resume, results), results (and runs, show, plot, logs), or all: the default.",
 )
 @click.option("--account", metavar="ID", help="The account it is for (default: that of the credentials).")
 @click.option("--region", help="The region it is for (default: the context's).")
@@ -119,6 +119,7 @@ def _warn(boundary: str | None, rights: Sequence[Right]) -> None:
 def rights_of(stack: StackSpec, cloud: Cloud, commands: Sequence[str]) -> list[Right]:
     """What these commands need for ``stack``, `EVERYTHING` meaning all of them.  Calls nothing."""
     from awsrun.jobs import rights as jobs
+    from awsrun.preflight import rights as preflight
     from awsrun.reconcile import rights as stacks
     from awsrun.resources.registry import Kinds
 
@@ -127,6 +128,8 @@ def rights_of(stack: StackSpec, cloud: Cloud, commands: Sequence[str]) -> list[R
     found: list[Right] = []
     for command in commands:
         every = command == EVERYTHING
+        if command in (EVERYTHING, "plan", "apply"):
+            found += preflight.rights(cloud, stack.resources)
         for one in stacks.VERBS if every else {command} & stacks.VERBS.keys():
             found += stacks.rights(stack, kinds, cloud, one)
         for one in jobs.VERBS if every else {command} & jobs.VERBS.keys():

@@ -26,8 +26,13 @@ def linked_roles(cloud: Cloud, pools: Sequence[Pool]) -> Check:
     return Check("linked-roles", _MOST, lambda: _look(cloud, pools), "iam:GetRole")
 
 
+def wanted_roles(pools: Sequence[Pool]) -> list[tuple[str, str]]:
+    """The roles that ``pools`` need, each with the short name of the service that it is of."""
+    return [_BATCH, _ECS] + ([_SPOT] if any(pool.spot and not pool.fargate for pool in pools) else [])
+
+
 def _look(cloud: Cloud, pools: Sequence[Pool]) -> Iterator[Finding]:
-    wanted = [_BATCH, _ECS] + ([_SPOT] if any(pool.spot and not pool.fargate for pool in pools) else [])
+    wanted = wanted_roles(pools)
     missing = [(role, service) for role, service in wanted if not _there(cloud, role)]
     if not missing:
         yield Finding("ok", "linked-roles", f"{', '.join(role for role, _ in wanted)} are there")

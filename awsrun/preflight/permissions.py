@@ -34,6 +34,7 @@ def _look(cloud: Cloud, rights: Sequence[Right], spec: str) -> Iterator[Finding]
         what = f"what {who.arn} may do cannot be asked"
         yield Finding("note", "permissions", what, "it is neither a user nor a role", f"compare: awsrun policy {spec}")
         return
+    rights = [right for right in rights if right.verb != "check"]  # what checks may, they find out
     groups = _grouped(rights)
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         denied = sorted({one for part in threads.map(lambda g: _denied(cloud, who, *g), groups) for one in part})

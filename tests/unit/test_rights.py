@@ -14,6 +14,7 @@ from awsrun.aws.clients import Cloud, offline
 from awsrun.aws.context import LOCAL, Context
 from awsrun.aws.rights import ANY, Right, allow
 from awsrun.jobs import rights as jobs
+from awsrun.preflight import rights as preflight
 from awsrun.reconcile import rights as stacks
 from awsrun.resources.kind import replace_fields
 from awsrun.resources.models import SpecModels
@@ -45,6 +46,7 @@ def everything(spec: StackSpec, cloud: Cloud = CLOUD) -> list[Right]:
     kinds = Kinds(cloud)
     where = stacks.where_jobs_run(spec, kinds, cloud)
     found = [one for command in stacks.VERBS for one in stacks.rights(spec, kinds, cloud, command)]
+    found += preflight.rights(cloud, spec.resources)
     return found + [one for command in jobs.VERBS for one in jobs.rights(cloud, spec.stack, where, command)]
 
 

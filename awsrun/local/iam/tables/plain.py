@@ -22,6 +22,10 @@ def _parameters(request: Request) -> Iterable[str]:
         yield request.arn(f"parameter/{name.lstrip('/')}", account=account)
 
 
+def _quota(request: Request) -> Iterable[str]:
+    return [request.arn(f"{request.body.get('ServiceCode', '')}/{request.body.get('QuotaCode', '')}")]
+
+
 def _queue(request: Request) -> Iterable[str]:
     name = request.body.get("QueueName") or str(request.body.get("QueueUrl", "")).rpartition("/")[2]
     return [request.arn(str(name))]
@@ -39,9 +43,10 @@ SSM: Mapping[str, Rule] = {
     ),
     "DescribeParameters": everywhere,
 }
-QUOTAS: Mapping[str, Rule] = dict.fromkeys(
-    ("GetAWSDefaultServiceQuota", "GetServiceQuota", "ListAWSDefaultServiceQuotas", "ListServiceQuotas"), everywhere
-)
+QUOTAS: Mapping[str, Rule] = {
+    "GetServiceQuota": on(_quota),
+    **dict.fromkeys(("GetAWSDefaultServiceQuota", "ListAWSDefaultServiceQuotas", "ListServiceQuotas"), everywhere),
+}
 PRICING: Mapping[str, Rule] = dict.fromkeys(("DescribeServices", "GetAttributeValues", "GetProducts"), everywhere)
 TAGGING: Mapping[str, Rule] = dict.fromkeys(("GetResources", "GetTagKeys", "GetTagValues"), everywhere)
 SQS: Mapping[str, Rule] = {

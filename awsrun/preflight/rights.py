@@ -1,0 +1,39 @@
+"""What an identity must be allowed so that plans and ``awsrun doctor`` can check the account; a check that is denied is
+left out, and nothing else suffers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from awsrun.aws.clients import Cloud
+from awsrun.aws.quotas import VPCS
+from awsrun.aws.rights import Right, allow
+from awsrun.preflight.linked_roles import wanted_roles
+from awsrun.preflight.need import pools
+from awsrun.resources.ours import arn
+from awsrun.resources.rights import iam_arn
+from awsrun.spec.references import ResourceSpec
+
+
+def rights(cloud: Cloud, resources: Mapping[str, ResourceSpec]) -> Iterator[Right]:
+    """What the checks of a stack with these ``resources`` call.
+
+    A user may ask what it may do itself, and not what others may.  For roles IAM has no way to say that: they go
+    without the check of permissions.
+    """
+    machines = list(pools(resources))
+    quotas = {quota for pool in machines for quota in pool.quotas()}
+    if any(spec.kind == "vpc" for spec in resources.values()):
+        quotas.add(VPCS)
+        yield allow("check", "ec2", "DescribeVpcs")
+    if quotas:
+        values = sorted(arn(cloud, "servicequotas", f"{quota.service}/{quota.code}") for quota in quotas)
+        yield allow("check", "servicequotas", "GetServiceQuota", *values)
+        yield allow("check", "servicequotas", "GetAWSDefaultServiceQuota")
+    if machines:
+        roles = wanted_roles(machines)
+        there = [iam_arn(cloud, f"role/aws-service-role/{name}.amazonaws.com/{role}") for role, name in roles]
+        missing = [iam_arn(cloud, f"role/{role}") for role, _ in roles]  # IAM knows a path only of what is there
+        yield allow("check", "iam", "GetRole", *there, *missing)
+    himself = [iam_arn(cloud, f"user/{path}${{aws:username}}") for path in ("", "*/")]
+    yield allow("check", "iam", "SimulatePrincipalPolicy", *himself)
