@@ -2,8 +2,9 @@
 
 Sources, below https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/: API_CreateTable.html (CREATING; only
 ACTIVE tables are read and written), API_DescribeTable.html (right after CreateTable it may answer
-ResourceNotFoundException), API_DeleteTable.html (DELETING; ResourceInUseException while CREATING or UPDATING) and
-API_UpdateTimeToLive.html (takes up to one hour; a second change meanwhile is a ValidationException).
+ResourceNotFoundException), API_DeleteTable.html (DELETING; ResourceInUseException while CREATING or UPDATING, no error
+while DELETING already) and API_UpdateTimeToLive.html (takes up to one hour; a second change meanwhile is a
+ValidationException).
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class DynamoRules(Rules):
                 return _missing(call, name)
             if action not in _CONTROL and action not in ("DescribeTable", "CreateTable") and phase == "CREATING":
                 return _missing(call, name)
+            if action == "DeleteTable" and phase == "DELETING":
+                return self._dying(call, name, inner)
             if action in _CONTROL and phase:
                 return refusal(
                     call, "ResourceInUseException", f"Attempt to change a resource which is still in use: {name}"
@@ -54,15 +57,18 @@ class DynamoRules(Rules):
     def _delete(self, call: Call, name: str, inner: Perform) -> Reply | None:
         """The table is described as DELETING until it is gone; moto deletes at once, and so is asked only then."""
         described = inner(_like(call, "DescribeTable", {"TableName": name}))
-        if described.status >= 400:
+        if described.status >= 400 or document(described)["Table"].get("DeletionProtectionEnabled"):
             return None  # moto says what is wrong
-        table = document(described)["Table"]
-        if table.get("DeletionProtectionEnabled"):
-            return None
         seconds = self.ledger.lag(self.key(call, name), DELETING)
         self.ledger.enter(self.key(call, name), "DELETING", seconds)
         self.put_off(call, seconds)
-        return with_document(described, {"TableDescription": {**table, "TableStatus": "DELETING"}})
+        return self._dying(call, name, inner)
+
+    def _dying(self, call: Call, name: str, inner: Perform) -> Reply:
+        described = inner(_like(call, "DescribeTable", {"TableName": name}))
+        return with_document(
+            described, {"TableDescription": {**document(described)["Table"], "TableStatus": "DELETING"}}
+        )
 
     def after(self, call: Call, reply: Reply) -> Reply:
         if reply.status >= 400:

@@ -30,12 +30,28 @@ def _limit(calls: str, rate: float, burst: float, each: bool = True) -> Limit:
     return Limit(re.compile(calls), rate, burst, each)
 
 
+_LARGE = frozenset(
+    {
+        "DescribeInstances",
+        "DescribeInstanceStatus",
+        "DescribeNetworkInterfaces",
+        "DescribeSecurityGroups",
+        "DescribeSnapshots",
+        "DescribeSpotInstanceRequests",
+        "DescribeVolumes",
+    }
+)
+
 # The first that matches counts.
 LIMITS = (
     # https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html: each API by itself
+    _limit(r"ec2:(RunInstances|StartInstances)", 2, 5),
+    _limit(r"ec2:(Create|Modify)VpcEndpoint|ec2:DeleteVpcEndpoints", 0.3, 4),
+    _limit(r"ec2:(Create|Delete)NatGateway|ec2:(Dis)?[Aa]ssociateNatGatewayAddress", 1, 10),
+    _limit(r"ec2:(Create|Delete)Tags", 10, 100),
+    _limit(r"ec2:(TerminateInstances|(Create|Delete)(NetworkInterface|Volume)|CreateLaunchTemplateVersion)", 5, 100),
+    _limit(r"ec2:.* unfiltered", 10, 50),
     _limit(r"ec2:(Describe|Get|Search|List).*", 20, 100),
-    _limit(r"ec2:(RunInstances|StartInstances|StopInstances|TerminateInstances)", 5, 1000),
-    _limit(r"ec2:(Authorize|Revoke)SecurityGroup.*|ec2:CreateSecurityGroup|ec2:ModifyVpcAttribute", 5, 50),
     _limit(r"ec2:.*", 5, 50),
     # https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
     _limit(r"batch:submitjob", 50, 50),
@@ -49,8 +65,18 @@ LIMITS = (
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
     _limit(r"logs:(CreateLogGroup|DescribeLogGroups|DeleteLogGroup)", 10, 10),
     _limit(r"logs:(GetLogEvents|FilterLogEvents)", 25, 25),
-    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/request-throttling.html
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html: each category by itself
+    _limit(r"ecs:(CreateCluster|DeleteCluster|PutClusterCapacityProviders|UpdateCluster.*)", 1, 20, each=False),
+    _limit(r"ecs:(Describe|List)Clusters", 20, 50, each=False),
+    _limit(r"ecs:(Register|Deregister)TaskDefinition", 1, 20, each=False),
+    _limit(r"ecs:DeleteTaskDefinitions", 1, 5),
+    _limit(r"ecs:(DescribeTaskDefinition|ListTaskDefinition.*)", 20, 50, each=False),
+    _limit(r"ecs:(CreateService|DeleteService|UpdateService)", 5, 50, each=False),
+    _limit(r"ecs:(Describe|List)Services", 20, 100, each=False),
+    _limit(r"ecs:(Describe|List)(Tasks|ContainerInstances)", 20, 100, each=False),
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html: Fargate's, less than ECS's own
     _limit(r"ecs:RunTask", 20, 100),
+    _limit(r"ecs:(StartTask|StopTask|ExecuteCommand)", 40, 100, each=False),
 )
 
 
@@ -87,7 +113,13 @@ class Throttles:
 
 
 def operation(call: Call) -> str:
-    """What is called: an operation's name, Batch's path, or method and path of other REST services."""
+    """What is called: an operation's name, Batch's path, or method and path of other REST services.
+
+    EC2's largest lists are ``unfiltered`` where they are asked for with neither a filter nor a size of page.
+    """
+    if call.scope[0] == "ec2" and call.action in _LARGE:
+        narrowed = any(name.startswith(("Filter.", "MaxResults", "NextToken")) for name in call.form)
+        return call.action if narrowed else f"{call.action} unfiltered"
     if call.action:
         return call.action
     return call.path.rsplit("/", 1)[-1] if call.scope[0] == "batch" else f"{call.method} {call.path}"

@@ -1,0 +1,218 @@
+"""Batch as hard as AWS's: environments and queues take their time, change one thing at a time, and remember."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import LocalCloud
+from tests.contract.strict_bench import passes, refused, unique, until
+
+MODIFIED = "ClientException:being modified"
+RELATED = "ClientException:found existing JobQueue relationship"
+INVALID = "ClientException:is not VALID"
+FARGATE = {"type": "FARGATE", "maxvCpus": 4, "subnets": ["subnet-1"], "securityGroupIds": ["sg-1"]}
+
+
+@pytest.fixture
+def batch(strict_cloud: LocalCloud) -> Any:
+    return strict_cloud.client("batch")
+
+
+def create(batch: Any, name: str, **more: Any) -> str:
+    batch.create_compute_environment(
+        computeEnvironmentName=name, type="MANAGED", state="ENABLED", computeResources=FARGATE, **more
+    )
+    return name
+
+
+def create_queue(batch: Any, environment: str, name: str = "") -> str:
+    name = name or unique()
+    order = [{"order": 1, "computeEnvironment": environment}]
+    batch.create_job_queue(jobQueueName=name, state="ENABLED", priority=1, computeEnvironmentOrder=order)
+    return name
+
+
+def environment(batch: Any, name: str) -> dict[str, Any]:
+    found = batch.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"]
+    return found[0] if found else {"status": ""}
+
+
+def queue(batch: Any, name: str) -> dict[str, Any]:
+    found = batch.describe_job_queues(jobQueues=[name])["jobQueues"]
+    return found[0] if found else {"status": ""}
+
+
+@pytest.fixture
+def valid(batch: Any) -> str:
+    """An environment that can be used."""
+    name = create(batch, unique())
+    until(lambda: environment(batch, name)["status"] == "VALID")
+    return name
+
+
+def disable(batch: Any, name: str) -> None:
+    passes(MODIFIED, batch.update_compute_environment, computeEnvironment=name, state="DISABLED")
+    until(lambda: environment(batch, name)["status"] == "VALID")
+
+
+def phases(look: Any, end: str) -> list[str]:
+    """The statuses that follow one another until ``end``."""
+    seen: list[str] = []
+
+    def looked() -> bool:
+        now = look()["status"]
+        if not seen or now != seen[-1]:
+            seen.append(now)
+        return bool(now == end)
+
+    until(looked)
+    return seen
+
+
+def test_an_environment_is_creating_then_valid_then_deleting_then_gone(batch: Any) -> None:
+    name = create(batch, unique())
+    made = phases(lambda: environment(batch, name), "VALID")
+    assert made in (["", "CREATING", "VALID"], ["CREATING", "VALID"])
+    batch.update_compute_environment(computeEnvironment=name, state="DISABLED")
+    assert phases(lambda: environment(batch, name), "VALID") == ["UPDATING", "VALID"]
+    batch.delete_compute_environment(computeEnvironment=name)
+    assert phases(lambda: environment(batch, name), "") == ["DELETING", ""]
+
+
+def test_a_queue_is_creating_then_valid_then_deleting_then_gone(batch: Any, valid: str) -> None:
+    name = create_queue(batch, valid)
+    assert phases(lambda: queue(batch, name), "VALID")[-2:] == ["CREATING", "VALID"]
+    refused("ClientException:must be DISABLED", batch.delete_job_queue, jobQueue=name)
+    batch.update_job_queue(jobQueue=name, state="DISABLED")
+    assert phases(lambda: queue(batch, name), "VALID") == ["UPDATING", "VALID"]
+    batch.delete_job_queue(jobQueue=name)
+    assert phases(lambda: queue(batch, name), "") == ["DELETING", ""]
+
+
+def test_what_is_being_modified_takes_no_other_change(batch: Any, valid: str) -> None:
+    new = create(batch, unique())
+    for call in (batch.update_compute_environment, batch.delete_compute_environment):
+        refused(MODIFIED, call, computeEnvironment=new)
+    name = create_queue(batch, valid)
+    refused(MODIFIED, batch.update_job_queue, jobQueue=name, priority=2)
+    refused(MODIFIED, batch.delete_job_queue, jobQueue=name)
+    passes(MODIFIED, batch.update_job_queue, jobQueue=name, priority=2)
+    refused(MODIFIED, batch.update_job_queue, jobQueue=name, priority=3)
+
+
+def test_a_queue_takes_only_environments_that_are_valid(batch: Any, valid: str) -> None:
+    new = create(batch, unique())
+    refused(INVALID, create_queue, batch=batch, environment=new)
+    name = create_queue(batch, valid)
+    until(lambda: queue(batch, name)["status"] == "VALID")
+    another = create(batch, unique())
+    order = [{"order": 1, "computeEnvironment": another}]
+    refused(INVALID, batch.update_job_queue, jobQueue=name, computeEnvironmentOrder=order)
+    passes(INVALID, batch.update_job_queue, jobQueue=name, computeEnvironmentOrder=order)
+
+
+def test_an_environment_remembers_a_queue_that_let_go(batch: Any, valid: str) -> None:
+    other = create(batch, unique())
+    name = create_queue(batch, valid)
+    disable(batch, valid)
+    refused(RELATED, batch.delete_compute_environment, computeEnvironment=valid)
+    until(lambda: environment(batch, other)["status"] == "VALID" and queue(batch, name)["status"] == "VALID")
+    batch.update_job_queue(jobQueue=name, computeEnvironmentOrder=[{"order": 1, "computeEnvironment": other}])
+    until(lambda: queue(batch, name)["status"] == "VALID")
+    passes(RELATED, batch.delete_compute_environment, computeEnvironment=valid)
+
+
+def test_an_environment_remembers_a_queue_that_is_gone(batch: Any, valid: str) -> None:
+    name = create_queue(batch, valid)
+    disable(batch, valid)
+    until(lambda: queue(batch, name)["status"] == "VALID")
+    batch.update_job_queue(jobQueue=name, state="DISABLED")
+    until(lambda: queue(batch, name)["status"] == "VALID")
+    batch.delete_job_queue(jobQueue=name)
+    until(lambda: queue(batch, name)["status"] == "")
+    refused(RELATED, batch.delete_compute_environment, computeEnvironment=valid)
+    passes(RELATED, batch.delete_compute_environment, computeEnvironment=valid)
+    until(lambda: environment(batch, valid)["status"] == "")
+
+
+def test_lists_leave_out_what_is_new(batch: Any, valid: str) -> None:
+    def listed(name: str) -> bool:
+        create(batch, name)
+        pages = batch.get_paginator("describe_compute_environments").paginate()
+        return name in {one["computeEnvironmentName"] for page in pages for one in page["computeEnvironments"]}
+
+    assert not all(listed(unique()) for _ in range(20))
+
+    def queues() -> set[str]:
+        pages = batch.get_paginator("describe_job_queues").paginate()
+        return {one["jobQueueName"] for page in pages for one in page["jobQueues"]}
+
+    made = [create_queue(batch, valid) for _ in range(10)]
+    until(lambda: set(made) <= queues())
+
+
+def trust() -> str:
+    principal = {"Service": "batch.amazonaws.com"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+@pytest.fixture
+def role(strict_cloud: LocalCloud) -> str:
+    """A service role that was made this moment."""
+    made = strict_cloud.client("iam").create_role(RoleName=unique(), AssumeRolePolicyDocument=trust())
+    return str(made["Role"]["Arn"])
+
+
+def test_a_role_that_is_new_makes_it_invalid_until_batch_looks_again(strict_cloud: LocalCloud, batch: Any) -> None:
+    iam = strict_cloud.client("iam")
+
+    def invalid() -> str:
+        arn = iam.create_role(RoleName=unique(), AssumeRolePolicyDocument=trust())["Role"]["Arn"]
+        name = create(batch, unique(), serviceRole=arn)
+        until(lambda: environment(batch, name)["status"] in ("VALID", "INVALID"))
+        return name if environment(batch, name)["status"] == "INVALID" else ""
+
+    name = until(invalid)
+    first = environment(batch, name)["statusReason"]
+    assert "is not authorized to perform: ecs:DescribeClusters" in first
+    assert environment(batch, name)["statusReason"] == first
+    refused(INVALID, create_queue, batch=batch, environment=name)
+
+    def looked_again() -> bool:
+        passes(MODIFIED, batch.update_compute_environment, computeEnvironment=name, state="ENABLED")
+        until(lambda: environment(batch, name)["status"] in ("VALID", "INVALID"))
+        return bool(environment(batch, name)["status"] == "VALID")
+
+    until(looked_again)
+
+
+def test_an_environment_whose_role_went_first_is_invalid_and_never_goes(
+    strict_cloud: LocalCloud, batch: Any, role: str
+) -> None:
+    iam, name = strict_cloud.client("iam"), create(batch, unique(), serviceRole=role)
+    until(lambda: environment(batch, name)["status"] in ("VALID", "INVALID"))
+    disable_any(batch, name)
+    passes("NoSuchEntity", iam.delete_role, RoleName=role.rpartition("/")[2])
+    assert environment(batch, name)["status"] == "INVALID"
+    assert "sts:AssumeRole" in environment(batch, name)["statusReason"]
+    batch.delete_compute_environment(computeEnvironment=name)
+    others = [create(batch, unique()) for _ in range(3)]
+    for other in others:  # meanwhile others come and go
+        until(lambda other=other: environment(batch, other)["status"] == "VALID")
+        disable_any(batch, other)
+        passes(RELATED, batch.delete_compute_environment, computeEnvironment=other)
+        until(lambda other=other: environment(batch, other)["status"] == "")
+    assert environment(batch, name)["status"] == "DELETING"
+
+
+def disable_any(batch: Any, name: str) -> None:
+    passes(MODIFIED, batch.update_compute_environment, computeEnvironment=name, state="DISABLED")
+    until(lambda: environment(batch, name)["status"] in ("VALID", "INVALID"))
+
+
+def test_the_linked_role_is_always_there(batch: Any, valid: str) -> None:
+    assert environment(batch, valid)["serviceRole"].endswith("AWSServiceRoleForBatch")
