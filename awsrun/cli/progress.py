@@ -70,10 +70,10 @@ class Progress:
                 self._live = self._started()
             key, now = (event.name, event.kind), self._clock()
             before = self._under_way.get(key)
-            if event.step in ("started", "waiting"):
-                started = before[1] if before and event.step == "waiting" else now - event.seconds
+            if event.step in ("started", "waiting", "held"):
+                started = before[1] if before and event.step != "started" else now - event.seconds
                 self._under_way[key] = (event, started)
-                if self._live is None and event.step == "waiting":
+                if self._live is None and event.step != "started":
                     self._tell(event, before[0].why if before else "")
             else:
                 self._under_way.pop(key, None)
@@ -83,6 +83,8 @@ class Progress:
         """Without a terminal only what takes long is told, and of counts that move only the first."""
         if event.action == "lock":
             say(f"waiting   {event.why}")
+        elif event.step == "held":
+            say(f"waiting   {event.name:<28} {event.why}")
         elif (
             event.kind in TOLD
             and event.action != "delete"
@@ -126,7 +128,7 @@ class Progress:
         for event, started in rows[:MOST_ROWS]:
             doing = _NOW.get(event.action, event.action)
             cells = (doing, event.name, event.kind, f"{now - started:.0f} s", event.why)
-            table.add_row(*map(Text, cells), style="dim" if event.step == "waiting" else "")
+            table.add_row(*map(Text, cells), style="dim" if event.step in ("waiting", "held") else "")
         if len(rows) > MOST_ROWS:
             table.add_row("", f"and {len(rows) - MOST_ROWS} more")
         return table

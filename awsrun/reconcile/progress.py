@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Step = Literal["started", "waiting", "done", "failed", "kept"]
+Step = Literal["started", "waiting", "held", "done", "failed", "kept"]
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Event:
         name, kind: which resource.
         action: what is being done: ``create``, ``update``, ``replace``, ``delete``; ``lock`` for the stack's lock.
         step: ``waiting`` may come many times, with another ``why`` only when it changes.
+            ``held``: a wait that may last, for somebody else to let go of it.
         why: what is waited for, or what went wrong; with ``done``: what there is to be said of it.
         seconds: since ``started``; 0 for ``started`` itself.
     """

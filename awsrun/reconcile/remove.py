@@ -8,12 +8,15 @@ from awsrun.aws import tags
 from awsrun.aws.errors import AwsrunError
 from awsrun.reconcile.calls import Blocked, Gone, Uncertain
 from awsrun.reconcile.clock import Pauses
+from awsrun.reconcile.halt import Halted
 from awsrun.reconcile.session import Session
 from awsrun.reconcile.waiting import Waiting
 from awsrun.reconcile.world import Located
 from awsrun.resources.kind import Kind, Seen
 
 UNSURE = 5  # deletes whose answer was lost, in a row
+# Looks in a row that must miss what a list has shown and nobody here deleted: AWS may not know of it everywhere yet.
+LOOKS = 3
 
 
 class Kept(AwsrunError):
@@ -53,14 +56,22 @@ class _Removal:
         self._limit = session.clock.monotonic() + session.timing.gone
         self._unsure = 0
         self._why = ""
+        self._asked = False  # a delete call was accepted
+        self._block, self._block_at, self._holder = "", 0.0, ""
 
     def run(self) -> None:
         last: tuple[Any, ...] = ()
+        missed = 0
         begun = self._session.clock.monotonic()
         while True:
             seen = self._session.calls.read(lambda: self._kind.read(self._one.id))
             if seen.phase == "absent":
-                return
+                missed += 1
+                if self._asked or missed == LOOKS:
+                    return
+                self._pauses.pause()
+                continue
+            missed = 0
             if (sign := (seen.phase, seen.state)) != last:
                 last = sign
                 self._pauses.reset()
@@ -72,9 +83,9 @@ class _Removal:
             if self._session.clock.monotonic() > self._limit:
                 minutes = f"{self._session.timing.gone / 60:.0f}"
                 raise AwsrunError(
-                    f"{self._one.id} is still there after {minutes} minutes", self._why, "run the same again"
+                    f"{self._one.id} is still there after {minutes} minutes", self._reason(), "run the same again"
                 )
-            self._waiting.on(self._why or "it to be gone")
+            (self._waiting.held if self._holder else self._waiting.on)(self._reason())
             self._pauses.pause()
             self._session.halt.check()
 
@@ -87,17 +98,36 @@ class _Removal:
                     self._waiting.on("its contents to be deleted")
                     calls.write(kind, "empty", lambda: kind.empty(id))
             calls.write(kind, "delete", lambda: kind.delete(id, seen))
-            self._why = ""
+            self._why = self._holder = self._block = ""
             self._unsure = 0
+            self._asked = True
         except Gone:
-            self._why = ""
+            self._why = self._holder = ""
         except Blocked as error:
             self._why = str(error)
+            self._ask_for_holder(self._why, seen)
         except Uncertain as error:
             self._unsure += 1
-            self._why = f"an answer: {error}"
+            self._why, self._holder = f"an answer: {error}", ""
             if self._unsure >= UNSURE:
                 raise
+
+    def _reason(self) -> str:
+        """What is waited for."""
+        return f"{self._one.id} is held by {self._holder}" if self._holder else self._why or "it to be gone"
+
+    def _ask_for_holder(self, block: str, seen: Seen[Any]) -> None:
+        """Learn who holds it, where the kind can tell.  Asked seldom, since the wait may be long."""
+        session, now = self._session, self._session.clock.monotonic()
+        if block == self._block and now - self._block_at < session.timing.visible:
+            return
+        self._block, self._block_at = block, now
+        try:
+            self._holder = session.calls.read(lambda: self._kind.holder(self._one.id, seen))
+        except Halted:
+            raise
+        except Exception:
+            self._holder = ""  # it may not look, or could not: the deletion goes on all the same
 
 
 def nonce_of(one: Located) -> str:

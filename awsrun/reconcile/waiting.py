@@ -31,6 +31,12 @@ class Waiting:
             self._last = why
             self.tell("waiting", why)
 
+    def held(self, why: str) -> None:
+        """Waits for somebody else to let go, which may take long."""
+        if why != self._last:
+            self._last = why
+            self.tell("held", why)
+
     def tell(self, step: Step, why: str = "") -> None:
         seconds = 0.0 if step == "started" else self._session.clock.monotonic() - self._begun
         self._session.observer(Event(*self._about, step, why, seconds))

@@ -27,6 +27,7 @@ class Ec2Kind(Kind[P, S]):
         id_key: where an entry has its id, and with an s the parameter that selects by id: ``VpcId``.
         type_name: as ``TagSpecifications`` and ARNs call it: ``vpc``.
         actions: verb -> what it calls, as IAM spells it: ``{"create": "CreateVpc", ...}``.
+        holders: what `holder` calls beyond what `find` does, as IAM spells it.
         inside: it is made in something else of the stack (a subnet in a VPC), which must be the stack's too.
     """
 
@@ -34,6 +35,7 @@ class Ec2Kind(Kind[P, S]):
     id_key: ClassVar[str]
     type_name: ClassVar[str]
     actions: ClassVar[Mapping[str, str]]
+    holders: ClassVar[str] = ""
     inside: ClassVar[bool] = True
 
     def rights(self, stack: str, specs: Mapping[str, P]) -> Iterable[Right]:
@@ -53,6 +55,8 @@ class Ec2Kind(Kind[P, S]):
         for verb in ("update", "delete"):
             if verb in self.actions:
                 yield allow(verb, "ec2", self.actions[verb], anything, when=[fence])
+        if self.holders:
+            yield allow("delete", "ec2", self.holders)
         yield allow("tag", "ec2", "CreateTags DeleteTags", anything, when=[fence])
 
     @abstractmethod

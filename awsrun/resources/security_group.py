@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from awsrun.aws.tags import mapping
 from awsrun.resources.address import my_address
 from awsrun.resources.ec2 import Ec2Kind
+from awsrun.resources.holders import interfaces, named
 from awsrun.resources.kind import REPLACE, Change, Owner, Refs, Seen, State
 from awsrun.spec.references import RefTo, ResourceSpec
 
@@ -138,6 +139,7 @@ class SecurityGroup(Ec2Kind[SecurityGroupSpec, SecurityGroupState]):
         "RevokeSecurityGroupEgress RevokeSecurityGroupIngress",
         "delete": "RevokeSecurityGroupEgress RevokeSecurityGroupIngress DeleteSecurityGroup",
     }
+    holders = "DescribeNetworkInterfaces"
 
     def lower(self, spec: SecurityGroupSpec, refs: Refs) -> SecurityGroupState:
         ingress = frozenset(self._rule(rule, refs) for rule in spec.ingress)
@@ -188,6 +190,16 @@ class SecurityGroup(Ec2Kind[SecurityGroupSpec, SecurityGroupState]):
         if seen.state is not None:
             self._revoke(id, _naming_groups(seen.state.ingress), _naming_groups(seen.state.egress))
         self.ec2.delete_security_group(GroupId=id)
+
+    def holder(self, id: str, seen: Seen[SecurityGroupState]) -> str:
+        """An interface, or the rule of another group: only rules of its own are revoked before its deletion."""
+        if held := named(interfaces(self.cloud, "group-id", id)):
+            return held
+        for filter in ("ip-permission.group-id", "egress.ip-permission.group-id"):
+            groups = {one["GroupId"] for one in self._list(Filters=[{"Name": filter, "Values": [id]}])} - {id}
+            if groups:
+                return f"a rule of {', '.join(sorted(groups))}; it lets go when that is revoked"
+        return ""
 
     def _revoke(self, id: str, ingress: Collection[Rule], egress: Collection[Rule]) -> None:
         address = ""

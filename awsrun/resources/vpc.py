@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Annotated, Any, ClassVar, Literal
 
+from botocore.exceptions import ClientError
 from pydantic import Field, field_validator, model_validator
 
+from awsrun.aws.errors import matches
 from awsrun.aws.rights import Right, allow
 from awsrun.resources.ec2 import Ec2Kind
+from awsrun.resources.holders import interfaces, named
 from awsrun.resources.kind import REPLACE, UNKNOWN, Change, Outputs, Owner, Phase, Refs, Seen, State
 from awsrun.resources.ours import arn
 from awsrun.resources.security_group import Ingress, SecurityGroupSpec
@@ -178,6 +181,7 @@ class Vpc(Ec2Kind[VpcSpec, VpcState]):
         "update": "ModifyVpcAttribute",
         "delete": "DeleteVpc",
     }
+    holders = "DescribeNetworkInterfaces DescribeSecurityGroups DescribeSubnets"
     inside = False
 
     def expand(self, name: str, spec: VpcSpec) -> Mapping[str, ResourceSpec]:
@@ -220,11 +224,16 @@ class Vpc(Ec2Kind[VpcSpec, VpcState]):
         yield allow("find", "ec2", "DescribeVpcAttribute", arn(self.cloud, "ec2", "vpc/*"))
 
     def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[VpcState]:
-        ec2 = self.cloud.read("ec2")
-        hostnames = ec2.describe_vpc_attribute(VpcId=entry["VpcId"], Attribute="enableDnsHostnames")
+        ec2, id = self.cloud.read("ec2"), entry["VpcId"]
+        try:
+            hostnames = ec2.describe_vpc_attribute(VpcId=id, Attribute="enableDnsHostnames")
+        except ClientError as error:
+            if not matches(error, self.absent):
+                raise
+            return Seen(None, "pending", "AWS does not show it everywhere yet", {"id": id, "cidr": entry["CidrBlock"]})
         state = VpcState(entry["CidrBlock"], hostnames["EnableDnsHostnames"]["Value"])
         phase: Phase = "ready" if entry["State"] == "available" else "pending"
-        return Seen(state, phase, outputs={"id": entry["VpcId"], "cidr": state.cidr})
+        return Seen(state, phase, outputs={"id": id, "cidr": state.cidr})
 
     def create(self, state: VpcState, owner: Owner) -> str:
         answer = self.ec2.create_vpc(CidrBlock=state.cidr, TagSpecifications=self.tagged(owner))
@@ -235,6 +244,15 @@ class Vpc(Ec2Kind[VpcSpec, VpcState]):
 
     def delete(self, id: str, seen: Seen[VpcState]) -> None:
         self.ec2.delete_vpc(VpcId=id)
+
+    def holder(self, id: str, seen: Seen[VpcState]) -> str:
+        """An interface, or whatever else is left in it that is not awsrun's to delete."""
+        ec2, inside = self.cloud.read("ec2"), [{"Name": "vpc-id", "Values": [id]}]
+        held = named(interfaces(self.cloud, "vpc-id", id))
+        rest = [one["SubnetId"] for one in ec2.describe_subnets(Filters=inside)["Subnets"]]
+        groups = ec2.describe_security_groups(Filters=inside)["SecurityGroups"]
+        rest += [one["GroupId"] for one in groups if one["GroupName"] != "default"]
+        return held or (f"{', '.join(rest)}; it goes when they are deleted" if rest else "")
 
 
 def private_nodes(name: str, spec: VpcSpec) -> dict[str, ResourceSpec]:

@@ -11,6 +11,7 @@ from pydantic import Field
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.rights import Right, allow
 from awsrun.resources.ec2 import Ec2Kind
+from awsrun.resources.holders import interfaces, named
 from awsrun.resources.kind import REPLACE, Change, Owner, Phase, Refs, Seen, State
 from awsrun.resources.ours import known, outputs_of
 from awsrun.spec.references import RefTo, ResourceSpec
@@ -54,6 +55,7 @@ class InternetGateway(Ec2Kind[InternetGatewaySpec, InternetGatewayState]):
         "update": "AttachInternetGateway DetachInternetGateway",
         "delete": "DetachInternetGateway DeleteInternetGateway",
     }
+    holders = "DescribeNetworkInterfaces"
     inside = False
 
     def lower(self, spec: InternetGatewaySpec, refs: Refs) -> InternetGatewayState:
@@ -81,6 +83,12 @@ class InternetGateway(Ec2Kind[InternetGatewaySpec, InternetGatewayState]):
         if seen.state is not None and seen.state.vpc_id:
             self.ec2.detach_internet_gateway(InternetGatewayId=id, VpcId=seen.state.vpc_id)
         self.ec2.delete_internet_gateway(InternetGatewayId=id)
+
+    def holder(self, id: str, seen: Seen[InternetGatewayState]) -> str:
+        if seen.state is None or not seen.state.vpc_id:
+            return ""
+        inside = interfaces(self.cloud, "vpc-id", seen.state.vpc_id)
+        return named([one for one in inside if one.get("Association", {}).get("PublicIp")])
 
 
 class SubnetSpec(ResourceSpec):
@@ -122,6 +130,7 @@ class Subnet(Ec2Kind[SubnetSpec, SubnetState]):
         "update": "ModifySubnetAttribute",
         "delete": "DeleteSubnet",
     }
+    holders = "DescribeNetworkInterfaces"
 
     def lower(self, spec: SubnetSpec, refs: Refs) -> SubnetState:
         return SubnetState(refs.output(spec.vpc, "id"), spec.cidr, spec.zone, spec.public)
@@ -159,6 +168,9 @@ class Subnet(Ec2Kind[SubnetSpec, SubnetState]):
 
     def delete(self, id: str, seen: Seen[SubnetState]) -> None:
         self.ec2.delete_subnet(SubnetId=id)
+
+    def holder(self, id: str, seen: Seen[SubnetState]) -> str:
+        return named(interfaces(self.cloud, "subnet-id", id))
 
     def _zones(self) -> list[str]:
         """The region's own zones by name; local and wavelength zones have other types."""

@@ -86,6 +86,7 @@ def live(bench: Bench, sample: Sample, root: Any) -> None:
     if kind.holds_data:
         assert kind.holds(id) or kind.kind == "dynamodb.table"
         kind.empty(id)
+    kind.holder(id, bench.seen(name))
     for other in reversed(bench.order()):
         bench.remove(other)
 

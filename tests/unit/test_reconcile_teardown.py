@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from moto import mock_aws
-from reconcile_fakes import LOST, FakeCloud, StoreSpec, Thing, VirtualClock, open_session, refused, small_stack
+from reconcile_fakes import LOST, FakeCloud, StoreSpec, Thing, VirtualClock, Zone, open_session, refused, small_stack
 
 from awsrun.aws import stacks, tags
 from awsrun.aws.errors import AwsrunError
@@ -15,6 +16,7 @@ from awsrun.reconcile.apply import apply
 from awsrun.reconcile.clock import Timing
 from awsrun.reconcile.progress import Event
 from awsrun.reconcile.teardown import TornDown, teardown
+from awsrun.resources.kind import ABSENT, Seen
 
 
 @pytest.fixture
@@ -91,6 +93,52 @@ def test_a_blocker_is_waited_for_and_named(fake: FakeCloud) -> None:
     events: list[Event] = []
     assert not run(fake, events=events).left
     assert next(e.why for e in events if e.step == "waiting" and e.kind == "net.zone") == "held by eni-9"
+
+
+@pytest.mark.parametrize(
+    "answer", ["eni-9 of function f; it lets go within the hour", RuntimeError("no right to look")]
+)
+def test_the_holder_is_asked_for_seldom_and_told_if_known(
+    fake: FakeCloud, monkeypatch: pytest.MonkeyPatch, answer: str | Exception
+) -> None:
+    refusals, asked = iter([refused("InUse", "in use")] * 6), []
+
+    def hold(moment: str, verb: str, kind: str, key: str) -> None:
+        if (moment, verb, kind) == ("before", "delete", "net.zone"):
+            for error in refusals:
+                raise error
+
+    def holder(self: Zone, id: str, seen: Seen[Any]) -> str:
+        asked.append(self.fake.clock.now())
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    fake.faults = hold
+    monkeypatch.setattr(Zone, "holder", holder)
+    events: list[Event] = []
+    began, zone = fake.clock.now(), fake.of("net.zone")[0].id
+    assert not run(fake, events=events).left
+    told = [(event.step, event.why) for event in events if event.kind == "net.zone"]
+    if isinstance(answer, Exception):
+        assert ("waiting", "in use") in told
+    else:
+        assert [why for step, why in told if step == "held"] == [f"{zone} is held by {answer}"]
+    assert len(asked) <= 1 + (fake.clock.now() - began) / Timing().visible
+
+
+def test_what_is_not_seen_for_a_moment_is_not_gone(fake: FakeCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list has shown it, the next read misses it: AWS's servers do not all know of what was just made."""
+    read, misses, events = Zone.read, iter([ABSENT] * 2), list[Event]()
+
+    def flapping(self: Zone, id: str) -> Seen[Any]:
+        begun = any((event.step, event.kind) == ("started", "net.zone") for event in events)
+        return (next(misses, None) if begun else None) or read(self, id)
+
+    monkeypatch.setattr(Zone, "read", flapping)
+    assert not run(fake, events=events).left
+    assert not fake.things
+    assert next(misses, None) is None, "it was missed"
 
 
 def test_what_cannot_go_is_left_with_the_reason_and_what_it_needs_stays(fake: FakeCloud) -> None:
