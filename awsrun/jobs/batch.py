@@ -21,6 +21,7 @@ ATTEMPTS = 5  # a worker that dies (a spot instance taken back) is started again
 _BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds; SubmitJob is limited to 50/s per account
 _LOOKS = (0.5, 1.0, 2.0)  # seconds between looks for a job whose answer was lost
 _DESCRIBED = 100  # ids per DescribeJobs
+_FALLEN = 5  # workers of one group that failed say enough
 
 STAGES = ("submitted", "waiting", "starting", "running", "ended", "failed")
 _STAGE = {
@@ -138,6 +139,22 @@ def log_streams(cloud: Cloud, jobs: Sequence[str]) -> dict[str, list[str]]:
             streams = [a.get("container", {}).get("logStreamName", "") for a in job.get("attempts", ())]
             streams.append((job.get("container") or {}).get("logStreamName", ""))  # the latest, while it runs
             found[str(job["jobId"])] = list(dict.fromkeys(stream for stream in streams if stream))
+    return found
+
+
+def fallen(cloud: Cloud, groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Job and child ids of workers that failed, a few of each group; of a single worker its job, failed or not.
+
+    Args:
+        groups: ``job`` and ``workers`` of each, as a run's record has them.
+    """
+    found = []
+    for group in groups:
+        if int(group["workers"]) == 1:
+            found.append(str(group["job"]))
+            continue
+        answer = cloud.read("batch").list_jobs(arrayJobId=group["job"], jobStatus="FAILED", maxResults=_FALLEN)
+        found += [str(child["jobId"]) for child in answer["jobSummaryList"]]
     return found
 
 

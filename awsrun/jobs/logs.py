@@ -13,7 +13,7 @@ from awsrun.aws.errors import AwsrunError, matches
 from awsrun.jobs import batch
 from awsrun.jobs.reader import Reader
 from awsrun.jobs.site import Site
-from awsrun.worker.records import FINAL, Me, TrialRecord, Worker
+from awsrun.worker.records import FINAL, Me, Run, TrialRecord, Worker
 
 _OF_TRIAL = re.compile(r"^\[t(\d+)\.(\d+)\] ?")
 _ABSENT = ("ResourceNotFoundException",)
@@ -96,18 +96,20 @@ def lines(
         raise AwsrunError(f"{run} has no trial {n}", f"its trials are 0 to {whole.total - 1}")
     tail = Tail(cloud, whole.log_group)
     while True:
-        over, found = _step(site, run, n, tail, follow)
+        over, found = _step(site, whole, n, tail, follow)
         yield from found
         if over or not follow:
             return
         sleep(_POLL)
 
 
-def _step(site: Site, run: str, n: int | None, tail: Tail, follow: bool) -> tuple[bool, list[Line]]:
+def _step(site: Site, whole: Run, n: int | None, tail: Tail, follow: bool) -> tuple[bool, list[Line]]:
     """(nothing more will come, new lines).  What is over is asked before the lines are, so that none is missed."""
+    run = whole.run
     ended = site.store.status(run).state in FINAL
     if n is None:
-        return ended, tail.read(_streams(tail.cloud, site.store.workers(run)))
+        streams = _streams(tail.cloud, site.store.workers(run))
+        return ended, tail.read(streams if ended else _with_fallen(tail.cloud, whole, streams))
     trial = site.store.trial(run, n)
     if trial is None or not trial.owner:
         if not follow:
@@ -124,6 +126,13 @@ def _of_trial(site: Site, cloud: Cloud, run: str, trial: TrialRecord) -> list[st
         return [trial.log_stream]
     worker = site.store.worker(run, Me.parse(trial.owner).slot)
     return _streams(cloud, [worker]) if worker else []
+
+
+def _with_fallen(cloud: Cloud, run: Run, streams: Sequence[str]) -> list[str]:
+    """These, and those of workers that failed before the table knew of them, for want of a right or of boto3."""
+    fallen = batch.fallen(cloud, run.engine.get("groups", ()))
+    found = (stream for listed in batch.log_streams(cloud, fallen).values() for stream in listed)
+    return sorted({*streams, *found})
 
 
 def _streams(cloud: Cloud, workers: Sequence[Worker]) -> list[str]:

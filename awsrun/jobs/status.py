@@ -135,7 +135,8 @@ def _state(run: Run, stages: Stages, now: float, submitted: float) -> tuple[str,
         return ("running", "") if now - submitted < 10 else ("not started", resume)
     if stages.alive or (now - submitted < PATIENCE and not stages.counts):
         return run.state, ""
-    return "stalled", resume
+    failed = stages.counts.get("failed")
+    return "stalled", f"awsrun logs {run.run}; when it is mended: {resume}" if failed else resume
 
 
 def _eta(run: Run, tally: Tally, stages: Stages) -> float | None:

@@ -16,10 +16,19 @@ import pytest
 from botocore.exceptions import ClientError
 from test_local_batch import Place
 
+from awsrun.aws.errors import outcome
 from tests.conftest import LocalCloud
 
 SECONDS = 3.0  # that credentials of jobs last here
 ROLE = "arn:aws:iam::123456789012:role/jobs/{}"
+EXPIRED = [
+    ("s3", "list_buckets", "ExpiredToken"),
+    ("iam", "list_roles", "ExpiredToken"),
+    ("sts", "get_caller_identity", "ExpiredToken"),
+    ("batch", "describe_job_queues", "ExpiredTokenException"),
+    ("ecr", "describe_repositories", "ExpiredTokenException"),
+    ("ec2", "describe_vpcs", "RequestExpired"),
+]
 ASK = """
 import boto3, sys
 print(boto3.client("sts").get_caller_identity()["Arn"])
@@ -89,12 +98,11 @@ def test_credentials_end_and_are_given_anew_while_the_job_runs(place: Place, tmp
     assert _table_error(place, first) == "ResourceNotFoundException"  # allowed: there is no such table
     assert _table_error(place, {**first, "Token": first["Token"][:-1] + "0"}) == "UnrecognizedClientException"
     _until(lambda: _table_error(place, first) == "ExpiredTokenException")
-    with pytest.raises(ClientError) as caught:
-        _client(place, "s3", first).list_objects_v2(Bucket="b")
-    assert caught.value.response["Error"]["Code"] == "ExpiredToken"
-    with pytest.raises(ClientError) as caught:
-        _client(place, "batch", first).describe_job_queues()
-    assert caught.value.response["Error"]["Code"] == "ExpiredTokenException"
+    for service, operation, code in EXPIRED:
+        with pytest.raises(ClientError) as caught:
+            getattr(_client(place, service, first), operation)()
+        assert caught.value.response["Error"]["Code"] == code
+        assert outcome(caught.value) == "expired"
     assert _table_error(place, _fetch(uri, token)) == "ResourceNotFoundException"
     with pytest.raises(urllib.error.HTTPError, match="400"):
         _fetch(uri, token[:-1] + ("0" if token[-1] != "0" else "1"))

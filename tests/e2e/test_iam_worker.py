@@ -130,6 +130,8 @@ def test_a_sweep_fails_without_the_statement_that_allows(stack: Stack, action: s
     status, found = stack.sweep()
     assert (status, found["state"]) == ("FAILED", "stalled")
     assert not [trial for trial in found["trials"] if trial["state"] == "done"]
+    said = stack.shell.awsrun("logs", found["run"]).stdout
+    assert "AccessDenied" in said and (action in said or "GetObject" in said), "the worker's last words are shown"
 
 
 @dataclass

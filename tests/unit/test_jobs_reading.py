@@ -70,7 +70,7 @@ def test_an_unknown_run_is_said_to_be_unknown() -> None:
         ({"engine": STARTED}, Stages({"waiting": 2}), 100, "running", "", "workers wait for capacity"),
         ({"engine": STARTED}, Stages(), 5, "running", "", "Batch does not list a fresh job yet"),
         ({"engine": STARTED}, Stages(), 100, "stalled", "awsrun resume", "Batch has forgotten the job"),
-        ({"engine": STARTED}, Stages({"failed": 2}), 5, "stalled", "awsrun resume", "all workers failed"),
+        ({"engine": STARTED}, Stages({"failed": 2}), 5, "stalled", "awsrun logs", "all workers failed: they said why"),
         ({"engine": STARTED}, Stages({"ended": 2}), 100, "stalled", "awsrun resume", "all went, trials are left"),
         ({}, Stages(), 100, "not started", "awsrun resume", "the submit was cut off before SubmitJob"),
         ({}, Stages(), 1, "running", "", "the submit is under way"),
