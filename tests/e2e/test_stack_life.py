@@ -52,7 +52,7 @@ def test_from_nothing_to_a_stack_and_back(life: Shell, fresh_cloud: Any) -> None
     for document in planned, unchanged, status:
         price = document["price"]
         assert (price["idle_per_hour"], price["billed"], price["unknown"]) == (0, False, [])
-        assert price["full_per_hour"] == pytest.approx(16 * (0.526 + 0.005 + 30 * 0.08 / 730)), "16 × g4dn.xlarge"
+        assert price["full_per_hour"] == pytest.approx(16 * (0.526 + 0.005 + 100 * 0.08 / 730)), "16 × g4dn.xlarge"
     assert 180 <= planned["usual_seconds"] <= 240, "an environment in about a minute, then a queue in one to three"
 
     refused = life.awsrun("teardown", "mnist", code=1)
