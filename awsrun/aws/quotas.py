@@ -33,6 +33,7 @@ def _ec2(code: str, name: str, default: float = 0.0) -> Quota:
 
 
 VPCS = Quota("vpc", "L-F678F1CE", "VPCs per Region", 5)
+ADDRESSES = Quota("ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", 5)
 FARGATE = Quota("fargate", "L-3032A538", "Fargate On-Demand vCPU resource count", 6)
 FARGATE_SPOT = Quota("fargate", "L-36FBB829", "Fargate Spot vCPU resource count", 6)
 # Family letters -> on demand, spot; all other families are "standard".
@@ -65,7 +66,14 @@ _STANDARD = (
 _LETTERS = {"gr": "g", "vt": "g"}
 KNOWN: Mapping[tuple[str, str], Quota] = {
     (one.service, one.code): one
-    for one in (VPCS, FARGATE, FARGATE_SPOT, *_STANDARD, *(quota for pair in _FAMILIES.values() for quota in pair))
+    for one in (
+        VPCS,
+        ADDRESSES,
+        FARGATE,
+        FARGATE_SPOT,
+        *_STANDARD,
+        *(quota for pair in _FAMILIES.values() for quota in pair),
+    )
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from awsrun.aws.quotas import FARGATE, FARGATE_SPOT, Quota, vcpus
 from awsrun.prices.table import shipped
 from awsrun.resources.batch_compute_environment import ComputeEnvironmentSpec
+from awsrun.resources.vpc import VpcSpec
 from awsrun.spec.references import ResourceSpec
 
 
@@ -42,6 +43,13 @@ def pools(resources: Mapping[str, ResourceSpec]) -> Iterator[Pool]:
         if isinstance(spec, ComputeEnvironmentSpec):
             types = () if spec.fargate else tuple(spec.instance_types or ["optimal"])
             yield Pool(name, types, spec.fargate, spec.spot, spec.max_vcpus)
+
+
+def networks(resources: Mapping[str, ResourceSpec]) -> tuple[int, int]:
+    """How many VPCs a stack has, and how many Elastic IPs the NAT gateways in them."""
+    found = [spec for spec in resources.values() if isinstance(spec, VpcSpec)]
+    gateways = (spec.max_azs if spec.private_per_az else 1 for spec in found if spec.private == "nat")
+    return len(found), sum(gateways)
 
 
 def smallest(types: tuple[str, ...]) -> tuple[int, str]:

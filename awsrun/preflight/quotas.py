@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import matches
-from awsrun.aws.quotas import VPCS, Quota
+from awsrun.aws.quotas import ADDRESSES, VPCS, Quota
 from awsrun.aws.tags import STACK
 from awsrun.preflight.check import Check, Finding
 from awsrun.preflight.need import Pool, smallest
@@ -28,6 +29,12 @@ def vcpu_quotas(cloud: Cloud, pools: Sequence[Pool]) -> Check:
 def vpc_quota(cloud: Cloud, stack: str, wanted: int) -> Check:
     """Whether there is room for the VPCs that ``stack`` has ``wanted`` of, some of which may be there already."""
     return Check("vpcs", _MOST, lambda: _vpcs(cloud, stack, wanted), "servicequotas:GetServiceQuota, ec2:DescribeVpcs")
+
+
+def address_quota(cloud: Cloud, stack: str, wanted: int) -> Check:
+    """Whether there is room for the Elastic IPs of ``stack``'s NAT gateways."""
+    needs = "servicequotas:GetServiceQuota, ec2:DescribeAddresses"
+    return Check("addresses", _MOST, lambda: _addresses(cloud, stack, wanted), needs)
 
 
 def value(cloud: Cloud, quota: Quota) -> float:
@@ -60,23 +67,25 @@ def _pool(cloud: Cloud, pool: Pool, have: Mapping[Quota, float]) -> Iterator[Fin
             f"the quota {quota.name!r} is {have[quota]:g} vCPUs in {cloud.region}; {pool.name} needs {vcpus} ({type})"
         )
         if usable:
-            yield Finding("warning", "quotas", what, "Batch will use its other types only", _ask(cloud, quota, pool))
+            yield Finding(
+                "warning",
+                "quotas",
+                what,
+                "Batch will use its other types only",
+                _increase(cloud, quota, pool.max_vcpus),
+            )
         else:
             why = "apply will succeed, and jobs will stay RUNNABLE for ever"
-            yield Finding("error", "quotas", what, why, _ask(cloud, quota, pool))
+            yield Finding("error", "quotas", what, why, _increase(cloud, quota, pool.max_vcpus))
     room = sum(have[quota] for quota in usable)
     if usable and room < pool.max_vcpus:
         names = " and ".join(repr(quota.name) for quota in usable)
         what = f"{pool.name} asks for up to {pool.max_vcpus} vCPUs; {names} allows {room:g} in {cloud.region}"
         why = "the other jobs will wait for their turn (what runs elsewhere in the account counts, too)"
-        yield Finding("warning", "quotas", what, why, _ask(cloud, usable[0], pool))
+        yield Finding("warning", "quotas", what, why, _increase(cloud, usable[0], pool.max_vcpus))
     elif usable:
         names = " and ".join(f"{have[quota]:g} ({quota.name})" for quota in usable)
         yield Finding("ok", "quotas", f"{pool.name} asks for up to {pool.max_vcpus} vCPUs, of {names}")
-
-
-def _ask(cloud: Cloud, quota: Quota, pool: Pool) -> str:
-    return _increase(cloud, quota, pool.max_vcpus)
 
 
 def _increase(cloud: Cloud, quota: Quota, desired: int) -> str:
@@ -87,16 +96,26 @@ def _increase(cloud: Cloud, quota: Quota, desired: int) -> str:
 
 
 def _vpcs(cloud: Cloud, stack: str, wanted: int) -> Iterator[Finding]:
-    most = value(cloud, VPCS)
     pages = cloud.read("ec2").get_paginator("describe_vpcs").paginate()
-    there = [{tag["Key"]: tag["Value"] for tag in one.get("Tags", [])} for page in pages for one in page["Vpcs"]]
-    ours = sum(tags.get(STACK) == stack for tags in there)
+    there = [one for page in pages for one in page["Vpcs"]]
+    return _room(cloud, "vpcs", "VPCs", VPCS, stack, there, wanted, "CreateVpc will answer VpcLimitExceeded")
+
+
+def _addresses(cloud: Cloud, stack: str, wanted: int) -> Iterator[Finding]:
+    there = cloud.read("ec2").describe_addresses()["Addresses"]
+    why = "AllocateAddress will answer AddressLimitExceeded"
+    return _room(cloud, "addresses", "Elastic IPs", ADDRESSES, stack, there, wanted, why)
+
+
+def _room(
+    cloud: Cloud, check: str, things: str, quota: Quota, stack: str, there: Sequence[Any], wanted: int, why: str
+) -> Iterator[Finding]:
+    """Whether ``wanted`` things fit beside those that are ``there``, some of which may be the stack's own already."""
+    most = value(cloud, quota)
+    ours = sum({"Key": STACK, "Value": stack} in one.get("Tags", []) for one in there)
     after = len(there) + max(0, wanted - ours)
     if after <= most:
-        yield Finding("ok", "vpcs", f"{after} of {most:g} VPCs in {cloud.region} once {stack} is there")
+        yield Finding("ok", check, f"{after} of {most:g} {things} in {cloud.region} once {stack} is there")
         return
-    what = (
-        f"{cloud.region} has {len(there)} of the {most:g} VPCs that the account may have; {stack} makes {after} of it"
-    )
-    hint = f"delete one that is not needed, or: {_increase(cloud, VPCS, after)}"
-    yield Finding("error", "vpcs", what, "CreateVpc will answer VpcLimitExceeded", hint)
+    what = f"{cloud.region} has {len(there)} of the {most:g} {things} that the account may have; {stack} makes {after}"
+    yield Finding("error", check, what, why, f"delete one that is not needed, or: {_increase(cloud, quota, after)}")

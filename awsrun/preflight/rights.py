@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from awsrun.aws.clients import Cloud
-from awsrun.aws.quotas import VPCS
+from awsrun.aws.quotas import ADDRESSES, VPCS
 from awsrun.aws.rights import Right, allow
 from awsrun.preflight.linked_roles import wanted_roles
-from awsrun.preflight.need import pools
+from awsrun.preflight.need import networks, pools
 from awsrun.resources.ours import arn
 from awsrun.resources.rights import iam_arn
 from awsrun.spec.references import ResourceSpec
@@ -23,9 +23,15 @@ def rights(cloud: Cloud, resources: Mapping[str, ResourceSpec]) -> Iterator[Righ
     """
     machines = list(pools(resources))
     quotas = {quota for pool in machines for quota in pool.quotas()}
-    if any(spec.kind == "vpc" for spec in resources.values()):
+    vpcs, addresses = networks(resources)
+    if vpcs:
         quotas.add(VPCS)
         yield allow("check", "ec2", "DescribeVpcs")
+    if addresses:
+        quotas.add(ADDRESSES)
+        yield allow("check", "ec2", "DescribeAddresses")
+    if any(pool.types for pool in machines):
+        yield allow("check", "ec2", "DescribeInstanceTypeOfferings")
     if quotas:
         values = sorted(arn(cloud, "servicequotas", f"{quota.service}/{quota.code}") for quota in quotas)
         yield allow("check", "servicequotas", "GetServiceQuota", *values)
@@ -35,5 +41,6 @@ def rights(cloud: Cloud, resources: Mapping[str, ResourceSpec]) -> Iterator[Righ
         there = [iam_arn(cloud, f"role/aws-service-role/{name}.amazonaws.com/{role}") for role, name in roles]
         missing = [iam_arn(cloud, f"role/{role}") for role, _ in roles]  # IAM knows a path only of what is there
         yield allow("check", "iam", "GetRole", *there, *missing)
+    yield allow("check", "pricing", "GetProducts")
     himself = [iam_arn(cloud, f"user/{path}${{aws:username}}") for path in ("", "*/")]
     yield allow("check", "iam", "SimulatePrincipalPolicy", *himself)

@@ -11,9 +11,10 @@ from awsrun.preflight.fit import fit
 from awsrun.preflight.identity import identity
 from awsrun.preflight.linked_roles import linked_roles
 from awsrun.preflight.machine import docker, machine
-from awsrun.preflight.need import pools
+from awsrun.preflight.need import networks, pools
+from awsrun.preflight.offerings import offerings
 from awsrun.preflight.permissions import permissions
-from awsrun.preflight.quotas import vcpu_quotas, vpc_quota
+from awsrun.preflight.quotas import address_quota, vcpu_quotas, vpc_quota
 from awsrun.spec.references import ResourceSpec
 
 Resources = Mapping[str, ResourceSpec]
@@ -40,7 +41,9 @@ def of_account(cloud: Cloud, stack: str, resources: Resources, rights: Sequence[
 
 def of_stack(cloud: Cloud, stack: str, resources: Resources, rights: Sequence[Right], source: str) -> list[Check]:
     """Those that a plan makes, too: whether there is room for the stack, and whether the caller may make it."""
-    wanted, networks = list(pools(resources)), sum(spec.kind == "vpc" for spec in resources.values())
+    wanted, (vpcs, addresses) = list(pools(resources)), networks(resources)
     found = [vcpu_quotas(cloud, wanted)] if wanted else []
-    found += [vpc_quota(cloud, stack, networks)] if networks else []
+    found += [offerings(cloud, wanted)] if any(pool.types for pool in wanted) else []
+    found += [vpc_quota(cloud, stack, vpcs)] if vpcs else []
+    found += [address_quota(cloud, stack, addresses)] if addresses else []
     return found + ([permissions(cloud, rights, source)] if rights else [])

@@ -30,6 +30,7 @@ from awsrun.prices.table import Instance, Prices, Rate, shipped
 T = TypeVar("T")
 WAIT = 2.0  # seconds
 FRESH = 7 * 86400.0  # seconds
+AGAIN = 3600.0  # seconds after which what was asked for in vain (no permission, no connection) is asked for again
 HOME = "us-east-1"  # https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html
 _LINUX = {
     "tenancy": "Shared",
@@ -67,19 +68,30 @@ PRODUCTS: Mapping[Rate, Product] = {
 
 @dataclass(frozen=True)
 class Fetched:
-    """Figures from the Price List, and when each came (seconds since 1970)."""
+    """Figures from the Price List, and when each came (seconds since 1970).
+
+    Attributes:
+        tried: what was asked for in vain, and when.
+    """
 
     rates: Mapping[str, float] = field(default_factory=dict)
     instances: Mapping[str, Instance] = field(default_factory=dict)
     at: Mapping[str, float] = field(default_factory=dict)
+    tried: Mapping[str, float] = field(default_factory=dict)
 
     def only(self, keep: Callable[[str], bool]) -> Fetched:
         """Those whose name passes."""
-        parts = ({k: v for k, v in part.items() if keep(k)} for part in (self.rates, self.instances, self.at))
+        whole = (self.rates, self.instances, self.at, self.tried)
+        parts = ({k: v for k, v in part.items() if keep(k)} for part in whole)
         return Fetched(*parts)  # type: ignore[arg-type]
 
     def plus(self, other: Fetched) -> Fetched:
-        return Fetched({**self.rates, **other.rates}, {**self.instances, **other.instances}, {**self.at, **other.at})
+        return Fetched(
+            {**self.rates, **other.rates},
+            {**self.instances, **other.instances},
+            {**self.at, **other.at},
+            {**self.tried, **other.tried},
+        )
 
 
 @dataclass(frozen=True)
@@ -125,11 +137,12 @@ class PriceList:
 
     def _known(self, keys: frozenset[str]) -> Fetched:
         """What is stored of ``keys`` and fresh, and what could be fetched of the rest."""
-        stored = self._stored()
-        stored = stored.only(lambda key: self._now() - stored.at[key] < FRESH)
-        missing = keys - stored.at.keys()
-        if missing and (fetched := self._fetched(missing)).at:
-            stored = stored.plus(fetched)
+        kept = self._stored()
+        stored = kept.only(
+            lambda key: self._now() - kept.at.get(key, 0) < FRESH or self._now() - kept.tried.get(key, 0) < AGAIN
+        )
+        if missing := keys - stored.at.keys() - stored.tried.keys():
+            stored = stored.plus(self._fetched(missing))
             self._store(stored)
         return stored.only(lambda key: key in keys)
 
@@ -151,7 +164,8 @@ class PriceList:
         whole = Fetched()
         for part in tuple(found):
             whole = whole.plus(part)
-        return replace(whole, at=dict.fromkeys([*whole.rates, *whole.instances], self._now()))
+        at = dict.fromkeys([*whole.rates, *whole.instances], self._now())
+        return replace(whole, at=at, tried=dict.fromkeys(keys - at.keys(), self._now()))
 
     def _calls(self, client: Any, keys: frozenset[str]) -> Iterator[Callable[[], Fetched]]:
         region = self._prices.region
@@ -165,7 +179,7 @@ class PriceList:
         try:
             loaded: dict[str, Any] = json.loads(self._path().read_text())
             instances = {type: Instance(**one) for type, one in loaded["instances"].items()}
-            return Fetched(loaded["rates"], instances, loaded["at"])
+            return Fetched(loaded["rates"], instances, loaded["at"], loaded["tried"])
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return Fetched()
 

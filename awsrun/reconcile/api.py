@@ -89,8 +89,7 @@ def apply(
     session = open_session(context, observer)
     again = "run the same apply again: it goes on from what is there"
     with on_signals(session.halt, again), _told(session, f"apply stack {spec.stack}"):
-        watch = _preflight(session, spec)
-        return applying.apply(session, spec, lambda found: confirm(replace(found, findings=_worth_saying(watch))))
+        return applying.apply(session, spec, _Shown(session, spec, confirm))
 
 
 def teardown(
@@ -152,6 +151,19 @@ def _preflight(session: Session, spec: Spec) -> Watch:
     rights = list(rights_for(spec, session.kinds, session.cloud, "apply"))
     source = getattr(spec, "source", "") or "SPEC"
     return Watch(suite.of_stack(session.cloud, spec.stack, spec.resources, rights, source))
+
+
+class _Shown:
+    """Shows a plan with what may go wrong; nothing is looked at for an apply that has nothing to do."""
+
+    def __init__(self, session: Session, spec: Spec, confirm: Callable[[Plan], bool]) -> None:
+        self._session, self._spec, self._confirm = session, spec, confirm
+        self._findings: tuple[Finding, ...] | None = None
+
+    def __call__(self, found: Plan) -> bool:
+        if self._findings is None:
+            self._findings = _worth_saying(_preflight(self._session, self._spec))
+        return self._confirm(replace(found, findings=self._findings))
 
 
 def _worth_saying(watch: Watch) -> tuple[Finding, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ def test_a_new_account_is_told_before_jobs_wait_for_ever(abroad: Shell, fresh_cl
         "embedded-cloud",
         "fit",
         "identity",
+        "offerings",
         "vpcs",
         "permissions",
     }
@@ -74,23 +74,21 @@ def test_what_a_user_may_not_do_is_named_and_its_cure_works(abroad: Shell, fresh
         "could not be looked at",
         "allow iam:SimulatePrincipalPolicy, or look yourself",
     )
-    look = ["iam:SimulatePrincipalPolicy", "iam:GetRole", "servicequotas:GetServiceQuota", "ec2:DescribeVpcs"]
-    allow(iam, "look", look)
+    grant(iam, "look", abroad.awsrun("policy", "spec.yaml", "--for", "plan").stdout)
+    seen = abroad.json("doctor", "spec.yaml", code=1)["findings"]
+    assert "could not be looked at" not in {one["what"] for one in seen}, "with these rights everything can"
     refused = abroad.json("doctor", "spec.yaml", code=1)
     error = findings(refused, "error")["permissions"]
-    assert "user/ann may not call" in error["what"]
+    assert "user/ann may not call" in error["what"] and "batch:CreateComputeEnvironment" in error["what"]
     assert error["hint"].startswith("awsrun policy spec.yaml -o policy.json")
     assert set(findings(refused, "error")) == {"permissions"}
 
-    policy = json.loads(abroad.awsrun("policy", "spec.yaml").stdout)
-    iam.put_user_policy(UserName="ann", PolicyName="awsrun", PolicyDocument=json.dumps(policy))
+    grant(iam, "awsrun", abroad.awsrun("policy", "spec.yaml").stdout)
     allowed = findings(abroad.json("doctor", "spec.yaml"), "ok")["permissions"]["what"]
     assert allowed.startswith("arn:aws:iam::123456789012:user/ann may make all of ")
 
 
-def allow(iam: Any, name: str, actions: list[str]) -> None:
-    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+def grant(iam: Any, name: str, document: str) -> None:
     iam.put_user_policy(UserName="ann", PolicyName=name, PolicyDocument=document)
 
 
@@ -98,8 +96,18 @@ def test_one_vpc_too_many_is_an_error(abroad: Shell, fresh_cloud: Any) -> None:
     for number in range(4):  # beside the default one
         fresh_cloud.client("ec2").create_vpc(CidrBlock=f"10.{number}.0.0/16")
     error = findings(abroad.json("doctor", "spec.yaml", code=1), "error")["vpcs"]
-    assert error["what"] == "us-east-1 has 5 of the 5 VPCs that the account may have; mnist makes 6 of it"
+    assert error["what"] == "us-east-1 has 5 of the 5 VPCs that the account may have; mnist makes 6"
     assert "--quota-code L-F678F1CE --desired-value 6" in error["hint"]
+
+
+def test_a_machine_that_the_region_does_not_have_is_an_error(abroad: Shell) -> None:
+    abroad.write(BATCH.replace("[g4dn.xlarge]", "[g99.xlarge]"))
+    error = findings(abroad.json("doctor", "spec.yaml", code=1), "error")["offerings"]
+    assert error["what"] == "us-east-1 does not offer g99.xlarge, which compute names"
+    abroad.write(BATCH.replace("[g4dn.xlarge]", "[g99.xlarge, g4dn]"))
+    found = abroad.json("doctor", "spec.yaml", code=1)
+    assert "g99.xlarge" in findings(found, "warning")["offerings"]["what"], "the others are enough"
+    assert "offerings" not in findings(found, "error")
 
 
 def test_without_a_connection_the_rest_is_still_looked_at(abroad: Shell) -> None:

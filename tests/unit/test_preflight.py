@@ -16,7 +16,7 @@ from awsrun.aws.quotas import FARGATE, FARGATE_SPOT, vcpus
 from awsrun.preflight import identity, machine
 from awsrun.preflight.check import Check, Finding, Watch
 from awsrun.preflight.fit import fit
-from awsrun.preflight.need import Pool, pools
+from awsrun.preflight.need import Pool, networks, pools
 from awsrun.resources.models import SpecModels
 from awsrun.resources.sizes import too_large
 from awsrun.spec.load import parse
@@ -117,6 +117,12 @@ def test_a_check_that_hangs_is_given_up_and_named_or_left_out() -> None:
 )
 def test_each_family_counts_for_its_own_quota(type: str, on_demand: str, spot: str) -> None:
     assert (vcpus(type, spot=False).code, vcpus(type, spot=True).code) == (on_demand, spot)
+
+
+def test_each_nat_gateway_takes_an_address() -> None:
+    nets = "stack: s\nresources:\n  a: {kind: vpc}\n  b: {kind: vpc, cidr: 10.1.0.0/16, max_azs: 2, private: nat}\n"
+    assert networks(parse(nets, "s", SpecModels()).resources) == (2, 1)
+    assert networks(parse(nets.replace("nat}", "nat, private_per_az: true}"), "s", SpecModels()).resources) == (2, 2)
 
 
 def test_a_pool_counts_for_the_quotas_of_all_its_types() -> None:

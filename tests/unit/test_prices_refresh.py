@@ -12,7 +12,7 @@ import pytest
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.context import Context
-from awsrun.prices.refresh import FRESH, PriceList
+from awsrun.prices.refresh import AGAIN, FRESH, PriceList
 from awsrun.prices.table import Prices
 
 DAY = 86400.0
@@ -157,9 +157,14 @@ def test_without_permission_or_connection_the_table_serves() -> None:
     def refuse(service: str, filters: Any) -> list[str]:
         raise RuntimeError("AccessDeniedException")
 
-    (found,), source = PriceList(FakeCloud(Paginator(refuse))).quote(of("m5.large"))
-    assert found == pytest.approx(0.107, rel=0.01)
-    assert source.startswith("AWS's list prices of ")
+    client = Paginator(refuse)
+    for later in (0, AGAIN - 1):
+        (found,), source = PriceList(FakeCloud(client), now=lambda: 20_000 * DAY + later).quote(of("m5.large"))  # noqa: B023
+        assert found == pytest.approx(0.107, rel=0.01)
+        assert source.startswith("AWS's list prices of ")
+    assert len(client.asked) == 1, "what is not allowed is not tried with every command"
+    PriceList(FakeCloud(client), now=lambda: 20_000 * DAY + AGAIN + 1).quote(of("m5.large"))
+    assert len(client.asked) == 2
 
 
 def test_aws_keeping_us_waiting_holds_nothing_up() -> None:

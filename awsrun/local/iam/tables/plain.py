@@ -44,9 +44,15 @@ SSM: Mapping[str, Rule] = {
     "DescribeParameters": everywhere,
 }
 QUOTAS: Mapping[str, Rule] = {
-    "GetServiceQuota": on(_quota),
-    **dict.fromkeys(("GetAWSDefaultServiceQuota", "ListAWSDefaultServiceQuotas", "ListServiceQuotas"), everywhere),
-}
+    **dict.fromkeys(("GetServiceQuota", "RequestServiceQuotaIncrease"), on(_quota)),
+    **dict.fromkeys(
+        (
+            "GetAWSDefaultServiceQuota", "ListAWSDefaultServiceQuotas", "ListRequestedServiceQuotaChangeHistory",
+            "ListRequestedServiceQuotaChangeHistoryByQuota", "ListServiceQuotas",
+        ),
+        everywhere,
+    ),
+}  # fmt: skip
 PRICING: Mapping[str, Rule] = dict.fromkeys(("DescribeServices", "GetAttributeValues", "GetProducts"), everywhere)
 TAGGING: Mapping[str, Rule] = dict.fromkeys(("GetResources", "GetTagKeys", "GetTagValues"), everywhere)
 SQS: Mapping[str, Rule] = {
