@@ -10,12 +10,16 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from awsrun.aws import embedded
 from awsrun.aws.context import Context, current, pinned
 from awsrun.aws.errors import AwsrunError, message_of
 
+MOST_TOGETHER = 8  # calls that one list or look makes side by side
 LOGIN = "set AWS_PROFILE, or run: aws configure; or go back with: awsrun use local"
 
 
@@ -51,9 +55,31 @@ class Cloud:
         """A boto3 client for mutating calls: sent once, whatever comes back."""
         return self._client(service, once=True)
 
+    def warm(self, services: Iterable[str]) -> None:
+        """Begin to make the clients for reading, each of which reads a large model of its service from disk."""
+
+        def make() -> None:
+            with suppress(Exception):  # whoever needs it makes it again, and sees the error
+                for service in services:
+                    self.read(service)
+
+        threading.Thread(target=make, daemon=True, name="awsrun-clients").start()
+
     def elsewhere(self, region: str) -> Cloud:
         """The same account in another region."""
         return Cloud(self._session, pinned(self.context, region, self.account), self.endpoint_url)
+
+    def together(self, *calls: Callable[[], Any]) -> list[Any]:
+        """What ``calls``, which need nothing of each other, return; made side by side.
+
+        Raises:
+            the error of the first in their order that failed, once all have ended.
+        """
+        if len(calls) < 2:
+            return [call() for call in calls]
+        with ThreadPoolExecutor(min(len(calls) - 1, MOST_TOGETHER)) as pool:
+            others = [pool.submit(call) for call in calls[1:]]
+            return [calls[0](), *(other.result() for other in others)]
 
     def _client(self, service: str, once: bool) -> Any:
         from botocore.config import Config

@@ -30,7 +30,7 @@ from awsrun.reconcile.calls import explain
 from awsrun.reconcile.clock import SystemClock, timing_of
 from awsrun.reconcile.graph import Spec
 from awsrun.reconcile.halt import Halt, Halted, on_signals
-from awsrun.reconcile.plan import Plan, survey
+from awsrun.reconcile.plan import Plan, first_survey
 from awsrun.reconcile.progress import Observer, silent
 from awsrun.reconcile.rights import rights as rights_for
 from awsrun.reconcile.session import Session
@@ -141,7 +141,7 @@ def open_session(context: Where = None, observer: Observer = silent) -> Session:
 
 def _survey(session: Session, spec: Spec) -> Plan:
     with _told(session, "look at what is there"):
-        return survey(session, spec, StackTable(session.cloud, spec.stack, session.calls).load()).plan
+        return first_survey(session, spec, StackTable(session.cloud, spec.stack, session.calls)).plan
 
 
 def _preflight(session: Session, spec: Spec) -> Watch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,18 +14,18 @@ from awsrun.aws.errors import AwsrunError, matches
 from awsrun.aws.stacks import StackRecord
 from awsrun.reconcile import graph as graphs
 from awsrun.reconcile.converge import converge
-from awsrun.reconcile.create import Creator
+from awsrun.reconcile.create import Created, Creator
 from awsrun.reconcile.decide import Decision, decide, purges
 from awsrun.reconcile.graph import Node, Spec
 from awsrun.reconcile.host import myself
 from awsrun.reconcile.lock import Lease
 from awsrun.reconcile.outlook import Outlook
 from awsrun.reconcile.parallel import Skipped, run_graph
-from awsrun.reconcile.plan import Plan, Survey, survey
+from awsrun.reconcile.plan import Plan, Survey, first_survey, survey
 from awsrun.reconcile.record import record_of
 from awsrun.reconcile.remove import nonce_of, remove
 from awsrun.reconcile.session import Session
-from awsrun.reconcile.table import KINDS, Contents, StackTable
+from awsrun.reconcile.table import INTENT, KINDS, Contents, StackTable
 from awsrun.reconcile.waiting import Waiting, work_on
 from awsrun.reconcile.world import Located
 from awsrun.resources.kind import Outputs, State
@@ -87,13 +87,13 @@ def apply(session: Session, spec: Spec, confirm: Confirm) -> Applied:
         AwsrunError: it was not confirmed, another command is changing the stack, or this one was stopped.
     """
     table = StackTable(session.cloud, spec.stack, session.calls)
-    before = survey(session, spec, table.load())
+    before = first_survey(session, spec, table)
     if not before.plan and before.complete and before.contents.record:
         return Applied(spec.stack, outputs=before.contents.record.outputs)
     _ask(confirm, before.plan)
-    table.ensure(runs=spec.jobs is not None)
-    with Lease(session, table):
-        contents = table.load()
+    table.ensure(runs=spec.jobs is not None, absent=before.wide)
+    with Lease(session, table, unused=before.wide) as lease:
+        contents = None if lease.first else table.load()
         again = survey(session, spec, None if before.wide else contents)
         if [c.to_json() for c in again.plan.changes] != [c.to_json() for c in before.plan.changes]:
             _ask(confirm, again.plan)
@@ -127,12 +127,18 @@ class _Apply:
     def run(self) -> Applied:
         session, table, graph = self._session, self._table, self._graph
         old = self._contents.record or StackRecord(graph.stack)
+        first: dict[str, Any] = {}
         if old.complete or self._contents.record is None:
-            table.write_record(replace(old, complete=False))
+            first |= table.record(replace(old, complete=False))
         if kinds := (graph.kinds() | self._there_kinds()) - self._contents.kinds:
-            table.put(KINDS, sorted(self._contents.kinds | kinds))
-        nodes = {name: node.after for name, node in graph.nodes.items()}
-        failed = run_graph(nodes, self._make, session.halt, session.workers, str)
+            first[KINDS] = sorted(self._contents.kinds | kinds)
+        new = [node for node in graph.nodes.values() if self._planned.get((node.kind, node.name)) == "create"]
+        with self._creator:
+            self._creator.prepare(sorted({node.kind for node in new}))
+            first |= {INTENT + intent.nonce: asdict(intent) for intent in self._creator.announce(new)}
+            table.put_all(first)
+            nodes = {name: node.after for name, node in graph.nodes.items()}
+            failed = run_graph(nodes, self._make, session.halt, session.workers, str)
         errors = {(graph.nodes[name].kind, name): error for name, error in failed.items()}
         if session.halt.reason is None:
             errors |= self._clear_away(errors)
@@ -161,12 +167,14 @@ class _Apply:
                 seen = converge(self._session, kind, id, wanted, waiting, fresh=False)
                 self._retag(node, decision)
             else:
-                id = self._create(node, wanted, decision, waiting)
-                seen = converge(self._session, kind, id, wanted, waiting, fresh=True)
+                made = self._create(node, wanted, decision, waiting)
+                id, born = made.id, kind.born(wanted) if made.fresh else None
+                seen = converge(self._session, kind, id, wanted, waiting, fresh=True, born=born)
+                made.wait()
             waiting.remark = seen.note
         self._note(node, id, seen.outputs, decision, decision.action if decision.action != "none" else "")
 
-    def _create(self, node: Node, wanted: State, decision: Decision, waiting: Waiting) -> str:
+    def _create(self, node: Node, wanted: State, decision: Decision, waiting: Waiting) -> Created:
         there, kind = list(self._survey.there.get((node.kind, node.name), ())), self._session.kinds[node.kind]
         if decision.first:
             self._make_room(node, decision, waiting)
@@ -271,7 +279,6 @@ class _Apply:
             return result  # not a call more; the next apply goes on from what is there
         if complete:
             self._forget_the_dead()
-        self._table.write_record(record)
         now = datetime.fromtimestamp(session.clock.now(), timezone.utc)
         who = myself()
         entry = {
@@ -280,7 +287,8 @@ class _Apply:
             "applied": [f"{done.action} {done.name}" for done in self._done],
             "failed": [f"{f.name}: {f.error.what}" for f in failed if not isinstance(f.error, Skipped)],
         }
-        self._table.write_history(entry, self._contents.history)
+        self._table.put_all(self._table.record(record) | self._table.history(entry))
+        self._table.drop_history(self._contents.history)
         return result
 
     def _record(self, complete: bool) -> StackRecord:

@@ -17,17 +17,24 @@ REPEATS = 3  # updates after which the very same fields still differ
 
 
 def converge(
-    session: Session, kind: Kind[Any, Any], id: str, wanted: State, waiting: Waiting, fresh: bool
+    session: Session,
+    kind: Kind[Any, Any],
+    id: str,
+    wanted: State,
+    waiting: Waiting,
+    fresh: bool,
+    born: State | None = None,
 ) -> Seen[Any]:
     """Update ``id`` until AWS shows ``wanted`` and it is ready.
 
     Args:
         fresh: it was created a moment ago, so that AWS may not show it yet.
+        born: what AWS has there for sure: an update may be sent before the first look.
 
     Raises:
         AwsrunError: it is broken or gone, takes too long, or AWS accepts a change and does not show it.
     """
-    return _Convergence(session, kind, id, wanted, waiting, fresh).run()
+    return _Convergence(session, kind, id, wanted, waiting, fresh).run(born)
 
 
 class _Convergence:
@@ -45,7 +52,9 @@ class _Convergence:
         self._moved = False  # it went through another phase since
         self._why = ""  # it was not ready
 
-    def run(self) -> Seen[Any]:
+    def run(self, born: State | None) -> Seen[Any]:
+        if born is not None and (changes := diff(self._wanted, born)) and self._may_send(changes):
+            self._send(Seen(born, "ready"), changes)
         while True:
             seen = self._session.calls.read(lambda: self._kind.read(self._id))
             if seen.phase == "ready" and seen.state is not None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import TracebackType
 from typing import Any
 
 from awsrun.aws import tags
@@ -30,8 +32,29 @@ from awsrun.resources.kind import Found, Kind, Owner, State
 ATTEMPTS = 5  # creates whose answer was lost, in a row
 
 
+@dataclass(frozen=True)
+class Created:
+    """A resource that is there now.
+
+    Attributes:
+        fresh: this run's own create call made it, and nobody has touched it since.
+        notes: done once its id is remembered and its tags were looked at.
+    """
+
+    id: str
+    fresh: bool
+    notes: tuple[Future[None], ...] = ()
+
+    def wait(self) -> None:
+        """Until all is noted; raises what went wrong there."""
+        for note in self.notes:
+            note.result()
+
+
 class Creator:
-    """Creates the resources of one stack.
+    """Creates the resources of one stack.  ``with Creator(...)``: leaving waits for what is still being written down.
+
+    Made under the lock: whatever an earlier run sent, it sent before.
 
     Args:
         intents: what the stack's table remembers of earlier runs.
@@ -44,9 +67,37 @@ class Creator:
         self._session, self._table, self._calls = session, table, session.calls
         self._intents = tuple(intents)
         self.kept: set[str] = set()
+        self._announced: dict[str, Intent] = {}
+        self._since = session.clock.now()
+        self._notes = ThreadPoolExecutor(session.workers)
 
-    def create(self, node: Node, wanted: State, there: Sequence[Located]) -> str:
-        """Create it and return its id, or the id of what an earlier run created.
+    def __enter__(self) -> Creator:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._notes.shutdown()
+
+    def prepare(self, kinds: Iterable[str]) -> None:
+        """Begin what the creates of these kinds will have to read; what fails is read again by the create."""
+        for name in kinds:
+            self._notes.submit(self._session.kinds[name].prepare)
+
+    def announce(self, nodes: Iterable[Node]) -> list[Intent]:
+        """Intents for all that is about to be made, to be written in one call before the first create.
+
+        A token goes with its very request, which may name what is not there yet: those intents are written later, one
+        by one.
+        """
+        begun = {(intent.kind, intent.name) for intent in self._intents}
+        for node in nodes:
+            if (node.kind, node.name) not in begun and self._session.kinds[node.kind].identity != "token":
+                physical = self._session.kinds[node.kind].physical(self._table.stack, node.name, node.spec)
+                intent = Intent(uuid.uuid4().hex, node.name, node.kind, physical, "", self._since)
+                self._announced[node.name] = intent
+        return list(self._announced.values())
+
+    def create(self, node: Node, wanted: State, there: Sequence[Located]) -> Created:
+        """Create it, or find what an earlier run created.
 
         Args:
             there: what already has its name (and is about to be replaced).
@@ -57,18 +108,24 @@ class Creator:
         kind = self._session.kinds[node.kind]
         before, found = self._unfinished(kind, node, there)
         if found:
-            return found
+            return Created(found, False)
         intent = self._begin(kind, node, wanted, there, before)
         if before is not None and (kind.identity == "tags" or (kind.identity == "token" and before != intent)):
             found = self._search(kind, before)
-        found = found or self._same_name(kind, node, intent, before is not None)
-        if not found:
+        leaving = any(one.seen.phase == "deleting" for one in there)
+        if before is not None or leaving or not kind.exists:  # else the create call itself says that it is taken
+            found = found or self._same_name(kind, node, intent, before is not None)
+        if found:
+            return Created(found, False, (self._remember(intent, found),))
+        if node.name not in self._announced:
             self._table.remember(intent)
-            found = self._send(kind, node, wanted, intent)
-            self._mark(kind, node, intent, found)
-        self._table.remember(replace(intent, id=found))
+        found, fresh = self._send(kind, node, wanted, intent)
+        marked = self._notes.submit(self._mark, kind, node, intent, found)
+        return Created(found, fresh, (self._remember(intent, found), marked))
+
+    def _remember(self, intent: Intent, id: str) -> Future[None]:
         self.kept.add(intent.nonce)
-        return found
+        return self._notes.submit(self._table.remember, replace(intent, id=id))
 
     def _mark(self, kind: Kind[Any, Any], node: Node, intent: Intent, id: str) -> None:
         """Owner tags go on in the create call; where a cloud dropped them (emulators do) they are set again, because
@@ -105,9 +162,13 @@ class Creator:
         return False
 
     def _search(self, kind: Kind[Any, Any], intent: Intent, since: float | None = None) -> str:
-        """The id of what carries the intent's nonce; empty where it did not show within the time to settle."""
+        """The id of what carries the intent's nonce; empty where it did not show within the time to settle.
+
+        Args:
+            since: when the create was sent at the latest; else it was before this run had the lock.
+        """
         pauses = Pauses(self._session.clock, self._session.timing)
-        limit = self._limit(intent.at if since is None else since)
+        limit = self._limit(self._since if since is None else since)
         while True:
             carriers = [f.id for f in self._find(kind, {intent.physical}) if f.tags.get(tags.NONCE) == intent.nonce]
             if carriers:
@@ -130,7 +191,7 @@ class Creator:
         if before is not None and (kind.identity != "token" or before.request == request):
             nonce = before.nonce
         else:
-            nonce = uuid.uuid4().hex
+            nonce = self._announced[node.name].nonce if node.name in self._announced else uuid.uuid4().hex
         physical = kind.physical(self._table.stack, node.name, node.spec, wanted)
         ids = {one.id for one in there}
         taken = ids | {intent.physical for intent in self._intents if intent.id in ids}
@@ -138,26 +199,27 @@ class Creator:
             physical = f"{physical[: kind.name_limit - 5].rstrip('-')}-{nonce[:4]}"  # the old one goes only later
         return Intent(nonce, node.name, node.kind, physical, request, self._session.clock.now())
 
-    def _send(self, kind: Kind[Any, Any], node: Node, wanted: State, intent: Intent) -> str:
+    def _send(self, kind: Kind[Any, Any], node: Node, wanted: State, intent: Intent) -> tuple[str, bool]:
+        """Its id, and whether it was made by the one call that was answered."""
         marks = {**owner_tags(self._table.stack, node), tags.NONCE: intent.nonce}
         owner = Owner(self._table.stack, node.name, intent.physical, marks, intent.nonce)
         pauses = Pauses(self._session.clock, self._session.timing)
         for attempt in range(ATTEMPTS):
             try:
-                return self._calls.write(kind, "create", lambda: kind.create(wanted, owner))
+                return self._calls.write(kind, "create", lambda: kind.create(wanted, owner)), attempt == 0
             except Uncertain:
                 if attempt == ATTEMPTS - 1:
                     raise
                 pauses.pause()
                 found = self._after_silence(kind, node, intent)
                 if found:
-                    return found
+                    return found, False
             except Exception as error:
                 if not code_of(error):
                     raise
                 found = self._taken(kind, node, intent, attempt > 0) if matches(error, kind.exists) else ""
                 if found:
-                    return found
+                    return found, False
                 self._table.forget(intent.nonce)  # AWS said no: nothing was made
                 raise
         raise AssertionError("unreachable")
@@ -182,7 +244,7 @@ class Creator:
         """The id of our resource that has the name already; empty where the name is free.
 
         Args:
-            begun: an earlier create may have made it: then one without any owner's tags is taken for ours.
+            begun: an earlier create may have made it; only its tags tell, which may take a while to show.
         """
         if kind.identity != "name":
             return ""
@@ -195,10 +257,8 @@ class Creator:
         whose = next((f for f in every if f.id == intent.physical), None)
         if whose is not None and (whose.name, whose.tags.get(tags.STACK)) == (node.name, self._table.stack):
             return whose.id
-        if whose is None and begun:
-            marks = {**owner_tags(self._table.stack, node), tags.NONCE: intent.nonce}
-            self._calls.write(kind, "tag", lambda: kind.tag(intent.physical, marks, ()))
-            return intent.physical
+        if whose is None and begun and (found := self._search(kind, intent, self._session.clock.now())):
+            return found
         raise _foreign(node, intent.physical, whose)
 
     def _is_there(self, kind: Kind[Any, Any], physical: str) -> bool:

@@ -25,12 +25,22 @@ _REFUSED = ("ConditionalCheckFailedException",)
 class Lease:
     """``with Lease(session, table): ...`` holds the stack's lock, and gives its `check` to the session's calls.
 
+    Args:
+        unused: the table was made a moment ago, so that most likely nobody ever had the lock: it is taken without
+            looking, on the condition that this is so.
+
+    Attributes:
+        first: nobody had it before, so that there is nothing in the table that is written under it.
+
     Raises:
         AwsrunError: on entering, where somebody alive holds it.
     """
 
-    def __init__(self, session: Session, table: StackTable, me: Callable[[], Holder] = myself) -> None:
-        self._session, self._table, self._me = session, table, me()
+    def __init__(
+        self, session: Session, table: StackTable, me: Callable[[], Holder] = myself, unused: bool = False
+    ) -> None:
+        self._session, self._table, self._me, self._unused = session, table, me(), unused
+        self.first = False
         self._clock, self._timing = session.clock, session.timing
         self._client = session.cloud.write("dynamodb")
         self._renewing = threading.Lock()
@@ -69,7 +79,8 @@ class Lease:
     def _acquire(self) -> None:
         last, since = "", 0.0
         while True:
-            item = self._read()
+            item = {} if self._unused else self._read()
+            self._unused = False
             now = self._clock.monotonic()
             sign = f"{_text(item, 'id')} {_text(item, 'beat')}"
             holder = Holder.from_item({k: _text(item, k) for k in Holder.__dataclass_fields__}) if item else None
@@ -124,6 +135,7 @@ class Lease:
             if _text(self._read(), "id") != self._me.id:  # it may have arrived although the answer did not
                 return False
         self._renewed = started
+        self.first = not old
         return True
 
     # -- keeping it ---------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from awsrun.reconcile.outlook import Outlook
 from awsrun.reconcile.plain import plain
 from awsrun.reconcile.record import record_of
 from awsrun.reconcile.session import Session
-from awsrun.reconcile.table import Contents
+from awsrun.reconcile.table import Contents, StackTable
 from awsrun.reconcile.usual import usual
 from awsrun.reconcile.world import Located, by_node, observe
 from awsrun.resources.kind import Change, Outputs, State
@@ -98,6 +98,14 @@ class Survey:
     complete: bool
     wide: bool
     outputs: Mapping[str, Outputs] = field(default_factory=dict)
+
+
+def first_survey(session: Session, spec: Spec, table: StackTable) -> Survey:
+    """`survey` by what the stack's table says; the clients that it needs are made while the table is read."""
+    graph = graphs.build(spec, session.kinds)
+    session.cloud.read("dynamodb")
+    session.cloud.warm(sorted({session.kinds[name].service for name in graph.kinds()} - {""}))
+    return survey(session, spec, table.load())
 
 
 def survey(session: Session, spec: Spec, contents: Contents | None) -> Survey:

@@ -61,7 +61,7 @@ def engine(cloud: Cloud, stack: str) -> Iterator[Right]:
     own, runs = (arn(cloud, "dynamodb", f"table/{name}") for name in (stack_table(stack), runs_table(stack)))
     yield allow("find", "dynamodb", "ListTables")
     yield allow("read", "dynamodb", "GetItem Scan", own)
-    yield allow("lock", "dynamodb", "DeleteItem GetItem PutItem UpdateItem", own)
+    yield allow("lock", "dynamodb", "BatchWriteItem DeleteItem GetItem PutItem UpdateItem", own)
     yield allow("read", "dynamodb", "DescribeTable", own, runs)
     yield allow("create", "dynamodb", "CreateTable TagResource", own, runs)
     yield allow("delete", "dynamodb", "DeleteTable", own, runs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ IN_USE = ("ResourceInUseException", "TableAlreadyExistsException")  # it is ther
 OUTPUTS, LOCK, KINDS, INTENT, HISTORY = "OUTPUTS", "LOCK", "KINDS", "INTENT#", "HISTORY#"
 KIND_TAG = "awsrun.table"  # tells the stack's own tables from those that its spec has
 HISTORY_KEPT = 50
+BATCH = 25  # items of one BatchWriteItem: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,20 @@ class StackTable:
         return [item for page in pages for item in page["Items"]]
 
     def put(self, key: str, value: Any) -> None:
-        item = {"pk": {"S": key}, "data": {"S": json.dumps(value, sort_keys=True)}}
+        item = _item(key, value)
         self.calls.put(lambda: self.cloud.write("dynamodb").put_item(TableName=self.name, Item=item))
+
+    def put_all(self, values: Mapping[str, Any]) -> None:
+        """Several at once, in no order; all are there when it returns."""
+        left = [{"PutRequest": {"Item": _item(key, value)}} for key, value in values.items()]
+        pauses = Pauses(self.calls.clock, self.calls.timing)
+        while left:
+            batch = {self.name: left[:BATCH]}
+            answer = self.calls.put(partial(self.cloud.write("dynamodb").batch_write_item, RequestItems=batch))
+            again = answer.get("UnprocessedItems", {}).get(self.name, [])
+            left = again + left[BATCH:]
+            if again:
+                pauses.pause()
 
     def remove(self, key: str) -> None:
         pk = {"pk": {"S": key}}
@@ -114,26 +128,44 @@ class StackTable:
     def write_record(self, record: stacks.StackRecord) -> None:
         self.calls.put(lambda: stacks.write(self.cloud, record))
 
-    def write_history(self, entry: Mapping[str, Any], known: Collection[str]) -> None:
-        """One entry; the oldest of more than HISTORY_KEPT are dropped."""
-        self.put(f"{HISTORY}{entry['at']}", entry)
+    def record(self, record: stacks.StackRecord) -> dict[str, Any]:
+        """The record as an item for `put_all`."""
+        return {OUTPUTS: record.__dict__}
+
+    def history(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """An entry of the history as an item for `put_all`."""
+        return {f"{HISTORY}{entry['at']}": entry}
+
+    def drop_history(self, known: Collection[str]) -> None:
+        """The oldest of more than HISTORY_KEPT, of those ``known`` and one that is new."""
         for key in sorted(known)[: max(0, len(known) + 1 - HISTORY_KEPT)]:
             self.remove(key)
 
     # -- the tables themselves ----------------------------------------------------------------------------------------
 
-    def ensure(self, runs: bool) -> None:
-        """Make the stack's table, and its runs table where it runs jobs; wait until they are there."""
-        keys = {self.name: ("pk",)} | ({runs_table(self.stack): ("pk", "sk")} if runs else {})
-        for name in keys:
-            self._begin(name, keys[name])
-        for name in keys:
-            self._until(name, "ACTIVE", partial(self._begin, name, keys[name]))
+    def ensure(self, runs: bool, absent: bool = False) -> None:
+        """Make the stack's table, and its runs table where it runs jobs; wait until they are there.
+
+        Args:
+            absent: a moment ago there was none, so that nobody needs to look first.
+        """
+
+        def make(name: str, keys: tuple[str, ...]) -> None:
+            (self._ask if absent else self._begin)(name, keys)
+            self._until(name, "ACTIVE", partial(self._begin, name, keys))
+
+        with ThreadPoolExecutor(2) as pool:
+            made = [pool.submit(make, self.name, ("pk",))]
+            made += [pool.submit(make, runs_table(self.stack), ("pk", "sk"))] if runs else []
+        for one in made:
+            one.result()
 
     def _begin(self, name: str, keys: tuple[str, ...]) -> None:
         """Ask for the table unless there is one; not while an older one of its name is being deleted."""
-        if self.status(name):
-            return
+        if not self.status(name):
+            self._ask(name, keys)
+
+    def _ask(self, name: str, keys: tuple[str, ...]) -> None:
         request = {
             "TableName": name,
             "BillingMode": "PAY_PER_REQUEST",
@@ -189,3 +221,7 @@ class StackTable:
                 return ""
             raise
         return str(answer["Table"]["TableStatus"])
+
+
+def _item(key: str, value: Any) -> dict[str, Any]:
+    return {"pk": {"S": key}, "data": {"S": json.dumps(value, sort_keys=True)}}

@@ -42,6 +42,7 @@ class BatchKind(Kind[P, S]):
         actions: verb -> what it calls, as IAM spells it: ``{"find": "DescribeJobQueues", ...}``.
     """
 
+    service = "batch"
     resource: ClassVar[str]
     part: ClassVar[str] = ""
     actions: ClassVar[Mapping[str, str]]

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from awsrun.aws.errors import matches
 from awsrun.aws.names import stack_table
 from awsrun.aws.rights import Right, allow
-from awsrun.aws.tags import KIND, NAME, mapping, pairs
+from awsrun.aws.tags import NAME, mapping, pairs
 from awsrun.prices.price import Price, metered
 from awsrun.prices.table import Prices
 from awsrun.resources.kind import ABSENT, REPLACE, Change, Found, Kind, Owner, Phase, Refs, Seen, State
@@ -74,6 +74,7 @@ class Table(Kind[TableSpec, TableState]):
     Spec = TableSpec
     State = TableState
     identity = "name"
+    service = "dynamodb"
     usual = 15.0
     name_limit = 255
     holds_data = True
@@ -119,7 +120,7 @@ class Table(Kind[TableSpec, TableState]):
         for name in (name for name in names if not name.startswith(stack_table(""))):
             if stack is None or name.startswith(f"{stack}-") or name in hints:
                 tags = unless_denied(stack, self._tags, name) or {}
-                if ours(tags, stack) and tags.get(KIND) == self.kind:
+                if ours(tags, stack):
                     yield Found(tags[NAME], name, tags, self.read(name))
 
     def read(self, id: str) -> Seen[TableState]:

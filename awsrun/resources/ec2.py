@@ -31,6 +31,7 @@ class Ec2Kind(Kind[P, S]):
         inside: it is made in something else of the stack (a subnet in a VPC), which must be the stack's too.
     """
 
+    service = "ec2"
     lists: ClassVar[tuple[str, str]]
     id_key: ClassVar[str]
     type_name: ClassVar[str]

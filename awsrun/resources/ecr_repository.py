@@ -56,6 +56,7 @@ class Repository(Kind[RepositorySpec, RepositoryState]):
     Spec = RepositorySpec
     State = RepositoryState
     identity = "name"
+    service = "ecr"
     name_limit = 256
     holds_data = True
     absent = frozenset({"RepositoryNotFoundException"})
@@ -90,11 +91,13 @@ class Repository(Kind[RepositorySpec, RepositoryState]):
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         """Names start with the stack's; others are looked at where hints name them, or when all stacks are wanted."""
         for repository, tags in owned(self.cloud, stack, hints):
-            yield Found(tags[NAME], repository["repositoryName"], tags, self._seen(repository))
+            name = repository["repositoryName"]
+            yield Found(tags[NAME], name, tags, self._seen(repository, self._keep(name)))
 
     def read(self, id: str) -> Seen[RepositoryState]:
         try:
-            return self._seen(self._ecr.describe_repositories(repositoryNames=[id])["repositories"][0])
+            repository = self._ecr.describe_repositories(repositoryNames=[id])["repositories"][0]
+            return self._seen(repository, self._keep(id))
         except ClientError as error:
             if matches(error, self.absent):
                 return ABSENT
@@ -146,11 +149,11 @@ class Repository(Kind[RepositorySpec, RepositoryState]):
     def _ecr(self) -> Any:
         return self.cloud.read("ecr")
 
-    def _seen(self, repository: Mapping[str, Any]) -> Seen[RepositoryState]:
+    def _seen(self, repository: Mapping[str, Any], keep: int) -> Seen[RepositoryState]:
         name = repository["repositoryName"]
         scan = repository.get("imageScanningConfiguration", {}).get("scanOnPush", False)
         outputs = {"name": name, "arn": repository["repositoryArn"], "uri": repository["repositoryUri"]}
-        return Seen(RepositoryState(scan, self._keep(name)), "ready", outputs=outputs)
+        return Seen(RepositoryState(scan, keep), "ready", outputs=outputs)
 
     def _keep(self, name: str) -> int:
         try:

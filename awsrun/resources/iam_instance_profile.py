@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from botocore.exceptions import ClientError
@@ -39,6 +40,7 @@ class InstanceProfile(Kind[InstanceProfileSpec, InstanceProfileState]):
     Spec = InstanceProfileSpec
     State = InstanceProfileState
     identity = "name"
+    service = "iam"
     absent = GONE
     exists = frozenset({"EntityAlreadyExists", "EntityAlreadyExistsException"})
     retry = frozenset({"ConcurrentModification"})
@@ -69,12 +71,14 @@ class InstanceProfile(Kind[InstanceProfileSpec, InstanceProfileState]):
         """Lists leave the tags out, so each profile below the path is read.  (moto lists those of all paths.)"""
         prefix = path(self.cloud.region, stack)
         pages = self._iam.get_paginator("list_instance_profiles").paginate(PathPrefix=prefix)
-        for profile in (profile for page in pages for profile in page["InstanceProfiles"]):
-            if not profile["Path"].startswith(prefix):
-                continue
-            tags, seen = unless_denied(stack, self._look, profile["InstanceProfileName"]) or ({}, ABSENT)
+        profiles = [profile for page in pages for profile in page["InstanceProfiles"]]
+        names = [one["InstanceProfileName"] for one in profiles if one["Path"].startswith(prefix)]
+        looks = self.cloud.together(*(partial(unless_denied, stack, self._look, name) for name in names))
+        nothing: tuple[dict[str, str], Seen[InstanceProfileState]] = ({}, ABSENT)
+        for name, look in zip(names, looks, strict=True):
+            tags, seen = look or nothing
             if ours(tags, stack):
-                yield Found(tags[NAME], profile["InstanceProfileName"], tags, seen)
+                yield Found(tags[NAME], name, tags, seen)
 
     def read(self, id: str) -> Seen[InstanceProfileState]:
         return self._look(id)[1]
@@ -86,6 +90,9 @@ class InstanceProfile(Kind[InstanceProfileSpec, InstanceProfileState]):
             Tags=pairs(dict(owner.tags)),
         )
         return owner.physical
+
+    def born(self, state: InstanceProfileState) -> InstanceProfileState:
+        return InstanceProfileState("")
 
     def update(
         self, id: str, wanted: InstanceProfileState, seen: InstanceProfileState, changed: Collection[Change]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from botocore.exceptions import ClientError
@@ -84,6 +85,7 @@ class Role(Kind[RoleSpec, RoleState]):
     Spec = RoleSpec
     State = RoleState
     identity = "name"
+    service = "iam"
     name_limit = 64
     absent = GONE
     exists = frozenset({"EntityAlreadyExists", "EntityAlreadyExistsException"})
@@ -133,10 +135,13 @@ class Role(Kind[RoleSpec, RoleState]):
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         pages = self._iam.get_paginator("list_roles").paginate(PathPrefix=path(self.cloud.region, stack))
-        for role in (role for page in pages for role in page["Roles"]):
-            tags, seen = unless_denied(stack, self._look, role["RoleName"]) or ({}, ABSENT)
+        names = [role["RoleName"] for page in pages for role in page["Roles"]]
+        looks = self.cloud.together(*(partial(unless_denied, stack, self._look, name) for name in names))
+        nothing: tuple[dict[str, str], Seen[RoleState]] = ({}, ABSENT)
+        for name, look in zip(names, looks, strict=True):
+            tags, seen = look or nothing
             if ours(tags, stack):
-                yield Found(tags[NAME], role["RoleName"], tags, seen)
+                yield Found(tags[NAME], name, tags, seen)
 
     def read(self, id: str) -> Seen[RoleState]:
         return self._look(id)[1]
@@ -151,6 +156,9 @@ class Role(Kind[RoleSpec, RoleState]):
             **({"PermissionsBoundary": state.boundary} if state.boundary else {}),
         )
         return owner.physical
+
+    def born(self, state: RoleState) -> RoleState:
+        return replace(state, policy="", managed=frozenset())
 
     def update(self, id: str, wanted: RoleState, seen: RoleState, changed: Collection[Change]) -> None:
         iam, fields = self.cloud.write("iam"), {change.field for change in changed}
@@ -189,8 +197,11 @@ class Role(Kind[RoleSpec, RoleState]):
 
     def _look(self, name: str) -> tuple[dict[str, str], Seen[RoleState]]:
         try:
-            role = self._iam.get_role(RoleName=name)["Role"]
-            managed = self._attached(name)
+            role, managed, inline = self.cloud.together(
+                lambda: self._iam.get_role(RoleName=name)["Role"],
+                lambda: self._attached(name),
+                lambda: self._inline(name),
+            )
         except ClientError as error:
             if matches(error, GONE):
                 return {}, ABSENT
@@ -198,7 +209,7 @@ class Role(Kind[RoleSpec, RoleState]):
         trust, boundary = role["AssumeRolePolicyDocument"], role.get("PermissionsBoundary", {})
         state = RoleState(
             policies.canonical(trust),
-            self._inline(name),
+            inline,
             frozenset(managed),
             boundary.get("PermissionsBoundaryArn", ""),
         )

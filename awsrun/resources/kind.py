@@ -172,6 +172,7 @@ class Kind(ABC, Generic[P, S]):
         Spec: what the user writes.  State: what AWS has.
         identity: how doubles are avoided (RunInstances takes a ``token``, roles have a unique ``name``, a VPC has only
             its ``tags``, definitions have a ``revision``).
+        service: what boto3 calls the service that its calls go to.
         absent: error codes of ``read``, ``update``, ``delete`` that mean: it is not there.
         exists: error codes of ``create`` that mean: the name is taken, by us or by somebody else (look at the tags).
         retry: codes that mean: the very same call will pass later (propagation, a state that is passing).
@@ -193,6 +194,7 @@ class Kind(ABC, Generic[P, S]):
     Spec: ClassVar[type[ResourceSpec]]
     State: ClassVar[type[State]]
     identity: ClassVar[Identity]
+    service: ClassVar[str] = ""
     absent: ClassVar[frozenset[str]] = frozenset()
     exists: ClassVar[frozenset[str]] = frozenset()
     retry: ClassVar[frozenset[str]] = frozenset()
@@ -287,6 +289,10 @@ class Kind(ABC, Generic[P, S]):
 
     # -- making it so -----------------------------------------------------------------------------------------------
 
+    def prepare(self) -> None:
+        """What `create` has to read whatever the rest of the stack is; called early, beside other work."""
+        return None
+
     @abstractmethod
     def create(self, state: S, owner: Owner) -> str:
         """Create it, tags in the same call, and return its id at once, without waiting: what this machine itself has
@@ -295,6 +301,10 @@ class Kind(ABC, Generic[P, S]):
         "It exists already" of a ``name`` kind is left to the engine, which looks at the tags: ours, or foreign.
         What needs more than one call may be left to `update`: the engine reads and diffs after the create.
         """
+
+    def born(self, state: S) -> S | None:
+        """What AWS has right after `create` was answered: saves the look before the first `update`.  None: look."""
+        return None
 
     def update(self, id: str, wanted: S, seen: S, changed: Collection[Change]) -> None:
         """One step from ``seen`` towards ``wanted``; the engine reads again and calls again until nothing differs."""

@@ -62,6 +62,7 @@ class LogGroup(Kind[LogGroupSpec, LogGroupState]):
     Spec = LogGroupSpec
     State = LogGroupState
     identity = "name"
+    service = "logs"
     name_limit = 512
     absent = frozenset({"ResourceNotFoundException"})
     exists = frozenset({"ResourceAlreadyExistsException"})
@@ -109,6 +110,9 @@ class LogGroup(Kind[LogGroupSpec, LogGroupState]):
     def create(self, state: LogGroupState, owner: Owner) -> str:
         self.cloud.write("logs").create_log_group(logGroupName=owner.physical, tags=dict(owner.tags))
         return owner.physical
+
+    def born(self, state: LogGroupState) -> LogGroupState:
+        return LogGroupState(0)
 
     def update(self, id: str, wanted: LogGroupState, seen: LogGroupState, changed: Collection[Change]) -> None:
         self.cloud.write("logs").put_retention_policy(logGroupName=id, retentionInDays=wanted.retention_days)

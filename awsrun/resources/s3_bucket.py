@@ -62,6 +62,7 @@ class Bucket(Kind[BucketSpec, BucketState]):
     Spec = BucketSpec
     State = BucketState
     identity = "name"
+    service = "s3"
     name_limit = 63
     holds_data = True
     absent = frozenset({"NoSuchBucket", "404", "NotFound"})
@@ -108,12 +109,16 @@ class Bucket(Kind[BucketSpec, BucketState]):
 
     def read(self, id: str) -> Seen[BucketState]:
         try:
-            status = self._s3.get_bucket_versioning(Bucket=id).get("Status")
-            state = BucketState(self._private(id), status == "Enabled", self._expire_days(id))
+            status, private, expire_days = self.cloud.together(
+                lambda: self._s3.get_bucket_versioning(Bucket=id).get("Status"),
+                lambda: self._private(id),
+                lambda: self._expire_days(id),
+            )
         except ClientError as error:
             if matches(error, self.absent):
                 return ABSENT
             raise
+        state = BucketState(private, status == "Enabled", expire_days)
         return Seen(state, "ready", outputs={"name": id, "arn": self.arn(id)})
 
     def create(self, state: BucketState, owner: Owner) -> str:

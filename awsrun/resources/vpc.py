@@ -8,7 +8,7 @@ subnets too, and what those need to reach AWS: a NAT gateway, or the interface e
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -19,7 +19,7 @@ from awsrun.aws.errors import matches
 from awsrun.aws.rights import Right, allow
 from awsrun.resources.ec2 import Ec2Kind
 from awsrun.resources.holders import interfaces, named
-from awsrun.resources.kind import REPLACE, UNKNOWN, Change, Outputs, Owner, Phase, Refs, Seen, State
+from awsrun.resources.kind import ABSENT, REPLACE, UNKNOWN, Change, Outputs, Owner, Phase, Refs, Seen, State
 from awsrun.resources.ours import arn
 from awsrun.resources.security_group import Ingress, SecurityGroupSpec
 from awsrun.resources.vpc_endpoint import FREE, PAID, EndpointSpec
@@ -223,21 +223,45 @@ class Vpc(Ec2Kind[VpcSpec, VpcState]):
         yield from super().rights(stack, specs)
         yield allow("find", "ec2", "DescribeVpcAttribute", arn(self.cloud, "ec2", "vpc/*"))
 
-    def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[VpcState]:
-        ec2, id = self.cloud.read("ec2"), entry["VpcId"]
+    def read(self, id: str) -> Seen[VpcState]:
         try:
-            hostnames = ec2.describe_vpc_attribute(VpcId=id, Attribute="enableDnsHostnames")
+            entries, hostnames = self.cloud.together(
+                lambda: list(self._list(VpcIds=[id])), lambda: self._dns_hostnames(id)
+            )
+        except ClientError as error:
+            if matches(error, self.absent):
+                return ABSENT
+            raise
+        return self._seen(entries[0], hostnames) if entries else ABSENT
+
+    def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[VpcState]:
+        return self._seen(entry, self._dns_hostnames(entry["VpcId"]))
+
+    def _dns_hostnames(self, id: str) -> bool | None:
+        """None while AWS does not find the VPC."""
+        try:
+            answer = self.cloud.read("ec2").describe_vpc_attribute(VpcId=id, Attribute="enableDnsHostnames")
         except ClientError as error:
             if not matches(error, self.absent):
                 raise
+            return None
+        return bool(answer["EnableDnsHostnames"]["Value"])
+
+    def _seen(self, entry: Mapping[str, Any], dns_hostnames: bool | None) -> Seen[VpcState]:
+        id = entry["VpcId"]
+        if dns_hostnames is None:
             return Seen(None, "pending", "AWS does not show it everywhere yet", {"id": id, "cidr": entry["CidrBlock"]})
-        state = VpcState(entry["CidrBlock"], hostnames["EnableDnsHostnames"]["Value"])
+        state = VpcState(entry["CidrBlock"], dns_hostnames)
         phase: Phase = "ready" if entry["State"] == "available" else "pending"
         return Seen(state, phase, outputs={"id": id, "cidr": state.cidr})
 
     def create(self, state: VpcState, owner: Owner) -> str:
         answer = self.ec2.create_vpc(CidrBlock=state.cidr, TagSpecifications=self.tagged(owner))
         return str(answer["Vpc"]["VpcId"])
+
+    def born(self, state: VpcState) -> VpcState:
+        """https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html: false unless it is the default."""
+        return replace(state, dns_hostnames=False)
 
     def update(self, id: str, wanted: VpcState, seen: VpcState, changed: Collection[Change]) -> None:
         self.ec2.modify_vpc_attribute(VpcId=id, EnableDnsHostnames={"Value": wanted.dns_hostnames})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.rights import Right, allow
 from awsrun.resources.ec2 import Ec2Kind
@@ -72,6 +73,9 @@ class InternetGateway(Ec2Kind[InternetGatewaySpec, InternetGatewayState]):
         answer = self.ec2.create_internet_gateway(TagSpecifications=self.tagged(owner))
         return str(answer["InternetGateway"]["InternetGatewayId"])
 
+    def born(self, state: InternetGatewayState) -> InternetGatewayState:
+        return InternetGatewayState("")
+
     def update(
         self, id: str, wanted: InternetGatewayState, seen: InternetGatewayState, changed: Collection[Change]
     ) -> None:
@@ -132,6 +136,10 @@ class Subnet(Ec2Kind[SubnetSpec, SubnetState]):
     }
     holders = "DescribeNetworkInterfaces"
 
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self._known_zones: list[str] = []
+
     def lower(self, spec: SubnetSpec, refs: Refs) -> SubnetState:
         return SubnetState(refs.output(spec.vpc, "id"), spec.cidr, spec.zone, spec.public)
 
@@ -145,6 +153,9 @@ class Subnet(Ec2Kind[SubnetSpec, SubnetState]):
         state = SubnetState(entry["VpcId"], entry["CidrBlock"], number, entry["MapPublicIpOnLaunch"])
         phase: Phase = "ready" if entry["State"] == "available" else "pending"
         return Seen(state, phase, outputs={"id": entry["SubnetId"], "zone": zone, "cidr": state.cidr})
+
+    def prepare(self) -> None:
+        self._zones()
 
     def create(self, state: SubnetState, owner: Owner) -> str:
         """The zone is chosen now and stays, whatever zones the region gets later."""
@@ -163,6 +174,10 @@ class Subnet(Ec2Kind[SubnetSpec, SubnetState]):
         )
         return str(answer["Subnet"]["SubnetId"])
 
+    def born(self, state: SubnetState) -> SubnetState:
+        """https://docs.aws.amazon.com/vpc/latest/userguide/subnet-public-ip.html: only default subnets give them."""
+        return replace(state, public_addresses=False)
+
     def update(self, id: str, wanted: SubnetState, seen: SubnetState, changed: Collection[Change]) -> None:
         self.ec2.modify_subnet_attribute(SubnetId=id, MapPublicIpOnLaunch={"Value": wanted.public_addresses})
 
@@ -173,10 +188,13 @@ class Subnet(Ec2Kind[SubnetSpec, SubnetState]):
         return named(interfaces(self.cloud, "subnet-id", id))
 
     def _zones(self) -> list[str]:
-        """The region's own zones by name; local and wavelength zones have other types."""
+        """The region's own zones by name, asked for once; local and wavelength zones have other types."""
+        if self._known_zones:
+            return self._known_zones
         only = [{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
         answer = self.cloud.read("ec2").describe_availability_zones(Filters=only)
-        return sorted(zone["ZoneName"] for zone in answer["AvailabilityZones"])
+        self._known_zones = sorted(zone["ZoneName"] for zone in answer["AvailabilityZones"])
+        return self._known_zones
 
 
 class RouteTableSpec(ResourceSpec):
@@ -245,11 +263,14 @@ class RouteTable(Ec2Kind[RouteTableSpec, RouteTableState]):
         )
         return str(answer["RouteTable"]["RouteTableId"])
 
+    def born(self, state: RouteTableState) -> RouteTableState:
+        return replace(state, gateway="", subnets=frozenset())
+
     def update(self, id: str, wanted: RouteTableState, seen: RouteTableState, changed: Collection[Change]) -> None:
-        if seen.gateway != wanted.gateway:
-            self._route(id, seen.gateway, wanted.gateway)
-        for subnet in sorted(wanted.subnets - seen.subnets):
-            self._associate(id, subnet)
+        self.cloud.together(
+            lambda: self._route(id, seen.gateway, wanted.gateway),
+            lambda: self._associate(id, sorted(wanted.subnets - seen.subnets)),
+        )
         self._disassociate(id, seen.subnets - wanted.subnets)
 
     def delete(self, id: str, seen: Seen[RouteTableState]) -> None:
@@ -259,6 +280,8 @@ class RouteTable(Ec2Kind[RouteTableSpec, RouteTableState]):
 
     def _route(self, id: str, old: str, new: str) -> None:
         """Send what is not in the VPC to ``new`` instead of ``old``; empty is nowhere."""
+        if new == old:
+            return
         if not new:
             self.ec2.delete_route(RouteTableId=id, DestinationCidrBlock=ANYWHERE)
             return
@@ -266,14 +289,19 @@ class RouteTable(Ec2Kind[RouteTableSpec, RouteTableState]):
         put = self.ec2.replace_route if old else self.ec2.create_route
         put(RouteTableId=id, DestinationCidrBlock=ANYWHERE, **{target: new})
 
-    def _associate(self, id: str, subnet: str) -> None:
+    def _associate(self, id: str, subnets: Collection[str]) -> None:
         """A subnet has one table: if a hand gave it another one, that association is moved here."""
-        elsewhere = [{"Name": "association.subnet-id", "Values": [subnet]}]
-        others = [_associations(entry)[subnet] for entry in self._list(Filters=elsewhere)]
-        if others:
-            self.ec2.replace_route_table_association(AssociationId=others[0], RouteTableId=id)
-        else:
-            self.ec2.associate_route_table(RouteTableId=id, SubnetId=subnet)
+        if not subnets:
+            return
+        elsewhere = [{"Name": "association.subnet-id", "Values": list(subnets)}]
+        others: dict[str, str] = {}
+        for entry in self._list(Filters=elsewhere):
+            others |= _associations(entry)
+        for subnet in subnets:
+            if subnet in others:
+                self.ec2.replace_route_table_association(AssociationId=others[subnet], RouteTableId=id)
+            else:
+                self.ec2.associate_route_table(RouteTableId=id, SubnetId=subnet)
 
     def _disassociate(self, id: str, subnets: Collection[str]) -> None:
         if subnets:

@@ -1,0 +1,127 @@
+"""Intents are written for all that is new before the first create: what is made is found again, and nothing else is
+taken for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from moto import mock_aws
+from reconcile_fakes import (
+    FakeCloud,
+    Store,
+    StoreState,
+    Thing,
+    VirtualClock,
+    open_session,
+    refused,
+    small_stack,
+)
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.reconcile.apply import Applied, apply
+from awsrun.reconcile.table import StackTable
+
+NODES = [
+    ("env", "compute"),
+    ("net", "network"),
+    ("net.zone", "network/zone-0"),
+    ("queue", "queue"),
+    ("store", "results"),
+    ("work", "train"),
+]
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeCloud]:
+    with mock_aws():
+        yield FakeCloud(VirtualClock())
+
+
+def run(fake: FakeCloud) -> Applied:
+    return apply(open_session(fake), small_stack(), lambda plan: True)
+
+
+def killed(fake: FakeCloud, at: Callable[[str, str, str], bool]) -> None:
+    """An apply that dies where ``at(moment, verb, kind)`` says so."""
+
+    def fault(moment: str, verb: str, kind: str, key: str) -> None:
+        if at(moment, verb, kind):
+            raise Killed
+
+    fake.faults = fault
+    with pytest.raises(Killed):
+        run(fake)
+    fake.faults = lambda *_: None
+
+
+def test_intents_of_all_that_is_new_stand_before_the_first_create(fake: FakeCloud) -> None:
+    session = open_session(fake)
+    table, seen = StackTable(session.cloud, "test", session.calls), []
+
+    def fault(moment: str, verb: str, kind: str, key: str) -> None:
+        if not seen:
+            contents = table.load()
+            assert contents is not None
+            seen.extend((one.kind, one.name) for one in contents.intents.values())
+
+    fake.faults = fault
+    assert not run(fake).failed
+    later = ("net.zone", "network/zone-0")  # its token goes with a request that names the network's id
+    assert sorted([*seen, later]) == NODES
+
+
+def test_a_create_that_was_sent_long_after_its_intent_is_found_again(fake: FakeCloud) -> None:
+    fake.lag = 60.0
+
+    def late(moment: str, verb: str, kind: str) -> bool:
+        if (moment, verb, kind) == ("before", "create", "net"):
+            fake.clock.sleep(200.0)  # refused for a while, say
+        return (moment, verb, kind) == ("after", "create", "net")
+
+    killed(fake, late)
+    assert not run(fake).failed
+    assert fake.names() == NODES
+
+
+def test_what_somebody_made_under_our_name_meanwhile_is_not_taken_for_ours(fake: FakeCloud) -> None:
+    killed(fake, lambda moment, verb, kind: (moment, verb, kind) == ("before", "create", "store"))
+    fake.things["test-results"] = Thing("store", "test-results", {}, StoreState("id"))
+    [failure] = run(fake).failed
+    assert failure.name == "results" and "is not awsrun's" in failure.error.what
+    assert fake.things["test-results"].tags == {}
+
+
+def test_a_name_that_is_being_deleted_is_waited_for(fake: FakeCloud) -> None:
+    assert not run(fake).failed
+    old = fake.things["test-results"]
+    old.phase = "deleting"
+    gone = fake.clock.now() + 30.0
+
+    class Leaving(Store):
+        def read(self, id: str) -> object:  # type: ignore[override]
+            if old in fake.things.values() and fake.clock.now() > gone:
+                del fake.things["test-results"]
+            return super().read(id)
+
+    session = open_session(fake)
+    session.kinds = {**session.kinds, "store": Leaving(session.cloud, fake)}
+    applied = apply(session, small_stack(), lambda plan: True)
+    assert not applied.failed and fake.things["test-results"] is not old
+
+
+def test_a_refused_create_leaves_no_intent(fake: FakeCloud) -> None:
+    def fault(moment: str, verb: str, kind: str, key: str) -> None:
+        if (moment, verb, kind) == ("before", "create", "store"):
+            raise refused("Forbidden")
+
+    fake.faults = fault
+    [failure] = run(fake).failed
+    assert isinstance(failure.error, AwsrunError)
+    session = open_session(fake)
+    contents = StackTable(session.cloud, "test", session.calls).load()
+    assert contents is not None and "results" not in {one.name for one in contents.intents.values()}
