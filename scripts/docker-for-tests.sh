@@ -1,10 +1,10 @@
 #!/bin/sh
 # What the tests of images and containers need, on Debian or Ubuntu as root: a Docker engine that answers, a registry
-# that nobody here wrote, and a base image with Python, made from Debian's packages (nothing is pulled).
+# that nobody here wrote, and a base image with Python and boto3, made from Debian's packages (nothing is pulled).
 # May be run again at any time; does nothing where all of it is there. Tests that need an engine skip where there is none.
 set -eu
 
-BASE=awsrun-test/python:1
+BASE=awsrun-test/python:2
 LOG=/tmp/awsrun-dockerd.log
 
 answers() {
@@ -64,9 +64,15 @@ build_base() {
     rm -rf "$folder/root/var/cache/apt" "$folder/root/var/lib/apt/lists" "$folder/root/usr/share/doc" \
         "$folder/root/usr/share/locale" "$folder/root/usr/share/man"
     tar -C "$folder/root" --one-file-system --exclude=./proc/* --exclude=./sys/* --exclude=./dev/* -c . |
-        docker import --change 'CMD ["python"]' - "$BASE" >/dev/null
+        docker import --change 'CMD ["python"]' - awsrun-test/debian:1 >/dev/null
+    printf 'FROM awsrun-test/debian:1\nRUN PIP_BREAK_SYSTEM_PACKAGES=1 python -m pip install --no-cache-dir boto3\n' |
+        DOCKER_BUILDKIT=0 docker build --quiet --network host --tag "$BASE" - >/dev/null
 }
 
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    answers && echo "an engine answers, but only root on Debian can make the base image" >&2
+    exit 1
+fi
 install docker.io docker-registry debootstrap
 answers || start
 docker image inspect "$BASE" >/dev/null 2>&1 || build_base

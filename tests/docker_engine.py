@@ -10,7 +10,7 @@ import pytest
 from awsrun.aws.errors import AwsrunError
 from awsrun.images import engine
 
-BASE = "awsrun-test/python:1"
+BASE = "awsrun-test/python:2"
 
 
 @functools.cache

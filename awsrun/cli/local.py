@@ -44,6 +44,7 @@ def local() -> None:
     help="With --strict: seconds here for one of AWS (0.01 makes a minute 0.6 s).",
 )
 @click.option("--iam/--no-iam", default=None, help="Calls need rights: IAM users, roles, jobs only by their role.")
+@click.option("--containers/--no-containers", default=None, help="Jobs run in their images, with Docker; without GPUs.")
 @click.option(
     "--quota",
     "quotas",
@@ -59,7 +60,8 @@ def start(port: int | None, **changes: Any) -> None:
       awsrun local start
       awsrun local start --strict --throttle 0.1 --lose 0.03 --time-scale 0.01
       awsrun local start --iam
-      awsrun local start --no-strict --no-iam
+      awsrun local start --containers
+      awsrun local start --no-strict --no-iam --no-containers
 
     How it behaves is kept until it is told otherwise; where it runs and is told otherwise, it is started again, and
     what it holds stays.

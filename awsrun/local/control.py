@@ -25,6 +25,7 @@ from typing import Any
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.paths import data_dir
+from awsrun.images import engine
 from awsrun.local import options, state
 from awsrun.local.options import Options
 from awsrun.local.state import Files
@@ -65,8 +66,11 @@ def start(data: Path, port: int | None = None, changes: Mapping[str, Any] | None
         changes: options by name that are to be other than they were; a server that runs with others is restarted.
 
     Raises:
-        AwsrunError: moto is not installed, or the server ended or hung while starting (its log says why).
+        AwsrunError: moto is not installed, there is no Docker for the containers that are asked for, or the server
+            ended or hung while starting (its log says why).
     """
+    if (changes or {}).get("containers"):
+        engine.connect().close()
     files = Files(data)
     files.make()
     with _exclusive(files):
@@ -105,6 +109,10 @@ def reset(data: Path) -> Status:
         return Status(running=False)
     with _exclusive(files):
         _stop(files)
+        if options.read(files.options).containers:  # a server that was killed has left them running
+            from awsrun.local.batch import containers
+
+            containers.remove_all(containers.cloud_of(data))
         for path in (files.store, files.jobs):
             shutil.rmtree(path, ignore_errors=True)
         for path in (files.server, files.log, files.options):

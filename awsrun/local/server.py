@@ -39,6 +39,8 @@ def serve(data: Path, port: int | None, options: Options) -> int:
 
     from awsrun.local.app import application
     from awsrun.local.batch import environment
+    from awsrun.local.batch.containers import Containers
+    from awsrun.local.batch.machine import Processes
     from awsrun.local.batch.scheduler import Scheduler
     from awsrun.local.batch.service import Batch
     from awsrun.local.blobs import Blobs
@@ -86,7 +88,9 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     threading.Thread(target=http.serve_forever, daemon=True, name="http").start()
     world.keep()
     roles = tasks.variables if options.iam else None
-    scheduler = Scheduler(world, batch, files.jobs, endpoint, environment.slots(), roles)
+    processes = Processes(files.jobs / "bin")
+    machine = Containers(files.data, ecr.login, processes) if options.containers else processes
+    scheduler = Scheduler(world, batch, machine, files.jobs, endpoint, environment.slots(), roles)
     scheduler.start()
     state.write(files, Server(os.getpid(), http.port, endpoint, time.time(), awsrun.__version__, asdict(options)))
     took = time.monotonic() - began

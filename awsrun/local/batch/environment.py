@@ -38,6 +38,17 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def of_machine(shims: Path) -> dict[str, str]:
+    """What a process finds of this machine, and a container does not.
+
+    Args:
+        shims: a folder with a ``python`` for interpreters that have none beside them.
+    """
+    passed = {name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
+    path = f"{interpreter_folder(shims)}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return {**passed, "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
 def of(
     job: Job,
     unit: Unit,
@@ -45,25 +56,18 @@ def of(
     region: str,
     total: int,
     places: tuple[str, str],
-    shims: Path,
     credentials: Mapping[str, str],
 ) -> dict[str, str]:
-    """The environment of a unit's next attempt.
+    """What a unit's next attempt finds in its environment, wherever it runs.
 
     Args:
         total: slots of this machine.
         places: names of the job queue and of the compute environment.
-        shims: a folder with a ``python`` for interpreters that have none beside them.
         credentials: variables by which AWS's clients find them.
     """
-    environment = {
-        name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)
-    }
     threads = str(max(1, cores() // min(job.size or 1, total)))
-    environment.update(dict.fromkeys(_THREADS, threads))
+    environment = dict.fromkeys(_THREADS, threads)
     environment.update(
-        PATH=f"{interpreter_folder(shims)}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        PYTHONUNBUFFERED="1",
         AWS_ENDPOINT_URL=endpoint,
         AWS_REGION=region,
         AWS_DEFAULT_REGION=region,

@@ -29,7 +29,10 @@ echo $? >"$folder/exit.new" && mv "$folder/exit.new" "$folder/exit"
 
 
 class JobProcess:
-    """One attempt's processes."""
+    """One attempt's processes: a `machine.Work`."""
+
+    reason = ""
+    started = True
 
     def __init__(self, folder: Path, child: subprocess.Popen[bytes] | None) -> None:
         self.folder = folder

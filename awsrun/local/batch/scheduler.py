@@ -18,7 +18,8 @@ from pathlib import Path
 from awsrun.local.batch import environment, logs, retry
 from awsrun.local.batch.errors import NoRole
 from awsrun.local.batch.jobs import Job, Unit
-from awsrun.local.batch.process import LOST, JobProcess
+from awsrun.local.batch.machine import Machine, Order, Work
+from awsrun.local.batch.process import LOST
 from awsrun.local.batch.region import Region
 from awsrun.local.batch.service import ACCOUNT, Batch
 from awsrun.local.world import World
@@ -44,7 +45,7 @@ class Running:
     region: str
     job: Job
     unit: Unit
-    process: JobProcess
+    process: Work
     kill_at: float | None = None  # monotonic seconds
     timed_out: bool = False
     warned: bool = False
@@ -54,6 +55,7 @@ class Scheduler:
     """Runs the jobs of a `Batch`.
 
     Args:
+        machine: what they run on.
         folder: for the attempts' folders.
         endpoint: what jobs find in AWS_ENDPOINT_URL.
         slots: how many run at a time.
@@ -64,12 +66,14 @@ class Scheduler:
         self,
         world: World,
         batch: Batch,
+        machine: Machine,
         folder: Path,
         endpoint: str,
         slots: int,
         credentials: Credentials | None = None,
     ) -> None:
-        self._world, self._batch, self._folder, self._endpoint, self._slots = world, batch, folder, endpoint, slots
+        self._world, self._batch, self._machine, self._folder = world, batch, machine, folder
+        self._endpoint, self._slots = endpoint, slots
         self._credentials = credentials or (lambda *_: environment.ROOT)
         self._running: dict[str, Running] = {}
         self._wake = threading.Event()
@@ -87,13 +91,14 @@ class Scheduler:
                     for unit in job.units if job.counts["RUNNING"] else ():
                         if unit.status == "RUNNING":
                             folder = self._folder_of(unit)
-                            self._running[unit.id] = Running(name, job, unit, JobProcess.adopt(folder))
+                            self._running[unit.id] = Running(name, job, unit, self._machine.adopt(folder))
         known = {self._folder_of(running.unit).name for running in self._running.values()}
         for path in self._folder.iterdir():
             if path.name not in known and path.name != "bin":
-                lost = JobProcess.adopt(path)  # started, but its record was lost with the server
+                lost = self._machine.adopt(path)  # started, but its record was lost with the server
                 lost.signal(signal.SIGKILL)
                 lost.remove()
+        self._machine.tidy(known)
         self._wake.set()
         self._thread.start()
 
@@ -147,16 +152,15 @@ class Scheduler:
                 queue = region.plane.queues[job.queue]
                 places = (queue["jobQueueName"], region.plane.open_environment(queue))
                 self._world.happened("batch", ("started", name, unit.id, at, stream))
-            command = job.container["command"] or ["true"]
             try:
                 role = self._credentials(self._endpoint, name, job, unit)
             except NoRole as error:
                 then = self._after(job, unit, None, str(error), NOT_STARTED)
                 self._happened_ended(name, unit, None, NOT_STARTED, str(error), then)
                 continue
-            variables = environment.of(job, unit, self._endpoint, name, self._slots, places, self._folder / "bin", role)
+            variables = environment.of(job, unit, self._endpoint, name, self._slots, places, role)
             try:
-                process = JobProcess.start(self._folder_of(unit), command, variables)
+                process = self._machine.start(self._folder_of(unit), Order(job, name, variables))
             except OSError as error:
                 reason = f"CannotStartContainerError: {error}"
                 self._happened_ended(name, unit, None, reason, reason, self._after(job, unit, None, reason, reason))
@@ -200,7 +204,7 @@ class Scheduler:
     def _ended(self, running: Running, code: int) -> None:
         job, unit = running.job, running.unit
         exit_code = None if code == LOST else code
-        counted, container_reason = True, ""
+        counted, container_reason = True, running.process.reason
         if unit.ending is not None:
             then, reason = "FAILED", unit.ending
         elif running.timed_out:
@@ -210,7 +214,7 @@ class Scheduler:
         elif self._stopping:
             then, reason, counted = "RUNNABLE", INTERRUPTED, False
         else:
-            reason = HOST_LOST if code == LOST else EXITED
+            reason = EXITED if code != LOST else HOST_LOST if running.process.started else NOT_STARTED
             then = self._after(job, unit, exit_code, container_reason, reason)
         self._happened_ended(running.region, unit, exit_code, reason, container_reason, then, counted)
 

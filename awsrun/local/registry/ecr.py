@@ -47,6 +47,12 @@ class Ecr:
             return Reply(reply.status, reply.headers, self._addressed(reply.content))
         return reply
 
+    def login(self, image: str, region: str) -> dict[str, str] | None:
+        """Username and password for an image of this registry; None for one of another."""
+        if not image.startswith(f"{self.address}/"):
+            return None
+        return {"username": "AWS", "password": self._passwords.make(region, clock.now())[0]}
+
     def apply(self, event: tuple[Any, ...]) -> None:
         """There are no events here."""
 
