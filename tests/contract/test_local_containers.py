@@ -35,7 +35,7 @@ class Containers(Place):
 
     def containers(self) -> list[Any]:
         """Those of this cloud, by their label."""
-        found = self.engine.containers.list(all=True, filters={"label": "awsrun.cloud"})
+        found = self.engine.containers.list(all=True, ignore_removed=True, filters={"label": "awsrun.cloud"})
         return [one for one in found if str(self.cloud.endpoint) in str(one.attrs["Config"]["Env"])]
 
     def started(self, lines: int = 1) -> Any:

@@ -95,7 +95,9 @@ def test_a_sweep_runs_in_the_image_that_the_spec_describes(user: Shell) -> None:
     endpoint = json.loads(user.awsrun("local", "status", "--json").stdout)["endpoint"]
     assert user.listed(endpoint) == {}
     assert [
-        one for one in engine.containers.list(all=True, filters={"label": "awsrun.cloud"}) if mine(one, endpoint)
+        one
+        for one in engine.containers.list(all=True, ignore_removed=True, filters={"label": "awsrun.cloud"})
+        if mine(one, endpoint)
     ] == []
 
 

@@ -247,7 +247,9 @@ def remove_all(cloud: str, but: Collection[str] = ()) -> None:
     from docker.errors import DockerException
 
     with contextlib.suppress(DockerException, OSError, _NotStarted):
-        for container in _client().containers.list(all=True, filters={"label": f"{CLOUD}={cloud}"}):
+        for container in _client().containers.list(
+            all=True, ignore_removed=True, filters={"label": f"{CLOUD}={cloud}"}
+        ):
             if container.name not in but:
                 container.remove(force=True, v=True)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from awsrun.local import clock
 from awsrun.local.calls import Call, Reply
+from awsrun.local.iam.principals import ROOT
 from awsrun.local.registry.passwords import Passwords
 
 _WITH_ADDRESS = frozenset({"CreateRepository", "DescribeRepositories", "DeleteRepository"})
@@ -48,10 +49,13 @@ class Ecr:
         return reply
 
     def login(self, image: str, region: str) -> dict[str, str] | None:
-        """Username and password for an image of this registry; None for one of another."""
+        """Username and password by which this machine itself pulls an image of this registry; None for one of another.
+
+        (On AWS an instance or a task does with a role of its own, which Batch's environments always have.)
+        """
         if not image.startswith(f"{self.address}/"):
             return None
-        return {"username": "AWS", "password": self._passwords.make(region, clock.now())[0]}
+        return {"username": "AWS", "password": self._passwords.make(region, clock.now(), ROOT.written())[0]}
 
     def apply(self, event: tuple[Any, ...]) -> None:
         """There are no events here."""
