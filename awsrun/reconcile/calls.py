@@ -65,8 +65,13 @@ class Calls:
             Halted: the command is being stopped; the call was not made.
         """
         passing = frozenset() if verb == "delete" else kind.retry - kind.exists
+
+        def later(error: BaseException) -> bool:
+            """The same tags set twice are the same tags: such a call may be made again without a look."""
+            return _throttled(error) or matches(error, passing) or (verb == "tag" and no_answer(error))
+
         try:
-            return self._patiently(lambda: self._once(kind, verb, call), lambda e: _throttled(e) or matches(e, passing))
+            return self._patiently(lambda: self._once(kind, verb, call), later)
         except Exception as error:
             if isinstance(error, Halted):
                 raise

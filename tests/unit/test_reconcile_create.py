@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from moto import mock_aws
 from reconcile_fakes import (
+    LOST,
     FakeCloud,
     Store,
+    StoreSpec,
     StoreState,
     Thing,
     VirtualClock,
@@ -19,6 +21,7 @@ from reconcile_fakes import (
 )
 
 from awsrun.aws.errors import AwsrunError
+from awsrun.aws.tags import PURGE
 from awsrun.reconcile.apply import Applied, apply
 from awsrun.reconcile.table import StackTable
 
@@ -125,3 +128,19 @@ def test_a_refused_create_leaves_no_intent(fake: FakeCloud) -> None:
     session = open_session(fake)
     contents = StackTable(session.cloud, "test", session.calls).load()
     assert contents is not None and "results" not in {one.name for one in contents.intents.values()}
+
+
+def test_tags_whose_answer_is_lost_are_set_again(fake: FakeCloud) -> None:
+    assert not run(fake).failed
+    losses, lost = iter([LOST] * 3), []
+
+    def lose(moment: str, verb: str, kind: str, key: str) -> None:
+        if (moment, verb) == ("after", "tag"):
+            for error in losses:
+                lost.append(key)
+                raise error
+
+    fake.faults = lose
+    assert not apply(open_session(fake), small_stack(results=StoreSpec(purge=True)), lambda plan: True).failed
+    assert len(lost) == 3
+    assert PURGE in fake.of("store")[0].tags
