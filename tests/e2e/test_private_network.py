@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,19 @@ def test_a_failed_nat_gateway_is_made_again(life: Shell, fresh_cloud: Any) -> No
     stack.apply(spec)
     assert stack.plan(spec) == {}
     stack.end(fresh_cloud.endpoint)
+
+
+def test_on_a_cloud_as_hard_as_aws(life: Shell, fresh_cloud: Any) -> None:
+    """Gateways and endpoints take their time, hold what they use, and show late; it ends the same."""
+    options = {"strict": True, "time_scale": 0.005}
+    fresh_cloud.control("start", "--options", json.dumps(options))
+    stack, reasons = Stack(life), set[str]()
+    for how in ("private: nat", "private: endpoints"):
+        text = private(how)
+        done = api.apply(stack.spec(text), stack.cloud, observer=lambda event: reasons.add(event.why))
+        assert done.failed == (), how
+        assert stack.plan(text) == {}, how
+    gone = api.teardown("inner", stack.cloud, observer=lambda event: reasons.add(event.why))
+    assert gone.left == gone.kept == ()
+    assert life.listed(fresh_cloud.endpoint, *LEFT) == {}
+    assert not [why for why in reasons if why.startswith("You do not have permission")], "AWS's words for: in use"
