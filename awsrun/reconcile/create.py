@@ -132,7 +132,8 @@ class Creator:
         they are all that it will be found by."""
         if kind.identity == "name" and not any(f.id == id for f in self._find(kind, {id})):
             marks = {**owner_tags(self._table.stack, node), tags.NONCE: intent.nonce}
-            with suppress(Gone):  # it does not show yet, and so neither do its tags
+            # It does not show yet, and so neither do its tags; or the answer was lost, and the create call had them.
+            with suppress(Gone, Uncertain):
                 self._calls.write(kind, "tag", lambda: kind.tag(id, marks, ()))
 
     # -- what earlier runs left ---------------------------------------------------------------------------------------

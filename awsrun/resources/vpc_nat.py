@@ -60,6 +60,10 @@ class ElasticIp(Ec2Kind[ElasticIpSpec, ElasticIpState]):
     def delete(self, id: str, seen: Seen[ElasticIpState]) -> None:
         self.ec2.release_address(AllocationId=id)
 
+    def holder(self, id: str, seen: Seen[ElasticIpState]) -> str:
+        """AWS's own words, of a permission that is missing, would send users looking for one."""
+        return "the NAT gateway that has it; it lets go within a few minutes of the gateway's end"
+
     def _list(self, **arguments: Any) -> Iterator[Mapping[str, Any]]:
         """DescribeAddresses has no pages."""
         yield from self.cloud.read("ec2").describe_addresses(**arguments)["Addresses"]
