@@ -41,7 +41,7 @@ def doctor(spec: str | None, context: str | None, as_json: bool) -> int:
     stack, found = _loaded(spec)
     resources = stack.resources if stack else {}
     chosen = current(context)
-    checks = suite.of_machine(resources)
+    checks = suite.of_machine(resources, chosen.name == "aws")
     here = Watch(checks)
     cloud = None
     if chosen.name == "aws":

@@ -21,10 +21,14 @@ Resources = Mapping[str, ResourceSpec]
 _IMAGE = "ecr.image"
 
 
-def of_machine(resources: Resources) -> list[Check]:
-    """Checks that take no cloud; of a Docker engine where ``resources`` have images to build."""
+def of_machine(resources: Resources, abroad: bool) -> list[Check]:
+    """Checks that take no cloud; of a Docker engine where ``resources`` have images to build.
+
+    Args:
+        abroad: for AWS, which has no other way to run jobs than in an image.
+    """
     images = [name for name, spec in resources.items() if spec.kind == _IMAGE]
-    return machine() + ([docker(images)] if images else []) + ([fit(resources)] if resources else [])
+    return machine() + ([docker(images, abroad)] if images else []) + ([fit(resources)] if resources else [])
 
 
 def of_account(cloud: Cloud, stack: str, resources: Resources, rights: Sequence[Right], source: str) -> list[Check]:

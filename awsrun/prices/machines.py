@@ -53,7 +53,7 @@ def ec2(
     idle = _fleets(prices, types, idle_vcpus, beside)
     dearest, cheapest = max(full, key=lambda one: one.hourly), min(full, key=lambda one: one.hourly)
     note = str(dearest) if len(full) == 1 else f"{cheapest} to {dearest}"
-    note += f", each with {disk_gb} GB disk" + (" and, in public subnets, an IPv4 address" if public else "")
+    note += f", each with {'a public IPv4 address and ' if public else ''}a {disk_gb} GB disk"
     return Price(max(one.hourly for one in idle), dearest.hourly, f"{note}; {_SPOT}" if spot else note)
 
 

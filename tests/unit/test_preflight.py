@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import socket
+import http.server
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -205,23 +206,39 @@ def test_policies_are_those_of_the_user_or_role_behind_a_session(arn: str, path:
     assert who.root == arn.endswith(":root")
 
 
-def test_an_engine_that_does_not_answer_is_named(tmp_path: Path) -> None:
-    (found,) = machine._docker(["train-image"], f"unix://{tmp_path}/none.sock")
-    assert found.severity == "error" and "train-image cannot be built" in found.why
-    engine = socket.socket(socket.AF_UNIX)
-    engine.bind(str(tmp_path / "docker.sock"))
-    engine.listen()
+def test_an_engine_that_does_not_answer_matters_where_there_is_no_other_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    (abroad,) = machine.docker(["train-image"], needed=True).look()
+    assert abroad.severity == "error" and "train-image cannot be built" in abroad.why and abroad.hint
+    (home,) = machine.docker(["train-image"], needed=False).look()
+    assert home.severity == "note" and "jobs run as processes" in home.why
 
-    def answer() -> None:
-        connection, _ = engine.accept()
-        connection.recv(1000)
-        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nOK")
-        connection.close()
 
-    threading.Thread(target=answer, daemon=True).start()
-    (found,) = machine._docker(["train-image"], f"unix://{tmp_path}/docker.sock")
-    assert found.severity == "ok"
-    engine.close()
+def test_an_engine_that_answers_says_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = json.dumps({"Version": "29.1", "ApiVersion": "1.44", "MinAPIVersion": "1.24"}).encode()
+
+    class Engine(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Api-Version", "1.44")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Engine)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
+    (found,) = machine.docker(["train-image"], needed=True).look()
+    server.shutdown()
+    assert (found.severity, found.what) == ("ok", "Docker 29.1 answers, for train-image")
 
 
 def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ def test_a_pool_of_one_type_is_so_many_machines_of_it() -> None:
     price = machines.ec2(HOME, ["g4dn.xlarge"], 0, 64)
     assert price.idle == 0.0
     assert price.full == pytest.approx(16 * (0.526 + BESIDE))
-    assert price.note == "16 × g4dn.xlarge, each with 30 GB disk and, in public subnets, an IPv4 address"
+    assert price.note == "16 × g4dn.xlarge, each with a public IPv4 address and a 30 GB disk"
 
 
 def test_vcpus_kept_without_jobs_are_paid_while_idle() -> None:
