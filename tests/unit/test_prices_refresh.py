@@ -117,9 +117,9 @@ def test_rates_are_found_by_usage_type_whatever_the_region_calls_itself() -> Non
     answers = {
         "NatGateway-Hours": [product("0.0480000000", usagetype="EU-NatGateway-Hours")],
         "Fargate-GB-Hours": [
-            product("0.0013000000", usagetype="EU-SpotUsage-Fargate-GB-Hours"),
+            product("0.9000000000", usagetype="EU-SpotUsage-Fargate-GB-Hours"),
             product("0.0048000000", usagetype="EU-Fargate-GB-Hours"),
-            product("0.0039000000", usagetype="EU-Fargate-ARM-GB-Hours"),
+            product("0.9000000000", usagetype="EU-Fargate-ARM-GB-Hours"),
         ],
         "PublicIPv4:InUseAddress": [],
     }
@@ -153,6 +153,7 @@ def test_a_damaged_store_is_as_none(home: Path, damage: str) -> None:
     assert found == 0.107
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_without_permission_or_connection_the_table_serves() -> None:
     def refuse(service: str, filters: Any) -> list[str]:
         raise RuntimeError("AccessDeniedException")
