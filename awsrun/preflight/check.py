@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from awsrun.aws.errors import DENIED, AwsrunError, code_of, matches, message_of
 
+A = TypeVar("A")
+B = TypeVar("B")
 Severity = Literal["ok", "note", "warning", "error"]
 
 
@@ -85,6 +87,37 @@ class Watch:
         except Exception as error:  # a check that breaks says so, and nothing more comes of it
             found = [_broken(check, error)]
         self._found[check.name] = found
+
+
+def side_by_side(work: Callable[[A], B], items: Iterable[A], at_once: int) -> list[B]:
+    """``work`` of each item, in order of the items; the first error is raised.
+
+    Executors of the standard library are waited for when the process ends; these threads are not, so that calls which
+    AWS does not answer keep no command from ending.
+    """
+    listed = list(items)
+    left, results, errors = iter(range(len(listed))), dict[int, B](), list[Exception]()
+    lock = threading.Lock()
+
+    def go_on() -> None:
+        while not errors:
+            with lock:
+                index = next(left, None)
+            if index is None:
+                return
+            try:
+                results[index] = work(listed[index])
+            except Exception as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=go_on, daemon=True) for _ in range(min(at_once, len(listed)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return [results[index] for index in range(len(listed))]
 
 
 def _late(check: Check) -> Finding:

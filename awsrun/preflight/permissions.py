@@ -7,12 +7,11 @@ in part (https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_testin
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.rights import Condition, Right
-from awsrun.preflight.check import Check, Finding
+from awsrun.preflight.check import Check, Finding, side_by_side
 from awsrun.preflight.identity import Principal, principal
 
 _MOST = 30.0  # seconds: some forty calls, eight at a time
@@ -36,8 +35,8 @@ def _look(cloud: Cloud, rights: Sequence[Right], spec: str) -> Iterator[Finding]
         return
     rights = [right for right in rights if right.verb != "check"]  # what checks may, they find out
     groups = _grouped(rights)
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        denied = sorted({one for part in threads.map(lambda g: _denied(cloud, who, *g), groups) for one in part})
+    parts = side_by_side(lambda group: _denied(cloud, who, *group), groups, _AT_ONCE)
+    denied = sorted({action for part in parts for action in part})
     asked = {action for right in rights for action in right.actions}
     if not denied:
         yield Finding("ok", "permissions", f"{who.entity} may make all of {len(asked)} calls")

@@ -6,7 +6,6 @@ A new account has no vCPUs of the GPU families: everything can be applied, and j
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,10 +14,11 @@ from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import matches
 from awsrun.aws.quotas import ADDRESSES, VPCS, Quota
 from awsrun.aws.tags import STACK
-from awsrun.preflight.check import Check, Finding
+from awsrun.preflight.check import Check, Finding, side_by_side
 from awsrun.preflight.need import Pool, smallest
 
 _MOST = 10.0  # seconds
+_AT_ONCE = 8
 
 
 def vcpu_quotas(cloud: Cloud, pools: Sequence[Pool]) -> Check:
@@ -51,8 +51,8 @@ def value(cloud: Cloud, quota: Quota) -> float:
 
 def _vcpus(cloud: Cloud, pools: Sequence[Pool]) -> Iterator[Finding]:
     asked = sorted({quota for pool in pools for quota in pool.quotas()}, key=lambda one: one.code)
-    with ThreadPoolExecutor(max(1, len(asked))) as threads:
-        have = dict(zip(asked, threads.map(lambda one: value(cloud, one), asked), strict=True))
+    values = side_by_side(lambda quota: value(cloud, quota), asked, _AT_ONCE)
+    have = dict(zip(asked, values, strict=True))
     for pool in pools:
         yield from _pool(cloud, pool, have)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ from botocore.exceptions import ClientError
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.quotas import FARGATE, FARGATE_SPOT, vcpus
 from awsrun.preflight import identity, machine
-from awsrun.preflight.check import Check, Finding, Watch
+from awsrun.preflight.check import Check, Finding, Watch, side_by_side
 from awsrun.preflight.fit import fit
 from awsrun.preflight.need import Pool, networks, pools
 from awsrun.resources.models import SpecModels
@@ -98,6 +100,25 @@ def test_a_check_that_hangs_is_given_up_and_named_or_left_out() -> None:
     assert (late.severity, late.what, good) == ("warning", "no answer within 0.05 s", said("good"))
     assert watch.findings(patience=0.0) == [said("good")], "a plan says nothing of what it did not wait for"
     never.set()
+
+
+def test_work_side_by_side_is_in_order_and_its_first_error_is_raised() -> None:
+    assert side_by_side(lambda number: number * 2, range(20), at_once=3) == [number * 2 for number in range(20)]
+    assert side_by_side(str, [], at_once=3) == []
+    with pytest.raises(ZeroDivisionError):
+        side_by_side(lambda number: 1 // number, [1, 0, 2], at_once=1)
+
+
+def test_calls_that_are_never_answered_keep_no_command_from_ending() -> None:
+    program = """
+import threading
+from awsrun.preflight.check import Check, Watch, side_by_side
+never = threading.Event()
+watch = Watch([Check("hangs", 600, lambda: side_by_side(lambda _: never.wait(), range(9), 4))])
+print(watch.findings(patience=0.1))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
 
 
 @pytest.mark.parametrize(
