@@ -188,6 +188,9 @@ def test_tags_at_creation_take_the_right_to_tag(account: Account) -> None:
     tags = [{"Key": "team", "Value": "a"}]
     specification = [{"ResourceType": "vpc", "Tags": tags}]
     vpc = maker("ec2").create_vpc(CidrBlock="10.9.0.0/16", TagSpecifications=specification)["Vpc"]["VpcId"]
+    other = [{"ResourceType": "vpc", "Tags": [{"Key": "team", "Value": "b"}]}]
+    with pytest.raises(ClientError, match="ec2:CreateTags"):
+        maker("ec2").create_vpc(CidrBlock="10.9.0.0/16", TagSpecifications=other)
     with pytest.raises(ClientError, match="ec2:CreateTags"):
         maker("ec2").create_tags(Resources=[vpc], Tags=tags)
     with pytest.raises(ClientError, match="dynamodb:TagResource"):

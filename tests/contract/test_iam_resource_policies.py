@@ -21,6 +21,17 @@ def document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
+TRUST = document({"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"})
+
+
+def session_of(cloud: Any, role: str) -> Any:
+    """An S3 client with a role's rights."""
+    arn = f"arn:aws:iam::{ACCOUNT}:role/{role}"
+    made = cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="me")["Credentials"]
+    session = boto3.Session(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], "us-east-1")
+    return session.client("s3", endpoint_url=cloud.endpoint, config=Config(s3={"addressing_style": "path"}))
+
+
 @pytest.fixture(scope="module")
 def guarded(iam_cloud: Any) -> Any:
     """Root's S3 client, with an object in the bucket."""
@@ -66,6 +77,17 @@ def test_a_bucket_policy_gives_and_takes(guarded: Any, users: dict[str, Any]) ->
         guest.get_object(Bucket=BUCKET, Key="open/a")
 
 
+def test_a_bucket_policy_that_names_a_role_is_for_its_sessions(iam_cloud: Any, guarded: Any) -> None:
+    role = iam_cloud.client("iam").create_role(RoleName="helper", Path="/some/", AssumeRolePolicyDocument=TRUST)["Role"]
+    s3 = session_of(iam_cloud, "some/helper")
+    with pytest.raises(ClientError, match="no identity-based policy"):
+        s3.get_object(Bucket=BUCKET, Key="open/a")
+    named = {"Effect": "Allow", "Principal": {"AWS": [role["Arn"]]}, "Action": "s3:GetObject", "Resource": OBJECTS}
+    guarded.put_bucket_policy(Bucket=BUCKET, Policy=document(named))
+    assert s3.get_object(Bucket=BUCKET, Key="open/a")["Body"].read() == b"1"
+    guarded.delete_bucket_policy(Bucket=BUCKET)
+
+
 def test_who_does_not_sign_needs_a_bucket_policy_for_all(iam_cloud: Any, guarded: Any) -> None:
     url = f"{iam_cloud.endpoint}/{BUCKET}/open/a"
     assert _status(url) == 403
@@ -92,14 +114,9 @@ def test_a_boundary_limits_what_a_role_is_given(iam_cloud: Any, guarded: Any) ->
     iam = iam_cloud.client("iam")
     reads = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}
     boundary = iam.create_policy(PolicyName="reads-only", PolicyDocument=document(reads))["Policy"]["Arn"]
-    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
-    arn = iam.create_role(RoleName="bounded", AssumeRolePolicyDocument=document(trust), PermissionsBoundary=boundary)[
-        "Role"
-    ]["Arn"]
+    iam.create_role(RoleName="bounded", AssumeRolePolicyDocument=TRUST, PermissionsBoundary=boundary)
     iam.attach_role_policy(RoleName="bounded", PolicyArn="arn:aws:iam::aws:policy/AmazonS3FullAccess")
-    made = iam_cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="me")["Credentials"]
-    session = boto3.Session(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], "us-east-1")
-    s3 = session.client("s3", endpoint_url=iam_cloud.endpoint, config=Config(s3={"addressing_style": "path"}))
+    s3 = session_of(iam_cloud, "bounded")
     assert s3.get_object(Bucket=BUCKET, Key="open/a")["Body"].read() == b"1"
     with pytest.raises(ClientError, match="no permissions boundary allows the s3:PutObject action"):
         s3.put_object(Bucket=BUCKET, Key="open/a", Body=b"3")
