@@ -124,13 +124,16 @@ def test_a_batch_of_one_is_throttled_as_a_whole() -> None:
     assert cloud.done == []
 
 
+REGIONAL = {"name": "a", "endpointConfiguration": {"types": ["REGIONAL"]}}
+
 # What is called, how many may come at once, and how many a second after that.
 RATES = [
     (lambda: call("batch", path="/v1/submitjob"), 50, 50.0),
     (lambda: call("ecs", "RunTask"), 100, 20.0),
     (lambda: call("logs", "DescribeLogGroups"), 10, 10.0),
     (lambda: call("logs", "GetLogEvents"), 25, 25.0),
-    (lambda: call("apigateway", path="/restapis"), 1, 1 / 3),
+    (lambda: call("apigateway", path="/restapis"), 1, 1 / 30),
+    (lambda: call("apigateway", path="/restapis", body=REGIONAL), 1, 1 / 3),
     (lambda: call("apigateway", method="DELETE", path="/restapis/a"), 1, 1 / 30),
     (lambda: call("apigateway", path="/restapis/a/deployments"), 1, 1 / 5),
     (lambda: call("apigateway", method="GET", path="/restapis"), 40, 10.0),

@@ -57,6 +57,7 @@ LIMITS = (
     _limit(r"batch:submitjob", 50, 50),
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
     _limit(r"apigateway:DELETE /restapis/[^/]+", 1 / 30, 1),
+    _limit(r"apigateway:POST /restapis edge", 1 / 30, 1),
     _limit(r"apigateway:POST /restapis", 1 / 3, 1),
     _limit(r"apigateway:POST /restapis/[^/]+/deployments", 1 / 5, 1),
     _limit(r"apigateway:.*", 10, 40, each=False),
@@ -115,11 +116,16 @@ class Throttles:
 def operation(call: Call) -> str:
     """What is called: an operation's name, Batch's path, or method and path of other REST services.
 
-    EC2's largest lists are ``unfiltered`` where they are asked for with neither a filter nor a size of page.
+    EC2's largest lists are ``unfiltered`` where they are asked for with neither a filter nor a size of page; a new REST
+    API is one at the ``edge`` unless it is said to be regional or private.
     """
     if call.scope[0] == "ec2" and call.action in _LARGE:
         narrowed = any(name.startswith(("Filter.", "MaxResults", "NextToken")) for name in call.form)
         return call.action if narrowed else f"{call.action} unfiltered"
     if call.action:
         return call.action
-    return call.path.rsplit("/", 1)[-1] if call.scope[0] == "batch" else f"{call.method} {call.path}"
+    if call.scope[0] == "batch":
+        return call.path.rsplit("/", 1)[-1]
+    rest = f"{call.method} {call.path}"
+    types = (call.json.get("endpointConfiguration") or {}).get("types") or ["EDGE"]
+    return f"{rest} edge" if rest == "POST /restapis" and "EDGE" in types else rest
