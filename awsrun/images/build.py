@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from textwrap import shorten
-from typing import Any
+from typing import IO, Any
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.images.engine import short
-from awsrun.images.recipe import DOCKERFILE, Content
+from awsrun.images.recipe import DOCKERFILE, Content, Recipe
 
 KEPT = 12  # lines of a failed step that are shown
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -52,7 +52,8 @@ class Build:
     ) -> None:
         self._client, self._content = client, content
         self._repository, self._tag, self._login, self._afterwards = repository, tag, login, afterwards
-        self._thread = threading.Thread(target=self._run, daemon=True, name=f"build {repository}:{tag}")
+        self._name = f"{repository}:{tag}"
+        self._thread = threading.Thread(target=self._run, daemon=True, name=f"build {self._name}")
         self._error: BaseException | None = None
         self.said = "Docker"
 
@@ -89,8 +90,6 @@ class Build:
     # -- building ----------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        from docker.errors import DockerException
-
         recipe = self._content.recipe
         assert recipe is not None, "what was only seen cannot be built"
         with tempfile.TemporaryFile() as archive:
@@ -98,25 +97,52 @@ class Build:
             if recipe.pack(archive) != self._content:
                 raise AwsrunError("the files of the image changed meanwhile", "", "run the same apply again")
             self.said = f"Docker to get {archive.tell() / _MB:.1f} MB of files"
-            archive.seek(0)
-            try:
-                self._follow_build(
-                    self._client.api.build(
-                        fileobj=archive,
-                        custom_context=True,
-                        dockerfile=DOCKERFILE,
-                        tag=f"{self._repository}:{self._tag}",
-                        buildargs=dict(recipe.arguments),
-                        platform=recipe.platform or None,
-                        labels={LABEL: self._content},
-                        network_mode="host",
-                        rm=True,
-                        forcerm=True,
-                        decode=True,
-                    )
+            self._build_from(archive, recipe, pull=False)
+            if not self._fits(recipe.platform):  # some engines take a base image of another platform that they have
+                try:
+                    self._build_from(archive, recipe, pull=True)
+                except AwsrunError as error:
+                    raise self._misfit(recipe.platform, error.why) from error
+        if not self._fits(recipe.platform):
+            raise self._misfit(recipe.platform, f"it is for {self._platform()}")
+
+    def _build_from(self, archive: IO[bytes], recipe: Recipe, pull: bool) -> None:
+        """Build; ``pull``: look for a newer base image in its registry."""
+        from docker.errors import DockerException
+
+        archive.seek(0)
+        try:
+            self._follow_build(
+                self._client.api.build(
+                    fileobj=archive,
+                    custom_context=True,
+                    dockerfile=DOCKERFILE,
+                    tag=self._name,
+                    buildargs=dict(recipe.arguments),
+                    platform=recipe.platform or None,
+                    labels={LABEL: self._content},
+                    network_mode="host",
+                    pull=pull,
+                    rm=True,
+                    forcerm=True,
+                    decode=True,
                 )
-            except (DockerException, OSError) as error:
-                raise AwsrunError("Docker did not build the image", short(error), _hint(short(error))) from error
+            )
+        except (DockerException, OSError) as error:
+            raise AwsrunError("Docker did not build the image", short(error), _hint(short(error))) from error
+
+    def _platform(self) -> str:
+        built = self._client.images.get(self._name).attrs
+        return f"{built['Os']}/{built['Architecture']}"
+
+    def _fits(self, platform: str) -> bool:
+        return not platform or self._platform() == platform
+
+    def _misfit(self, platform: str, why: str) -> AwsrunError:
+        """An image of another platform would fail only once its job is started."""
+        self._client.images.remove(self._name)
+        hint = f"start from a base image that there is for {platform}: docker pull --platform {platform} BASE"
+        return AwsrunError(f"Docker did not build the image for {platform}", why, hint)
 
     def _follow_build(self, lines: Any) -> None:
         step, output = "", deque[str](maxlen=KEPT)
@@ -169,7 +195,7 @@ class Build:
         with suppress(DockerException, OSError):  # the image is where it has to be, all the same
             for image in self._client.images.list(self._repository, filters={"label": LABEL}):
                 for name in image.tags:
-                    if name.startswith(f"{self._repository}:") and name != f"{self._repository}:{self._tag}":
+                    if name.startswith(f"{self._repository}:") and name != self._name:
                         self._client.images.remove(name)
 
 
@@ -184,4 +210,6 @@ def _hint(said: str) -> str:
         return "write the Dockerfile without BuildKit's own syntax, or build it yourself and say `image: URI`"
     if "toomanyrequests" in said:
         return "Docker Hub limits pulls: docker login, or take the same image from public.ecr.aws (`base:`)"
+    if "dial tcp" in said:
+        return "look after the connection to that registry, or start from an image that this machine has (`base:`)"
     return "mend it and run the same apply again"

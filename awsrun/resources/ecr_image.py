@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal
 from botocore.exceptions import ClientError
 from pydantic import Field, model_validator
 
-from awsrun.aws.errors import matches
+from awsrun.aws.errors import AwsrunError, matches
 from awsrun.aws.rights import Right, allow, owned_by
 from awsrun.aws.tags import KIND, NAME, STACK
 from awsrun.images import engine
@@ -238,13 +238,20 @@ class Image(Kind[ImageSpec, ImageState]):
             self._stand_in(name, key, content)
             return
         self._builds[id] = Build(
-            engine.connect(),
+            self._engine(),
             content,
             self._uri(name),
             content,
             self._login,
             lambda: self._built(name, key, content),
         ).start()
+
+    def _engine(self) -> Any:
+        try:
+            return engine.connect()
+        except AwsrunError as error:
+            hint = f"{error.hint}; or name an image that is in a registry already, with `image: URI` instead of `built`"
+            raise AwsrunError(error.what, error.why, hint) from error
 
     def _built(self, repository: str, key: str, content: Content) -> None:
         self._mark(repository, key, content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -110,6 +111,47 @@ def test_a_step_that_fails_is_shown_with_its_last_lines(place: Shell) -> None:
     failed = place.awsrun("apply", "spec.yaml", "--yes", code=1)
     assert "the build of the image failed in step 2/3: COPY nothing /nothing" in failed.stdout + failed.stderr
     assert "not begun, because they need what failed: train" in failed.stdout + failed.stderr
+
+
+def test_an_apply_that_is_killed_while_it_builds_goes_on_with_the_next(place: Shell) -> None:
+    engine = docker_engine.needed(base=True)
+    (place.folder / "job" / "Dockerfile").write_text(f"FROM {docker_engine.BASE}\nCOPY greeting /\nRUN sleep 3\n")
+    command = [str(BIN / "awsrun"), "apply", "spec.yaml", "--yes"]
+    building = subprocess.Popen(command, cwd=place.folder, env=place.env, stderr=subprocess.PIPE, text=True)
+    assert building.stderr is not None
+    assert any("for build step 3/4: RUN sleep 3" in line for line in building.stderr)
+    building.kill()
+    building.communicate()
+    place.awsrun("plan", "spec.yaml", code=2)
+    place.awsrun("apply", "spec.yaml", "--yes")
+    assert place.awsrun("plan", "spec.yaml").returncode == 0
+    assert b"greeting" in content_of(engine, place, image_of(place)[0])
+
+
+def test_an_image_of_another_platform_than_asked_for_is_not_pushed(place: Shell) -> None:
+    """Its jobs would fail hours later, when the machine that they wait for comes."""
+    docker_engine.needed(base=True)
+    (place.folder / "job" / "Dockerfile").write_text(f"FROM {docker_engine.BASE}\nCOPY greeting /greeting\n")
+    other = "linux/arm64" if platform.machine() == "x86_64" else "linux/amd64"
+    place.write(SPEC.replace("context: job", f"context: job, platform: {other}"))
+    failed = place.awsrun("apply", "spec.yaml", "--yes", code=1)
+    assert f"Docker did not build the image for {other}" in failed.stderr
+    assert json.loads(aws(place, "ecr", "describe-images", "--repository-name", "pics-images"))["imageDetails"] == []
+
+
+def test_in_the_aws_context_an_image_needs_an_engine(place: Shell) -> None:
+    place.awsrun("local", "start")
+    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
+    endpoint = place.json("local", "status")["endpoint"]
+    place.env |= {**keys, "AWSRUN_CONTEXT": "aws", "AWS_ENDPOINT_URL": endpoint, "DOCKER_HOST": "unix:///nowhere.sock"}
+    place.awsrun("plan", "spec.yaml", code=2)  # which needs none
+    failed = place.awsrun("apply", "spec.yaml", "--yes", code=1)
+    assert "no Docker engine answers here" in failed.stderr and "`image: URI`" in failed.stderr
+    if docker_engine.client() is not None and platform.machine() == "x86_64":
+        del place.env["DOCKER_HOST"]
+        place.awsrun("apply", "spec.yaml", "--yes")
+        assert place.awsrun("plan", "spec.yaml").returncode == 0
+    place.env["AWSRUN_CONTEXT"] = "local"
 
 
 def test_without_an_engine_a_laptop_goes_on_with_processes(place: Shell) -> None:
