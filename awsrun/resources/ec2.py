@@ -68,18 +68,26 @@ class Ec2Kind(Kind[P, S]):
         mine = {"Name": f"tag:{STACK}", "Values": [stack]} if stack else {"Name": "tag-key", "Values": [STACK]}
         for entry in self._list(Filters=[mine]):
             tags = mapping(entry.get("Tags"))
-            seen = self.seen(entry, tags)
-            if ours(tags, stack) and seen.phase != "absent":
+            if ours(tags, stack) and (seen := self._told(entry, tags)) is not ABSENT:
                 yield Found(tags[NAME], entry[self.id_key], tags, seen)
+
+    def _told(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[S] | None:
+        """`seen`; None where a call beyond the list does not find what the list shows: `read` will tell."""
+        try:
+            return self.seen(entry, tags)
+        except ClientError as error:
+            if matches(error, self.absent):
+                return None
+            raise
 
     def read(self, id: str) -> Seen[S]:
         try:
             entries = list(self._list(**{f"{self.id_key}s": [id]}))
+            return self.seen(entries[0], mapping(entries[0].get("Tags"))) if entries else ABSENT
         except ClientError as error:
             if matches(error, self.absent):
                 return ABSENT
             raise
-        return self.seen(entries[0], mapping(entries[0].get("Tags"))) if entries else ABSENT
 
     def tag(self, id: str, set: Mapping[str, str], unset: Collection[str]) -> None:
         if set:

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inventory import clients_of
 from killing_proxy import KillingProxy, Moment, Trap
 
+ROOT_KEYS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 ROOT = Path(__file__).parents[2]
 SPEC = Path(os.environ.get("AWSRUN_CHAOS_SPEC", str(ROOT / "specs" / "batch.yaml")))
 # What the changed spec has instead: a new environment, a smaller one, another revision.
@@ -91,7 +93,27 @@ def specs(tmp_path: Path) -> list[Path]:
 
 
 @pytest.fixture
-def commands(fresh_cloud: Any, specs: list[Path]) -> Iterator[Commands]:
-    proxied = KillingProxy(fresh_cloud.endpoint)
-    with proxied as proxy, forking(fresh_cloud.env, proxy.url, specs) as process:
+def options() -> dict[str, Any]:
+    """Of the embedded cloud."""
+    return {}
+
+
+@pytest.fixture
+def commands(fresh_cloud: Any, options: dict[str, Any], specs: list[Path]) -> Iterator[Commands]:
+    keys = _limited(fresh_cloud, specs) if options.get("iam") else ROOT_KEYS
+    fresh_cloud.control("start", "--options", json.dumps(options))
+    with KillingProxy(fresh_cloud.endpoint) as proxy, forking(fresh_cloud.env | keys, proxy.url, specs) as process:
         yield Commands(process, proxy)
+
+
+def _limited(cloud: Any, specs: Sequence[Path]) -> dict[str, str]:
+    """The keys of a user who has just what ``awsrun policy`` prints for the specs, in managed policies."""
+    iam = clients_of(cloud.endpoint)["iam"]
+    iam.create_user(UserName="limited")
+    command = [str(Path(sys.executable).with_name("awsrun")), "policy", str(specs[0]), "--json"]
+    said = subprocess.run(command, env=cloud.env, capture_output=True, text=True, check=True).stdout
+    for number, document in enumerate(json.loads(said)["documents"]):
+        arn = iam.create_policy(PolicyName=f"limited-{number}", PolicyDocument=json.dumps(document))["Policy"]["Arn"]
+        iam.attach_user_policy(UserName="limited", PolicyArn=arn)
+    made = iam.create_access_key(UserName="limited")["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}

@@ -6,7 +6,6 @@ until its lease has run out.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Commands, forking
+from conftest import ROOT_KEYS, Commands, forking
 from inventory import clients_of, inventory
 from killing_proxy import Moment
 
@@ -34,11 +33,11 @@ def _may_unshare() -> bool:
 
 
 @pytest.mark.skipif(not _may_unshare(), reason="no pid namespaces here")
+@pytest.mark.parametrize("options", [OPTIONS], ids=["strict"])
 @pytest.mark.parametrize(("at", "moment"), [(12, "before"), (30, "after")])
 def test_a_suspended_apply_that_wakes_up_changes_nothing(
-    at: int, moment: Moment, commands: Commands, fresh_cloud: Any, specs: list[Path]
+    at: int, moment: Moment, options: dict[str, Any], commands: Commands, fresh_cloud: Any, specs: list[Path]
 ) -> None:
-    fresh_cloud.control("start", "--options", json.dumps(OPTIONS))
     clients = clients_of(fresh_cloud.endpoint)
     commands.begin("apply", at, moment, signal.SIGSTOP)
     sleeper = commands.trap
@@ -46,7 +45,7 @@ def test_a_suspended_apply_that_wakes_up_changes_nothing(
     while not sleeper.sprung:
         assert time.monotonic() < end, "it was never suspended"
         time.sleep(0.05)
-    with forking(fresh_cloud.env, fresh_cloud.endpoint, specs, *ELSEWHERE) as process:
+    with forking(fresh_cloud.env | ROOT_KEYS, fresh_cloud.endpoint, specs, *ELSEWHERE) as process:
         other = Commands(process)
         other.clean("apply")
         made, before = inventory(clients), len(sleeper.seen)

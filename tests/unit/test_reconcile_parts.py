@@ -102,6 +102,13 @@ def test_mutating_calls_are_repeated_only_when_aws_says_nothing_was_done(calls: 
         assert unknown.calls == 1
 
 
+def test_tags_are_set_again_where_the_answer_was_lost(calls: Calls, store: Store) -> None:
+    tag = Fails(LOST, refused("InternalError", status=500))
+    assert calls.write(store, "tag", tag) == "done"
+    with pytest.raises(Uncertain):
+        calls.write(store, "update", Fails(LOST))
+
+
 def test_codes_decide(calls: Calls, store: Store) -> None:
     for error, verb, expected in [
         (refused("NotFound"), "delete", Gone),

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from awsrun.local.batch.service import Batch
 
 _ACCOUNT = "123456789012"
 _GLOBAL = frozenset({"iam", "s3", "sts"})
@@ -17,11 +20,11 @@ class Directory:
     """Looks things up; what is not there is None or empty.
 
     Args:
-        batch: ARN -> tags in the embedded Batch.
+        batch: the embedded Batch, whose records are its own.
     """
 
-    def __init__(self, batch: Mapping[str, Any] | None = None) -> None:
-        self._batch = batch if batch is not None else {}
+    def __init__(self, batch: Batch | None = None) -> None:
+        self._batch = batch
 
     def backend(self, service: str, region: str = "") -> Any:
         """moto's records of a service."""
@@ -112,7 +115,7 @@ class Directory:
         return dict(self.backend("s3").tagger.get_tag_dict_for_resource(f"arn:aws:s3:::{resource.split('/')[0]}"))
 
     def _batch_tags(self, region: str, resource: str, arn: str) -> Mapping[str, str]:
-        known = self._batch.get(region)
+        known = self._batch.regions.get(region) if self._batch is not None else None
         try:
             return dict(known.tags(arn)) if known is not None else {}
         except Exception:  # not there: Batch itself says so

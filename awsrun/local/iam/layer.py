@@ -32,7 +32,7 @@ class Enforcement:
 
     def __init__(self, batch: Batch, sessions: Sessions) -> None:
         self.enforced = False
-        self._directory = Directory(batch.regions)
+        self._directory = Directory(batch)
         self._sessions = sessions
 
     def around(self, call: Call, inner: Perform) -> Reply:
