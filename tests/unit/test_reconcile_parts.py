@@ -182,7 +182,7 @@ def test_a_signal_lets_calls_in_flight_end_and_starts_nothing_new(number: int, h
         def interrupt(moment: str, verb: str, kind: str, key: str) -> None:
             if (moment, verb, kind) == ("before", "create", "net.zone"):
                 os.kill(os.getpid(), number)
-                assert told.wait(10)
+                assert told.wait(60)
 
         fake.faults = interrupt
         session = open_session(fake)
