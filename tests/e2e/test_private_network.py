@@ -163,6 +163,22 @@ def test_a_failed_nat_gateway_is_made_again(life: Shell, fresh_cloud: Any) -> No
     stack.end(fresh_cloud.endpoint)
 
 
+def test_a_nat_gateway_that_moves_keeps_its_address(life: Shell, fresh_cloud: Any) -> None:
+    """Its subnet is replaced, so it is too: two gateways cannot have one address, so the old one goes first."""
+    world, stack = World(fresh_cloud), Stack(life)
+    stack.apply(private("private: nat").replace("max_azs: 2", "max_azs: 1"))
+    (before,) = world.ec2.describe_addresses()["Addresses"]
+    moved = private('private: nat, public_cidrs: ["10.10.0.192/26"]').replace("max_azs: 2", "max_azs: 1")
+    assert stack.plan(moved)["network/nat"].action == "replace"
+    stack.apply(moved)
+    (after,) = world.ec2.describe_addresses()["Addresses"]
+    assert after["PublicIp"] == before["PublicIp"], "whoever let it in knows it"
+    (nat,) = life.listed(fresh_cloud.endpoint, "nats")["nats"]
+    (listed,) = world.ec2.describe_nat_gateways(NatGatewayIds=[nat])["NatGateways"]
+    assert {listed["SubnetId"]} == world.subnets(public=True)
+    assert {world.way_out()[one] for one in world.machines()} == {nat}
+
+
 def test_on_a_cloud_as_hard_as_aws(life: Shell, fresh_cloud: Any) -> None:
     """Gateways and endpoints take their time, hold what they use, and show late; it ends the same."""
     options = {"strict": True, "time_scale": 0.005}
