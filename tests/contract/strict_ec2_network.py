@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from collections.abc import Callable
@@ -47,6 +48,32 @@ def code(call: Callable[[], Any]) -> str:
     except ClientError as error:
         return str(error.response["Error"]["Code"])
     return ""
+
+
+class TooLate(Exception):
+    """What was to be seen is over: a busy machine has slept through it."""
+
+
+def in_time(found: str, wanted: str, later: str = "") -> None:
+    """``found`` is ``wanted``; where it is what comes ``later``, the test has to begin anew."""
+    if found == later:
+        raise TooLate(f"{later!r} instead of {wanted!r}")
+    assert found == wanted
+
+
+def again_if_late(test: Callable[..., None]) -> Callable[..., None]:
+    """A test of what lasts only moments here: begun anew, a few times, where a moment was missed."""
+
+    @functools.wraps(test)
+    def begun(*arguments: Any, **fixtures: Any) -> None:
+        for _ in range(4):
+            try:
+                return test(*arguments, **fixtures)
+            except TooLate:
+                continue
+        return test(*arguments, **fixtures)
+
+    return begun
 
 
 class Network:

@@ -19,7 +19,7 @@ def network(strict_cloud: Any) -> Network:
     return Network(strict_cloud.client("ec2"))
 
 
-def first_answers(make: Callable[[], str], use: Callable[[str], Any], attempts: int = 12) -> Iterator[str]:
+def first_answers(make: Callable[[], str], use: Callable[[str], Any], attempts: int = 40) -> Iterator[str]:
     """What calls that name something answer right after it was made, over and over."""
     for _ in range(attempts):
         id = make()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from strict_ec2_network import Network, code, does, refusal, until
+from strict_ec2_network import Network, again_if_late, code, does, in_time, refusal, until
 
 from tests.contract.strict_bench import unique
 
@@ -69,6 +69,7 @@ def archive() -> bytes:
     return made.getvalue()
 
 
+@again_if_late
 def test_interfaces_of_a_function_outlive_it(hasty_cloud: Any) -> None:
     ec2, functions = hasty_cloud.client("ec2"), hasty_cloud.client("lambda")
     network, name = Network(ec2), unique()
@@ -98,9 +99,9 @@ def test_interfaces_of_a_function_outlive_it(hasty_cloud: Any) -> None:
     assert sorted(groups) == sorted([network.group, other])
     for function in (name, f"{name}-too"):
         patiently(functions.delete_function, FunctionName=function)
-    assert refusal(ec2.delete_security_group, GroupId=network.group) == "DependencyViolation"
-    assert refusal(ec2.delete_security_group, GroupId=other) == "DependencyViolation"
-    assert refusal(ec2.delete_subnet, SubnetId=network.subnet) == "DependencyViolation"
+    in_time(refusal(ec2.delete_security_group, GroupId=network.group), "DependencyViolation")
+    in_time(refusal(ec2.delete_security_group, GroupId=other), "DependencyViolation")
+    in_time(refusal(ec2.delete_subnet, SubnetId=network.subnet), "DependencyViolation")
     until(lambda: not network.interfaces())
     ec2.delete_security_group(GroupId=network.group)
     ec2.delete_security_group(GroupId=other)

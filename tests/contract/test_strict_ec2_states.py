@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from strict_ec2_network import Network, code, does, refusal, until
+from strict_ec2_network import Network, again_if_late, code, does, in_time, refusal, until
 
 
 @pytest.fixture
@@ -38,7 +38,9 @@ def test_vpcs_and_subnets_are_pending_at_first(ec2: Any) -> None:
     until(lambda: ec2.describe_vpcs(VpcIds=[made["VpcId"]])["Vpcs"][0]["State"], lambda state: state == "available")
 
 
-def test_the_life_of_a_nat_gateway(ec2: Any, network: Network) -> None:
+@again_if_late
+def test_the_life_of_a_nat_gateway(ec2: Any) -> None:
+    network = Network(ec2)
     gateway = network.gateway()
     nat, address = nat_gateway(network)
     pending = [{"Name": "state", "Values": ["pending"]}, {"Name": "subnet-id", "Values": [network.subnet]}]
@@ -53,11 +55,11 @@ def test_the_life_of_a_nat_gateway(ec2: Any, network: Network) -> None:
     assert refusal(ec2.disassociate_address, AssociationId=association) == "AuthFailure"
 
     does(ec2.delete_nat_gateway, NatGatewayId=nat)
-    assert nat_state(ec2, nat) == "deleting"
-    assert refusal(ec2.delete_subnet, SubnetId=network.subnet) == "DependencyViolation"
-    assert refusal(ec2.release_address, AllocationId=address) == "AuthFailure"
+    in_time(nat_state(ec2, nat), "deleting", "deleted")
+    in_time(refusal(ec2.delete_subnet, SubnetId=network.subnet), "DependencyViolation")
+    in_time(refusal(ec2.release_address, AllocationId=address), "AuthFailure")
     detach = {"InternetGatewayId": gateway, "VpcId": network.vpc}
-    assert refusal(ec2.detach_internet_gateway, **detach) == "DependencyViolation"
+    in_time(refusal(ec2.detach_internet_gateway, **detach), "DependencyViolation")
     until(lambda: nat_state(ec2, nat), lambda state: state == "deleted")
     until(lambda: not network.interfaces())
     ec2.release_address(AllocationId=address)
@@ -74,7 +76,9 @@ def test_a_nat_gateway_fails_without_an_internet_gateway(ec2: Any, network: Netw
     assert network.vpc in failed["FailureMessage"]
 
 
-def test_the_life_of_an_interface_endpoint(ec2: Any, network: Network) -> None:
+@again_if_late
+def test_the_life_of_an_interface_endpoint(ec2: Any) -> None:
+    network = Network(ec2)
     made = does(
         ec2.create_vpc_endpoint,
         VpcId=network.vpc,
@@ -89,6 +93,11 @@ def test_the_life_of_an_interface_endpoint(ec2: Any, network: Network) -> None:
     def state() -> Any:
         return does(ec2.describe_vpc_endpoints, VpcEndpointIds=[id])["VpcEndpoints"][0]["State"]
 
+    def now() -> str:
+        mine = [{"Name": "vpc-id", "Values": [network.vpc]}]
+        found = ec2.describe_vpc_endpoints(Filters=mine)["VpcEndpoints"]
+        return str(found[0]["State"]) if found else "gone"
+
     until(state, lambda state: state == "available")
     held = network.interfaces()[0]
     assert held["InterfaceType"] == "vpc_endpoint"
@@ -98,9 +107,9 @@ def test_the_life_of_an_interface_endpoint(ec2: Any, network: Network) -> None:
     does(ec2.modify_vpc_endpoint, VpcEndpointId=id, AddSecurityGroupIds=[other], RemoveSecurityGroupIds=[network.group])
     ec2.delete_security_group(GroupId=network.group)
     assert ec2.delete_vpc_endpoints(VpcEndpointIds=[id])["Unsuccessful"] == []
-    assert state() == "deleting"
-    assert refusal(ec2.delete_security_group, GroupId=other) == "DependencyViolation"
-    assert refusal(ec2.delete_subnet, SubnetId=network.subnet) == "DependencyViolation"
+    in_time(now(), "deleting", "gone")
+    in_time(refusal(ec2.delete_security_group, GroupId=other), "DependencyViolation")
+    in_time(refusal(ec2.delete_subnet, SubnetId=network.subnet), "DependencyViolation")
     until(lambda: code(lambda: ec2.describe_vpc_endpoints(VpcEndpointIds=[id])))
     ec2.delete_security_group(GroupId=other)
     ec2.delete_subnet(SubnetId=network.subnet)
@@ -123,29 +132,32 @@ def instance_state(ec2: Any, id: str) -> Any:
     return does(ec2.describe_instances, InstanceIds=[id])["Reservations"][0]["Instances"][0]["State"]["Name"]
 
 
-def test_the_life_of_an_instance(ec2: Any, network: Network) -> None:
+@again_if_late
+def test_the_life_of_an_instance(ec2: Any) -> None:
+    network = Network(ec2)
     id = network.instance()
-    assert instance_state(ec2, id) == "pending"
+    in_time(instance_state(ec2, id), "pending", "running")
     asked = [{"Name": "instance-state-name", "Values": ["running"]}, {"Name": "subnet-id", "Values": [network.subnet]}]
-    assert ec2.describe_instances(Filters=asked)["Reservations"] == []
-    assert does(ec2.describe_instance_status, InstanceIds=[id])["InstanceStatuses"] == []
-    assert refusal(ec2.stop_instances, InstanceIds=[id]) == "IncorrectInstanceState"
+    in_time(str(len(ec2.describe_instances(Filters=asked)["Reservations"])), "0", "1")
+    in_time(str(len(does(ec2.describe_instance_status, InstanceIds=[id])["InstanceStatuses"])), "0", "1")
+    in_time(refusal(ec2.stop_instances, InstanceIds=[id]), "IncorrectInstanceState")
     until(lambda: ec2.describe_instances(Filters=asked)["Reservations"])
 
     bigger = {"InstanceId": id, "InstanceType": {"Value": "t3.large"}}
     does(ec2.stop_instances, InstanceIds=[id])
-    assert instance_state(ec2, id) == "stopping"
-    assert refusal(ec2.modify_instance_attribute, **bigger) == "IncorrectInstanceState"
-    assert refusal(ec2.start_instances, InstanceIds=[id]) == "IncorrectInstanceState"
+    in_time(instance_state(ec2, id), "stopping", "stopped")
+    in_time(refusal(ec2.modify_instance_attribute, **bigger), "IncorrectInstanceState")
+    in_time(refusal(ec2.start_instances, InstanceIds=[id]), "IncorrectInstanceState")
     until(lambda: instance_state(ec2, id), lambda state: state == "stopped")
     does(ec2.modify_instance_attribute, **bigger)
     does(ec2.start_instances, InstanceIds=[id])
-    assert instance_state(ec2, id) == "pending"
+    in_time(instance_state(ec2, id), "pending", "running")
 
     ended = does(ec2.terminate_instances, InstanceIds=[id])["TerminatingInstances"][0]
-    assert (ended["PreviousState"]["Name"], ended["CurrentState"]["Name"]) == ("pending", "shutting-down")
-    assert refusal(ec2.delete_security_group, GroupId=network.group) == "DependencyViolation"
-    assert refusal(ec2.delete_subnet, SubnetId=network.subnet) == "DependencyViolation"
+    in_time(ended["PreviousState"]["Name"], "pending", "running")
+    assert ended["CurrentState"]["Name"] == "shutting-down"
+    in_time(refusal(ec2.delete_security_group, GroupId=network.group), "DependencyViolation")
+    in_time(refusal(ec2.delete_subnet, SubnetId=network.subnet), "DependencyViolation")
     until(lambda: instance_state(ec2, id), lambda state: state == "terminated")
     again = ec2.terminate_instances(InstanceIds=[id])["TerminatingInstances"][0]
     assert again["CurrentState"]["Name"] == "terminated"
