@@ -46,7 +46,7 @@ resources:
             "private subnets, with the reason",
             "max_azs: 1",
             "private: true",
-            "private subnets are not offered: to reach ECS, ECR and logs they need a NAT gateway",
+            "say how private subnets reach ECS, ECR and logs: nat (a NAT gateway",
         ),
         (
             "a part of a composite",
