@@ -158,11 +158,12 @@ def fallen(cloud: Cloud, groups: Sequence[Mapping[str, Any]]) -> list[str]:
     return found
 
 
-def diagnose(cloud: Cloud, queue: str, jobs: Sequence[str]) -> list[str]:
-    """Why workers do not start: what Batch says of waiting jobs, of the queue, and of its environments."""
+def diagnose(cloud: Cloud, queue: str, arrays: Sequence[str]) -> list[str]:
+    """Why workers do not start: what Batch says of waiting children of ``arrays``, of the queue, and of its
+    environments."""
     batch = cloud.read("batch")
     found: dict[str, None] = {}
-    for job in jobs:
+    for job in arrays:
         waiting = batch.list_jobs(arrayJobId=job, jobStatus="RUNNABLE", maxResults=5)["jobSummaryList"]
         found |= {child["statusReason"]: None for child in waiting if child.get("statusReason")}
     for known in batch.describe_job_queues(jobQueues=[queue])["jobQueues"]:

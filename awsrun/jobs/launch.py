@@ -65,6 +65,11 @@ def job_ids(run: Run) -> list[str]:
     return [str(group["job"]) for group in run.engine.get("groups", ())]
 
 
+def array_ids(run: Run) -> list[str]:
+    """Those of the Batch jobs that have children: a single worker is a plain job, which Batch lists no children of."""
+    return [str(group["job"]) for group in run.engine.get("groups", ()) if group["workers"] > 1]
+
+
 def command(site: Site, run: Run, first_slot: int) -> list[str]:
     """What the container runs: fetch the run's archive, then the worker in it."""
     cloud, jobs = site.live()

@@ -83,7 +83,7 @@ class Run:
             if not stages.alive:  # the last worker may have ended the run between the two reads
                 run = self._reader.run()
             elif diagnose and not stages.counts.get("running") and now - stages.since > PATIENCE:
-                why = batch.diagnose(cloud, run.engine["queue"], launch.job_ids(run))
+                why = batch.diagnose(cloud, run.engine["queue"], launch.array_ids(run))
                 stages = replace(stages, reasons=tuple(dict.fromkeys([*stages.reasons, *why])))
         return derive(run, self._reader.tally(run), stages, now, submitted)
 

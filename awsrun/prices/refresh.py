@@ -199,7 +199,7 @@ class PriceList:
 
 def rights() -> Iterator[Right]:
     """What refreshed figures take; who lacks it gets the shipped ones."""
-    yield allow("read", "pricing", "GetProducts")
+    yield allow("price", "pricing", "GetProducts")
 
 
 def _instances(client: Any, region: str, types: list[str]) -> Fetched:

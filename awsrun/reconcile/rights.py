@@ -18,9 +18,9 @@ from awsrun.spec.references import ResourceSpec
 _LOOK = frozenset({"find", "read"})
 _DELETE = frozenset({"delete", "empty", "lock"})
 VERBS: Mapping[str, frozenset[str]] = {
-    "plan": _LOOK,  # drift, status and outputs too
-    "apply": _LOOK | _DELETE | {"create", "update", "tag"},
-    "teardown": _LOOK | _DELETE,
+    "plan": _LOOK | {"price"},  # drift, status and outputs too
+    "apply": _LOOK | _DELETE | {"price", "create", "update", "tag"},
+    "teardown": _LOOK | _DELETE | {"drop"},
 }
 
 
@@ -62,7 +62,6 @@ def engine(cloud: Cloud, stack: str) -> Iterator[Right]:
     yield allow("find", "dynamodb", "ListTables")
     yield allow("read", "dynamodb", "GetItem Scan", own)
     yield allow("lock", "dynamodb", "BatchWriteItem DeleteItem GetItem PutItem UpdateItem", own)
-    yield allow("read", "dynamodb", "DescribeTable", own, runs)
-    yield allow("create", "dynamodb", "CreateTable TagResource", own, runs)
-    yield allow("delete", "dynamodb", "DeleteTable", own, runs)
+    yield allow("create", "dynamodb", "CreateTable DescribeTable TagResource", own, runs)
+    yield allow("drop", "dynamodb", "DeleteTable DescribeTable", own, runs)
     yield from refresh.rights()

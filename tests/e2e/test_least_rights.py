@@ -12,10 +12,14 @@ from botocore.exceptions import ClientError
 from jobs_stack import LIGHT
 from stack_shell import Shell
 
-from awsrun.aws.clients import offline
+from awsrun.aws.clients import Cloud, offline
 from awsrun.aws.context import LOCAL
 from awsrun.aws.errors import DENIED, matches
+from awsrun.jobs import batch, launch
 from awsrun.jobs import rights as jobs
+from awsrun.jobs.reader import Reader
+from awsrun.jobs.run import Run
+from awsrun.jobs.site import locate
 from awsrun.preflight import rights as preflight
 from awsrun.reconcile import graph as graphs
 from awsrun.reconcile import rights as stacks
@@ -33,23 +37,34 @@ TEXT = BATCH.read_text()
 ONLY_ON_AWS = {"servicequotas:GetAWSDefaultServiceQuota": "AWS has no value of its own for quotas that nobody touched"}
 
 
+COMMANDS = ("plan", "apply", "submit", "results", "teardown")
+
+
 @dataclass
 class Team:
-    """The stack of specs/batch.yaml and its user, who runs commands; another stack, which is root's."""
+    """The stack of specs/batch.yaml and its users, who run commands; another stack, which is root's.
+
+    Attributes:
+        users: who has the policy ``--for`` each of `COMMANDS`, and who has that for ``all``.
+        other: what the other stack put out.
+    """
 
     cloud: RecordedCloud
-    user: User
-    shell: Shell
+    users: dict[str, User]
+    folder: Path
     root: Shell
     other: dict[str, Any]
 
+    def shell(self, who: str) -> Shell:
+        return Shell(self.folder, self.users[who].env)
+
     def submit(self, *arguments: str) -> str:
-        return str(self.shell.json("submit", "job.py", *arguments)["run"])
+        return str(self.shell("submit").json("submit", "job.py", *arguments)["run"])
 
 
 @pytest.fixture(scope="module")
 def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    """The policy is made by the admin's command, from the spec alone, before anything is there."""
+    """The policies are made by the admin's command, from the spec alone, before anything is there."""
     cloud = RecordedCloud.make(tmp_path_factory.mktemp("team"))
     folder = tmp_path_factory.mktemp("work")
     (folder / "job.py").write_text(LIGHT)
@@ -57,36 +72,93 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     (folder / "batch.yaml").write_text(TEXT)
     root = Shell(folder, cloud.env)
     root.awsrun("apply", "other.yaml", "--yes")
-    user = cloud.user("worker", root.json("policy", "batch.yaml")["documents"])
-    other = root.json("outputs", "other")
-    yield Team(cloud, user, Shell(folder, user.env), root, other)
+    users = {
+        name: cloud.user(f"for-{name}", root.json("policy", "batch.yaml", "--for", name)["documents"])
+        for name in (*COMMANDS, "all")
+    }
+    yield Team(cloud, users, folder, root, root.json("outputs", "other"))
     cloud.stop()
 
 
-def test_the_policy_is_enough_for_every_command_and_all_of_it_is_used(team: Team) -> None:
-    shell = team.shell
-    _stack(shell)
-    _runs(team)
-    shell.awsrun("teardown", "mnist", "--yes")
-    denied = {(action, resource) for action, resource in team.user.denied() if "other" not in resource}
-    assert denied == set()
-    assert _named() - team.user.used() == ONLY_ON_AWS.keys()
+def test_each_policy_is_enough_for_its_commands_and_all_of_it_is_used(team: Team) -> None:
+    """Five people, each with the policy for one command, take a stack from nothing to nothing."""
+    _make(team)
+    _look(team)
+    _run(team)
+    team.shell("teardown").awsrun("teardown", "mnist", "--yes")
+    for command in COMMANDS:
+        user = team.users[command]
+        denied = {action for action, resource in user.denied() if "other" not in resource}
+        assert denied == ({"dynamodb:UpdateItem"} if command == "results" else set()), command
+        assert _named(command) - user.used() <= ONLY_ON_AWS.keys(), command
 
 
-def _stack(shell: Shell) -> None:
-    assert "may make all of" in shell.awsrun("doctor", "batch.yaml", code=1).stdout, "1: a new account has no GPU quota"
-    shell.awsrun("plan", "batch.yaml", code=2)
-    shell.awsrun("apply", "batch.yaml", "--yes")
-    shell.awsrun("plan", "batch.yaml")
-    in_place = shell.write(TEXT.replace("max_vcpus: 64", "max_vcpus: 32"), "in-place.yaml")
-    shell.awsrun("apply", in_place, "--yes")
-    replaced = shell.write(TEXT.replace("[g4dn.xlarge]", "[g4dn.2xlarge]"), "replaced.yaml")
-    assert "compute" in shell.awsrun("apply", replaced, "--yes").stdout
-    shell.awsrun("drift", replaced)
+def _make(team: Team) -> None:
+    apply, plan = team.shell("apply"), team.shell("plan")
+    said = plan.awsrun("doctor", "batch.yaml", code=1).stdout  # a new account has no GPU quota
+    assert "may not call batch:CreateComputeEnvironment" in said, "doctor knows what this user lacks"
+    plan.awsrun("plan", "batch.yaml", code=2)
+    apply.awsrun("apply", "batch.yaml", "--yes")
+    in_place = apply.write(TEXT.replace("max_vcpus: 64", "max_vcpus: 32"), "in-place.yaml")
+    apply.awsrun("apply", in_place, "--yes")
+    replaced = apply.write(TEXT.replace("[g4dn.xlarge]", "[g4dn.2xlarge]"), "replaced.yaml")
+    assert "compute" in apply.awsrun("apply", replaced, "--yes").stdout
+    assert "may make all of" in team.shell("all").awsrun("doctor", "batch.yaml", code=1).stdout
+
+
+def _look(team: Team) -> None:
+    shell = team.shell("plan")
+    shell.awsrun("drift", "replaced.yaml")
     assert "ready" in shell.awsrun("status", "mnist").stdout
     listed = shell.json("status")
     assert [one["stack"] for one in listed] == ["mnist"], "another stack's status is not this user's to see"
     assert shell.awsrun("outputs", "mnist", "queue.name").stdout.strip() == "mnist-queue"
+
+
+def _run(team: Team) -> None:
+    shell, reader = team.shell("submit"), team.shell("results")
+    run = team.submit("--grid", "lr=0.1,0.2", "--workers", "2", "--wait")
+    reader.awsrun("show", run)
+    assert [trial["state"] for trial in reader.json("results", run)["trials"]] == ["done", "done"]
+    assert "training with lr" in reader.awsrun("logs", run, "0").stdout
+    assert run in reader.awsrun("runs").stdout
+    assert "training with lr" in shell.awsrun("logs", run).stdout
+    (artifact,) = Run(run, cloud=_cloud(team.users["results"])).artifacts(0)
+    assert artifact.read().startswith(b"lr was")
+    long = team.submit("--grid", "lr=0.1,0.2", "--set", "gate=/never", "--workers", "1")
+    assert "not authorized" in reader.awsrun("cancel", long, code=1).stderr, "who reads cannot cancel"
+    for user in (team.users["submit"], team.users["results"]):
+        _ask_why_it_waits(_cloud(user), run)
+        _ask_why_it_waits(_cloud(user), long)  # of a single worker
+    shell.awsrun("cancel", long, "1")
+    shell.awsrun("cancel", long)
+    shell.awsrun("retry", long)
+    shell.awsrun("cancel", long)
+    shell.awsrun("resume", long)  # it goes on until the teardown
+
+
+def _ask_why_it_waits(cloud: Cloud, run: str) -> None:
+    """What ``show`` asks of a run whose workers have not started for minutes."""
+    where, _ = locate(cloud, run)
+    _, place = where.live()
+    batch.diagnose(cloud, place["queue"], launch.array_ids(Reader(where.store, run).run()))
+
+
+def _cloud(user: User) -> Cloud:
+    return Cloud(user.session, LOCAL, user.cloud.endpoint)
+
+
+def _named(command: str) -> set[str]:
+    """What engine, jobs and checks name for a command; kinds are proved one by one in
+    tests/contract/test_kinds_rights.py."""
+    cloud, spec = offline(LOCAL), load(BATCH, SpecModels())
+    where, verbs = stacks.where_jobs_run(spec, Kinds(cloud), cloud), stacks.VERBS.get(command, frozenset())
+    rights = [right for right in stacks.engine(cloud, spec.stack) if right.verb in verbs]
+    if command in jobs.VERBS:
+        rights += jobs.rights(cloud, spec.stack, where, command)
+    if command == "plan":
+        rights += preflight.rights(cloud, spec.resources)
+    return {action for right in rights for action in right.actions}
 
 
 EVERYTHING_ELSE = """
@@ -122,7 +194,7 @@ def test_every_other_kind_names_of_ones_own_and_a_boundary(team: Team) -> None:
     assert made == set(KINDS) - {"ecr.image"}, "only images, which need a Docker engine, are in no spec here"
     team.cloud.client("iam").create_policy(PolicyName="lab", PolicyDocument=ANYTHING)
     user = team.cloud.user("lab", team.root.json("policy", spec, "--boundary", BOUNDARY)["documents"])
-    shell = Shell(team.shell.folder, {**user.env, "AWSRUN_BOUNDARY": BOUNDARY})
+    shell = Shell(team.folder, {**user.env, "AWSRUN_BOUNDARY": BOUNDARY})
     shell.awsrun("apply", spec, "--yes")
     shell.awsrun("plan", spec)
     role = team.cloud.client("iam").get_role(RoleName=shell.json("outputs", "lab")["worker"]["name"])["Role"]
@@ -133,32 +205,6 @@ def test_every_other_kind_names_of_ones_own_and_a_boundary(team: Team) -> None:
 
 def _nodes(text: str) -> list[Node]:
     return list(graphs.build(parse(text, "spec.yaml", SpecModels()), Kinds(offline(LOCAL))).nodes.values())
-
-
-def _runs(team: Team) -> None:
-    shell = team.shell
-    run = team.submit("--grid", "lr=0.1,0.2", "--workers", "2", "--wait")
-    shell.awsrun("show", run)
-    assert [trial["state"] for trial in shell.json("results", run)["trials"]] == ["done", "done"]
-    assert "training with lr" in shell.awsrun("logs", run, "0").stdout
-    assert "training with lr" in shell.awsrun("logs", run).stdout
-    assert run in shell.awsrun("runs").stdout
-    long = team.submit("--grid", "lr=0.1,0.2", "--set", "gate=/never", "--workers", "1")
-    shell.awsrun("cancel", long, "1")
-    shell.awsrun("cancel", long)
-    shell.awsrun("retry", long)
-    shell.awsrun("cancel", long)
-    shell.awsrun("resume", long)
-
-
-def _named() -> set[str]:
-    """What engine, jobs and checks name; kinds are proved one by one in tests/contract/test_kinds_rights.py."""
-    cloud, spec = offline(LOCAL), load(BATCH, SpecModels())
-    kinds = Kinds(cloud)
-    where = stacks.where_jobs_run(spec, kinds, cloud)
-    rights = [right for command in jobs.VERBS for right in jobs.rights(cloud, spec.stack, where, command)]
-    rights += [*stacks.engine(cloud, spec.stack), *preflight.rights(cloud, spec.resources)]
-    return {action for right in rights for action in right.actions}
 
 
 Call = tuple[str, str, dict[str, Any]]
@@ -229,7 +275,7 @@ def _forbidden(team: Team) -> Iterator[tuple[str, Call]]:
     yield "passes its role", ("batch", "register_job_definition", definition)
     yield (
         "rises itself",
-        ("iam", "attach_user_policy", {"UserName": "worker", "PolicyArn": f"{_AWS}/AdministratorAccess"}),
+        ("iam", "attach_user_policy", {"UserName": "for-all", "PolicyArn": f"{_AWS}/AdministratorAccess"}),
     )
     yield "makes users", ("iam", "create_user", {"UserName": "another"})
 
@@ -241,7 +287,7 @@ def test_another_stack_is_out_of_reach(team: Team) -> None:
     reached = {}
     for why, (service, operation, arguments) in _forbidden(team):
         try:
-            getattr(team.user.client(service), operation)(**arguments)
+            getattr(team.users["all"].client(service), operation)(**arguments)
             reached[why] = "it was done"
         except ClientError as error:
             if not matches(error, DENIED):
@@ -250,19 +296,19 @@ def test_another_stack_is_out_of_reach(team: Team) -> None:
 
 
 def test_a_job_of_another_stack_cannot_be_taken_over_and_stopped(team: Team) -> None:
-    batch = team.cloud.client("batch")
+    queues = team.cloud.client("batch")
     tags = {"awsrun:stack": "other"}
-    theirs = batch.submit_job(jobName="t", jobQueue="other-queue", jobDefinition="other-train", tags=tags)
+    theirs = queues.submit_job(jobName="t", jobQueue="other-queue", jobDefinition="other-train", tags=tags)
     for call in (
         lambda mine: mine.tag_resource(resourceArn=theirs["jobArn"], tags={"awsrun:stack": "mnist"}),
         lambda mine: mine.terminate_job(jobId=theirs["jobId"], reason="x"),
     ):
         with pytest.raises(ClientError, match="not authorized"):
-            call(team.user.client("batch"))
+            call(team.users["all"].client("batch"))
 
 
 def test_commands_on_another_stack_are_denied_in_words(team: Team) -> None:
     for command in (("apply", "other.yaml", "--yes"), ("teardown", "other", "--yes"), ("outputs", "other")):
-        said = team.shell.awsrun(*command, code=1).stderr
+        said = team.shell("all").awsrun(*command, code=1).stderr
         assert "is not authorized to perform: dynamodb:" in said, command
     assert team.root.awsrun("plan", "other.yaml").returncode == 0, "nothing of it was changed"
