@@ -119,7 +119,7 @@ class Role(Kind[RoleSpec, RoleState]):
         reads = "GetRole GetRolePolicy ListAttachedRolePolicies"
         yield allow("find", "iam", "ListRoles")
         yield allow("find", "iam", reads, roles)
-        yield allow("read", "iam", "GetRole", *pathless(self.cloud, "role", stack, specs))
+        yield allow("read", "iam", reads, *pathless(self.cloud, "role", stack, specs))
         boundary = self.cloud.context.boundary
         bounded = [equals("iam:PermissionsBoundary", boundary)] if boundary else []
         widening = "UpdateAssumeRolePolicy PutRolePolicy" + (" PutRolePermissionsBoundary" if boundary else "")
