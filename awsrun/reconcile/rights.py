@@ -19,7 +19,7 @@ _LOOK = frozenset({"find", "read"})
 _DELETE = frozenset({"delete", "empty", "lock"})
 VERBS: Mapping[str, frozenset[str]] = {
     "plan": _LOOK | {"price"},  # drift, status and outputs too
-    "apply": _LOOK | _DELETE | {"price", "create", "update", "tag"},
+    "apply": _LOOK | _DELETE | {"price", "create", "update", "tag", "record"},
     "teardown": _LOOK | _DELETE | {"drop"},
 }
 
@@ -61,7 +61,8 @@ def engine(cloud: Cloud, stack: str) -> Iterator[Right]:
     own, runs = (arn(cloud, "dynamodb", f"table/{name}") for name in (stack_table(stack), runs_table(stack)))
     yield allow("find", "dynamodb", "ListTables")
     yield allow("read", "dynamodb", "GetItem Scan", own)
-    yield allow("lock", "dynamodb", "BatchWriteItem DeleteItem GetItem PutItem UpdateItem", own)
+    yield allow("lock", "dynamodb", "GetItem PutItem UpdateItem", own)
+    yield allow("record", "dynamodb", "BatchWriteItem DeleteItem", own)
     yield allow("create", "dynamodb", "CreateTable DescribeTable TagResource", own, runs)
     yield allow("drop", "dynamodb", "DeleteTable DescribeTable", own, runs)
     yield from refresh.rights()
