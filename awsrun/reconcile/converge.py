@@ -123,9 +123,8 @@ class _Convergence:
 
     def _absent(self) -> None:
         gone = AwsrunError(f"{self._id} is gone", "it was deleted meanwhile, or AWS lost it", "run the same again")
-        if not self._fresh:
-            raise gone
-        self._wait("AWS to show it", max(self._timing.settle, 10.0), gone)
+        limit = max(self._timing.settle, 10.0) if self._fresh else self._timing.visible  # one of AWS's servers may lag
+        self._wait("AWS to show it", limit, gone)
 
     def _wait(self, what: str, limit: float, late: AwsrunError) -> None:
         if self._clock.monotonic() - self._since > limit:

@@ -4,11 +4,14 @@ taken for it."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from moto import mock_aws
 from reconcile_fakes import (
     LOST,
+    Env,
+    EnvSpec,
     FakeCloud,
     Store,
     StoreSpec,
@@ -23,7 +26,9 @@ from reconcile_fakes import (
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.tags import PURGE
 from awsrun.reconcile.apply import Applied, apply
+from awsrun.reconcile.progress import Event
 from awsrun.reconcile.table import StackTable
+from awsrun.resources.kind import ABSENT, Seen
 
 NODES = [
     ("env", "compute"),
@@ -144,3 +149,26 @@ def test_tags_whose_answer_is_lost_are_set_again(fake: FakeCloud) -> None:
     assert not apply(open_session(fake), small_stack(results=StoreSpec(purge=True)), lambda plan: True).failed
     assert len(lost) == 3
     assert PURGE in fake.of("store")[0].tags
+
+
+@pytest.mark.parametrize("looks", [3, None])
+def test_what_a_look_misses_is_waited_for_before_it_is_called_gone(
+    fake: FakeCloud, monkeypatch: pytest.MonkeyPatch, looks: int | None
+) -> None:
+    """It was there when the plan was made; ``looks`` then miss it, or all of them do."""
+    assert not run(fake).failed
+    read, events, missed = Env.read, list[Event](), []
+
+    def flapping(self: Env, id: str) -> Seen[Any]:
+        if any((event.step, event.kind) == ("started", "env") for event in events):
+            missed.append(id)
+            if looks is None or len(missed) <= looks:
+                return ABSENT
+        return read(self, id)
+
+    monkeypatch.setattr(Env, "read", flapping)
+    wanted = small_stack(compute=EnvSpec(net="network", most=8))
+    failed = apply(open_session(fake, events), wanted, lambda plan: True).failed
+    gone = [one.name for one in failed if "is gone" in str(one.error)]
+    assert gone == (["compute"] if looks is None else []), failed
+    assert (fake.of("env")[0].state.most == 8) == (looks is not None)
