@@ -98,13 +98,14 @@ def main() -> None:
 
 
 def _explain(error: Exception) -> None:
-    from awsrun.aws.errors import AwsrunError, code_of, message_of
+    from awsrun.aws.errors import DENIED, AwsrunError, code_of, matches, message_of
 
     if isinstance(error, AwsrunError):
         lines = [line for line in (error.why, error.hint and f"→ {error.hint}") if line]
         _fail("\n".join([error.what, *lines]))
     if code_of(error):
-        _fail(f"AWS refused {getattr(error, 'operation_name', 'a call')}: {message_of(error)} ({code_of(error)})")
+        hint = "\n→ the rights that it takes: awsrun policy SPEC" if matches(error, DENIED) else ""
+        _fail(f"AWS refused {getattr(error, 'operation_name', 'a call')}: {message_of(error)} ({code_of(error)}){hint}")
     if type(error).__module__.startswith("botocore"):
         _fail(f"AWS could not be reached: {error}")
     raise error

@@ -23,6 +23,7 @@ Verb = Literal["create", "update", "tag", "delete", "empty"]
 # Errors of botocore that come without an answer of AWS.  The request may have arrived.
 _NO_ANSWER = (boto.HTTPClientError, ConnectionError, TimeoutError)
 _NO_CREDENTIALS = (boto.NoCredentialsError, boto.CredentialRetrievalError, boto.TokenRetrievalError, boto.SSOError)
+_MEND = "mend the cause and run again"
 
 
 class Uncertain(Exception):
@@ -166,7 +167,7 @@ def explain(error: BaseException, what: str) -> AwsrunError:
     if isinstance(error, AwsrunError):
         return error
     code = code_of(error)
-    hint = "give this identity the permission, then run again" if _denied(code) else "mend the cause and run again"
+    hint = "the rights that it takes: awsrun policy SPEC; then run again" if _denied(code) else _MEND
     return AwsrunError(f"could not {what}", f"{code}: {message_of(error)}" if code else message_of(error), hint)
 
 

@@ -251,6 +251,7 @@ class Kind(ABC, Generic[P, S]):
         """
         return FREE
 
+    @abstractmethod
     def rights(self, stack: str, specs: Mapping[str, P]) -> Iterable[Right]:
         """What an identity must be allowed so that this kind's verbs work for ``stack``; calls nothing.
 
@@ -262,7 +263,6 @@ class Kind(ABC, Generic[P, S]):
         Args:
             specs: what the stack has of this kind, by logical name, composites expanded.
         """
-        return ()
 
     def price_now(self, id: str, state: S, prices: Prices) -> float | None:
         """US dollars that ``id`` costs per hour at this moment; None where that cannot be told.  May make read calls.

@@ -102,7 +102,7 @@ def test_denial_of_each_protocol(
     assert (
         f"because no {'resource' if service == 'sts' else 'identity'}-based policy allows the {action} action" in said
     )
-    assert explain(caught.value, "do it").hint == "give this identity the permission, then run again"
+    assert explain(caught.value, "do it").hint == "the rights that it takes: awsrun policy SPEC; then run again"
 
 
 def test_head_says_no_with_its_status_alone(nobody: Clients) -> None:

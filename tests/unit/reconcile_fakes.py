@@ -118,6 +118,9 @@ class FakeKind(Kind[Any, Any]):
         super().__init__(cloud)
         self.fake = fake
 
+    def rights(self, stack: str, specs: Any) -> tuple[()]:
+        return ()
+
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
         for thing in self.fake.of(self.kind):
             derived = stack is None or self.identity != "name" or thing.id.startswith(f"{stack}-") or thing.id in hints
