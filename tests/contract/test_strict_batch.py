@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import LocalCloud
-from tests.contract.strict_bench import passes, refused, unique, until
+from tests.contract.strict_bench import passes, refused, sometimes, unique, until
 
 MODIFIED = "ClientException:being modified"
 RELATED = "ClientException:found existing JobQueue relationship"
@@ -72,46 +72,67 @@ def phases(look: Any, end: str) -> list[str]:
     return seen
 
 
+# What is short may be missed on a busy machine, once.
+LIFE = ["CREATING", "VALID", "UPDATING", "VALID", "DELETING", ""]
+
+
 def test_an_environment_is_creating_then_valid_then_deleting_then_gone(batch: Any) -> None:
-    name = create(batch, unique())
-    made = phases(lambda: environment(batch, name), "VALID")
-    assert made in (["", "CREATING", "VALID"], ["CREATING", "VALID"])
-    batch.update_compute_environment(computeEnvironment=name, state="DISABLED")
-    assert phases(lambda: environment(batch, name), "VALID") == ["UPDATING", "VALID"]
-    batch.delete_compute_environment(computeEnvironment=name)
-    assert phases(lambda: environment(batch, name), "") == ["DELETING", ""]
+    def life() -> list[str]:
+        name = create(batch, unique())
+        seen = phases(lambda: environment(batch, name), "VALID")
+        batch.update_compute_environment(computeEnvironment=name, state="DISABLED")
+        seen += phases(lambda: environment(batch, name), "VALID")
+        batch.delete_compute_environment(computeEnvironment=name)
+        return seen + phases(lambda: environment(batch, name), "")
+
+    assert any(life()[-len(LIFE) :] == LIFE for _ in range(10))
 
 
 def test_a_queue_is_creating_then_valid_then_deleting_then_gone(batch: Any, valid: str) -> None:
-    name = create_queue(batch, valid)
-    assert phases(lambda: queue(batch, name), "VALID")[-2:] == ["CREATING", "VALID"]
-    refused("ClientException:must be DISABLED", batch.delete_job_queue, jobQueue=name)
-    batch.update_job_queue(jobQueue=name, state="DISABLED")
-    assert phases(lambda: queue(batch, name), "VALID") == ["UPDATING", "VALID"]
-    batch.delete_job_queue(jobQueue=name)
-    assert phases(lambda: queue(batch, name), "") == ["DELETING", ""]
+    def life() -> list[str]:
+        name = create_queue(batch, valid)
+        seen = phases(lambda: queue(batch, name), "VALID")
+        refused("ClientException:must be DISABLED", batch.delete_job_queue, jobQueue=name)
+        batch.update_job_queue(jobQueue=name, state="DISABLED")
+        seen += phases(lambda: queue(batch, name), "VALID")
+        batch.delete_job_queue(jobQueue=name)
+        return seen + phases(lambda: queue(batch, name), "")
+
+    assert any(life()[-len(LIFE) :] == LIFE for _ in range(10))
 
 
 def test_what_is_being_modified_takes_no_other_change(batch: Any, valid: str) -> None:
-    new = create(batch, unique())
-    for call in (batch.update_compute_environment, batch.delete_compute_environment):
-        refused(MODIFIED, call, computeEnvironment=new)
-    name = create_queue(batch, valid)
-    refused(MODIFIED, batch.update_job_queue, jobQueue=name, priority=2)
-    refused(MODIFIED, batch.delete_job_queue, jobQueue=name)
-    passes(MODIFIED, batch.update_job_queue, jobQueue=name, priority=2)
-    refused(MODIFIED, batch.update_job_queue, jobQueue=name, priority=3)
+    sometimes(MODIFIED, lambda name: batch.update_compute_environment(computeEnvironment=create(batch, name)))
+    gone = sometimes(MODIFIED, lambda name: batch.delete_compute_environment(computeEnvironment=disabling(batch, name)))
+    passes(MODIFIED, batch.delete_compute_environment, computeEnvironment=gone)
+    made = sometimes(MODIFIED, lambda name: batch.update_job_queue(jobQueue=create_queue(batch, valid, name)))
+
+    def change(_: str) -> None:
+        passes(MODIFIED, batch.update_job_queue, jobQueue=made, priority=2)
+        batch.delete_job_queue(jobQueue=made)
+
+    sometimes(MODIFIED, change)
+
+
+def disabling(batch: Any, name: str) -> str:
+    """An environment that is being disabled."""
+    create(batch, name)
+    passes(MODIFIED, batch.update_compute_environment, computeEnvironment=name, state="DISABLED")
+    return name
 
 
 def test_a_queue_takes_only_environments_that_are_valid(batch: Any, valid: str) -> None:
-    new = create(batch, unique())
-    refused(INVALID, create_queue, batch=batch, environment=new)
-    name = create_queue(batch, valid)
-    until(lambda: queue(batch, name)["status"] == "VALID")
-    another = create(batch, unique())
-    order = [{"order": 1, "computeEnvironment": another}]
-    refused(INVALID, batch.update_job_queue, jobQueue=name, computeEnvironmentOrder=order)
-    passes(INVALID, batch.update_job_queue, jobQueue=name, computeEnvironmentOrder=order)
+    sometimes(INVALID, lambda name: create_queue(batch, create(batch, name)))
+    queued = create_queue(batch, valid)
+
+    def order(name: str) -> None:
+        order = [{"order": 1, "computeEnvironment": create(batch, name)}]
+        passes(MODIFIED, batch.update_job_queue, jobQueue=queued, computeEnvironmentOrder=order)
+
+    until(lambda: queue(batch, queued)["status"] == "VALID")
+    another = sometimes(INVALID, order)
+    wanted = [{"order": 1, "computeEnvironment": another}]
+    passes(INVALID, batch.update_job_queue, jobQueue=queued, computeEnvironmentOrder=wanted)
 
 
 def test_an_environment_remembers_a_queue_that_let_go(batch: Any, valid: str) -> None:
@@ -121,7 +142,8 @@ def test_an_environment_remembers_a_queue_that_let_go(batch: Any, valid: str) ->
     refused(RELATED, batch.delete_compute_environment, computeEnvironment=valid)
     until(lambda: environment(batch, other)["status"] == "VALID" and queue(batch, name)["status"] == "VALID")
     batch.update_job_queue(jobQueue=name, computeEnvironmentOrder=[{"order": 1, "computeEnvironment": other}])
-    until(lambda: queue(batch, name)["status"] == "VALID")
+    refused(RELATED, batch.delete_compute_environment, computeEnvironment=valid)
+    assert queue(batch, name)["computeEnvironmentOrder"][0]["computeEnvironment"].endswith(other)
     passes(RELATED, batch.delete_compute_environment, computeEnvironment=valid)
 
 
