@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -55,12 +56,21 @@ class Build:
         self._name = f"{repository}:{tag}"
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"build {self._name}")
         self._error: BaseException | None = None
-        self.said = "Docker"
+        self._said, self._since = "Docker", time.monotonic()
 
     def start(self) -> Build:
         """Begin; returns at once."""
         self._thread.start()
         return self
+
+    @property
+    def said(self) -> str:
+        """What is waited for; with the minutes, where it takes some (a step that downloads gigabytes is quiet)."""
+        minutes = int(time.monotonic() - self._since) // 60
+        return f"{self._said} ({minutes} min)" if minutes else self._said
+
+    def _say(self, what: str) -> None:
+        self._said, self._since = what, time.monotonic()
 
     @property
     def under_way(self) -> bool:
@@ -93,10 +103,10 @@ class Build:
         recipe = self._content.recipe
         assert recipe is not None, "what was only seen cannot be built"
         with tempfile.TemporaryFile() as archive:
-            self.said = "its files to be packed"
+            self._say("its files to be packed")
             if recipe.pack(archive) != self._content:
                 raise AwsrunError("the files of the image changed meanwhile", "", "run the same apply again")
-            self.said = f"Docker to get {archive.tell() / _MB:.1f} MB of files"
+            self._say(f"Docker to get {archive.tell() / _MB:.1f} MB of files")
             self._build_from(archive, recipe, pull=False)
             if not self._fits(recipe.platform):  # some engines take a base image of another platform that they have
                 try:
@@ -152,7 +162,7 @@ class Build:
             for text in str(line.get("stream", "")).splitlines():
                 if found := _STEP.fullmatch(text):
                     step = f"{found[1]}: {shorten(found[2], SHOWN, placeholder=' …')}"
-                    self.said = f"build step {step}"
+                    self._say(f"build step {step}")
                     output.clear()
                 elif (said := _COLOUR.sub("", text).rstrip()) and not said.startswith(_CHATTER):
                     output.append(said)
@@ -169,7 +179,7 @@ class Build:
     def _push(self) -> None:
         from docker.errors import DockerException
 
-        self.said = "the push"
+        self._say("the push")
         sizes: dict[str, tuple[int, int]] = {}
         try:
             lines = self._client.api.push(
@@ -183,7 +193,7 @@ class Build:
                     total = int(detail.get("total") or detail["current"])
                     sizes[line["id"]] = (min(int(detail["current"]), total), total)
                     sent, whole = (sum(pair[n] for pair in sizes.values()) for n in (0, 1))
-                    self.said = f"the push: {sent / _MB:.0f} of {whole / _MB:.0f} MB"
+                    self._say(f"the push: {sent / _MB:.0f} of {whole / _MB:.0f} MB")
         except (DockerException, OSError) as error:
             raise AwsrunError(f"the image was not pushed to {self._repository}", short(error)) from error
 

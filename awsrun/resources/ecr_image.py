@@ -257,7 +257,7 @@ class Image(Kind[ImageSpec, ImageState]):
         self._mark(repository, key, content)
         if self._local:
             stood_in = {"imageTag": UNBUILT + content}
-            self.cloud.write("ecr").batch_delete_image(repositoryName=repository, imageIds=[stood_in])
+            self._ecr.batch_delete_image(repositoryName=repository, imageIds=[stood_in])
 
     def _stand_in(self, repository: str, key: str, content: Content) -> None:
         """An image without anything in it, so that all that follows is as it would be."""
@@ -280,7 +280,7 @@ class Image(Kind[ImageSpec, ImageState]):
 
     def _put(self, repository: str, tag: str, manifest: str, media_type: str) -> None:
         try:
-            self.cloud.write("ecr").put_image(
+            self._ecr.put_image(  # which may be sent again: the second changes nothing
                 repositoryName=repository, imageTag=tag, imageManifest=manifest, imageManifestMediaType=media_type
             )
         except ClientError as error:
