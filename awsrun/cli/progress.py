@@ -25,7 +25,14 @@ _PAST = {
     "replace": ("replaced", "yellow"),
     "delete": ("deleted", "red"),
 }
-_NOW = {"create": "creating", "update": "updating", "replace": "replacing", "delete": "deleting", "lock": "waiting"}
+_NOW = {
+    "create": "creating",
+    "update": "updating",
+    "replace": "replacing",
+    "delete": "deleting",
+    "lock": "waiting",
+    "look": "waiting",
+}
 LONGEST = 100  # characters of a reason while others are under way; the command says the whole of it at its end
 TOLD = ("ecr.image",)  # kinds on whose way lines are worth their place in a log: they take minutes
 MOST_ROWS = 20  # a table taller than the terminal cannot be redrawn
@@ -81,8 +88,8 @@ class Progress:
 
     def _tell(self, event: Event, before: str) -> None:
         """Without a terminal only what takes long is told, and of counts that move only the first."""
-        if event.action == "lock":
-            say(f"waiting   {event.why}")
+        if not event.kind:
+            say(f"waiting   for {event.why}" if event.action == "look" else f"waiting   {event.why}")
         elif event.step == "held":
             say(f"waiting   {event.name:<28} {event.why}")
         elif (
@@ -101,7 +108,7 @@ class Progress:
         return live
 
     def _finished(self, event: Event) -> None:
-        if event.action == "lock" and event.step == "done":
+        if not event.kind and event.step == "done":
             return
         word, colour = _PAST.get(event.action, (event.action, "white"))
         if event.step in ("failed", "kept"):

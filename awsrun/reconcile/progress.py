@@ -13,8 +13,9 @@ class Event:
     """One thing that happened to one resource.
 
     Attributes:
-        name, kind: which resource.
-        action: what is being done: ``create``, ``update``, ``replace``, ``delete``; ``lock`` for the stack's lock.
+        name, kind: which resource; the stack and an empty kind where it is about all of it.
+        action: what is being done: ``create``, ``update``, ``replace``, ``delete``; of a stack ``lock`` (waiting for
+            its lock) and ``look`` (for lists to show what is there).
         step: ``waiting`` may come many times, with another ``why`` only when it changes.
             ``held``: a wait that may last, for somebody else to let go of it.
         why: what is waited for, or what went wrong; with ``done``: what there is to be said of it.

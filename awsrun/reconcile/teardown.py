@@ -12,9 +12,10 @@ from awsrun.aws.errors import AwsrunError
 from awsrun.aws.names import runs_table
 from awsrun.reconcile import graph as graphs
 from awsrun.reconcile.lock import Lease
-from awsrun.reconcile.parallel import run_graph
+from awsrun.reconcile.parallel import Skipped, run_graph
 from awsrun.reconcile.plan import refusal
-from awsrun.reconcile.remove import Kept, remove
+from awsrun.reconcile.progress import Event
+from awsrun.reconcile.remove import Kept, nonce_of, remove
 from awsrun.reconcile.session import Session
 from awsrun.reconcile.table import KIND_TAG, StackTable
 from awsrun.reconcile.waiting import work_on
@@ -131,13 +132,9 @@ class _Teardown:
                 self._mark_incomplete()
             for hook in before:
                 hook(self._stack)
-            there = _find(self._session, self._stack, self._wide)
-            errors = self._delete(there)
+            result = self._delete_all()
             if self._session.halt.reason is not None:
                 return TornDown()
-            # Look again: what was made meanwhile, or did not show yet, must not go unnoticed.
-            rest = {self._key(one): one for one in _find(self._session, self._stack, self._wide)}
-            result = self._sort_out(there, rest, errors)
             if lease is not None and not result.left:
                 if not result.kept:
                     lease.end()
@@ -145,6 +142,42 @@ class _Teardown:
             elif not result.left:
                 result += self._drop_tables(keep=bool(result.kept))
             return result
+
+    def _delete_all(self) -> TornDown:
+        """Delete, look again, and go on for as long as there is something to go on with: what was made meanwhile, what
+        did not show at first, what had to do with something that failed and is gone now."""
+        deleted: tuple[Doomed, ...] = ()
+        there = _find(self._session, self._stack, self._wide)
+        self._let_show(there)
+        while True:
+            errors = self._delete(there)
+            if self._session.halt.reason is not None:
+                return TornDown()
+            rest = {self._key(one): one for one in _find(self._session, self._stack, self._wide)}
+            result = self._sort_out(there, rest, errors)
+            deleted += result.deleted
+            untried = [one for key, one in rest.items() if isinstance(errors.get(key), Skipped) or key not in errors]
+            if not untried or not result.deleted:
+                return replace(result, deleted=deleted)
+            there = list(rest.values())
+
+    def _let_show(self, there: list[Located]) -> None:
+        """Wait for what an apply was making when it was cut short, which lists need not show yet, and add it."""
+        contents = self._table.load()
+        if contents is None:
+            return
+        known, clock, timing = {nonce_of(one) for one in there}, self._session.clock, self._session.timing
+        recent = clock.now() - timing.ready - timing.settle  # a create may have been sent long after its intent
+        open_ends = [i for i in contents.intents.values() if not i.id and i.nonce not in known and i.at > recent]
+        if not open_ends:
+            return
+        why = "what an apply that was cut short may have made: lists need not show it yet"
+        self._session.observer(Event(self._stack, "", "look", "waiting", why))
+        clock.sleep(timing.settle)
+        self._session.observer(Event(self._stack, "", "look", "done"))
+        self._session.halt.check()
+        seen = {self._key(one) for one in there}
+        there += [one for one in _find(self._session, self._stack, self._wide) if self._key(one) not in seen]
 
     def _mark_incomplete(self) -> None:
         contents = self._table.load()

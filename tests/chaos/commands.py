@@ -21,6 +21,7 @@ from botocore.retries import standard
 import awsrun
 from awsrun.aws.clients import Cloud
 from awsrun.aws.context import LOCAL
+from awsrun.reconcile.progress import Event
 from awsrun.resources.registry import KINDS, kind
 
 SERVICES = ("batch", "dynamodb", "ec2", "ecr", "iam", "logs", "s3")
@@ -64,14 +65,19 @@ def work(command: str, cloud: Cloud, specs: Mapping[str, Any], writing: int) -> 
     os.read(0, 1)  # begun when the parent's parent says so
     status = 1
     with os.fdopen(writing, "w") as pipe:
+
+        def failed(event: Event) -> None:
+            if event.step == "failed":
+                pipe.write(f"{event.action} {event.name}: {event.why}\n")
+
         try:
             if command in specs:
-                applied = awsrun.apply(specs[command], cloud)
+                applied = awsrun.apply(specs[command], cloud, observer=failed)
                 pipe.write(json.dumps(applied.to_json()))
                 status = 1 if applied.failed else 0
             else:
                 root = os.environ["AWS_ACCESS_KEY_ID"] == "local"  # others may not look at all stacks
-                gone = awsrun.teardown(None if root else specs["apply"].stack, cloud)
+                gone = awsrun.teardown(None if root else specs["apply"].stack, cloud, observer=failed)
                 pipe.write(json.dumps(gone.to_json()))
                 status = 1 if gone.left or gone.kept else 0
         except BaseException as error:

@@ -12,7 +12,7 @@ import signal
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlparse
 
 Moment = Literal["before", "after"]
@@ -68,6 +68,11 @@ class Trap:
         self.sprung = name
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever was killed closes its connections: no news."""
+
+
 class KillingProxy:
     """``with KillingProxy(endpoint) as proxy: ... proxy.url``; set `trap` before each command."""
 
@@ -75,7 +80,7 @@ class KillingProxy:
         address = urlparse(endpoint)
         self.host, self.port = address.hostname or "", address.port or 0
         self.trap: Trap | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -107,7 +112,11 @@ class KillingProxy:
                     return
                 upstream = http.client.HTTPConnection(proxy.host, proxy.port, timeout=60)
                 upstream.request(self.command, self.path, body, dict(self.headers.items()))
-                answer = upstream.getresponse()
+                try:
+                    answer = upstream.getresponse()
+                except http.client.RemoteDisconnected:  # the cloud lost the answer on purpose
+                    self.close_connection = True
+                    return
                 content = answer.read()
                 upstream.close()
                 if hit and trap is not None:

@@ -48,7 +48,11 @@ def test_killed_anywhere_and_run_again_it_ends_the_same(
 
     nowhere: tuple[int, Moment] = (0, "before")
     for cycle in zip_longest(*plan, fillvalue=nowhere):
-        history = ""
+        at, moment = cycle[0]
+        status, said, trap = commands.run("apply", at, moment)
+        history = f"apply killed {moment} call {at} ({trap.sprung}), torn down; "
+        commands.clean("teardown")
+        assert inventory(clients) == ends[""], history
         for step, (at, moment) in zip(STEPS, cycle, strict=True):
             status, said, trap = commands.run(step, at, moment)
             history += f"{step} killed {moment} call {at} ({trap.sprung}); "
