@@ -1,0 +1,129 @@
+"""The parts of the embedded cloud, put together: what is kept, what stands around it, what runs beside it.
+
+Imported only by the server: moto and all that is ours come with it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import asdict
+
+import awsrun
+from awsrun.local import options as settings
+from awsrun.local import state
+from awsrun.local.app import application
+from awsrun.local.batch import environment
+from awsrun.local.batch.containers import Containers
+from awsrun.local.batch.machine import Processes
+from awsrun.local.batch.scheduler import Scheduler
+from awsrun.local.batch.service import Batch
+from awsrun.local.blobs import Blobs
+from awsrun.local.calls import Perform
+from awsrun.local.emulator import Moto
+from awsrun.local.http import HttpServer, listen
+from awsrun.local.iam.layer import Enforcement
+from awsrun.local.iam.sessions import Sessions
+from awsrun.local.iam.tasks import Tasks, lifetime
+from awsrun.local.options import Options
+from awsrun.local.pricing import PriceListService
+from awsrun.local.quotas import ServiceQuotas
+from awsrun.local.registry.catalog import Catalog
+from awsrun.local.registry.ecr import Ecr
+from awsrun.local.registry.http import RegistryServer
+from awsrun.local.registry.layers import Layers
+from awsrun.local.registry.passwords import Passwords
+from awsrun.local.state import HOST, Files
+from awsrun.local.strict.faults import Faults
+from awsrun.local.strict.layer import Strict
+from awsrun.local.strict.overlaps import Overlaps
+from awsrun.local.strict.throttles import Throttles
+from awsrun.local.tokens import ClientTokens
+from awsrun.local.world import Service, World
+
+
+class EmbeddedCloud:
+    """One embedded cloud on one data folder: made, recovered, started, stopped, in this order.
+
+    Args:
+        options: how it is to behave from now on; what is recovered is replayed as it was carried out.
+    """
+
+    def __init__(self, files: Files, options: Options) -> None:
+        self._files, self._options = files, options
+        moto, self._batch = Moto(blobs := Blobs(files.store / "blobs")), Batch()
+        tokens = ClientTokens(moto)
+        self._passwords = Passwords(files.store / "registry-secret")
+        self._sessions = Sessions.of(files.store / "session-secret")
+        self._strict = Strict(self._batch, tokens)
+        self._iam = Enforcement(self._batch, self._sessions)
+        self._ecr = Ecr(moto, self._passwords, self._iam.caller)
+        services: list[Service] = [self._batch, tokens, self._ecr, PriceListService(), ServiceQuotas(options.quotas)]
+        self._world = World(files.store, blobs, moto, services, [self._iam, self._strict])
+        self._scheduler: Scheduler
+
+    def recover(self) -> int:
+        """Load what was there; how many records were replayed."""
+        self._strict.behave(settings.read(self._files.journaled))
+        replayed = self._world.recover()
+        self._strict.behave(self._options)
+        self._iam.enforced = self._options.iam  # what was replayed had been allowed
+        settings.write(self._files.journaled, self._options)
+        return replayed
+
+    def start(self, port: int | None) -> int:
+        """Answer calls and run jobs; the port.
+
+        Args:
+            port: to listen on; None means that of the last time if it is free, else any.
+        """
+        self._start_registry()
+        tasks = Tasks(self._batch, self._sessions, self._world.lock, lifetime())
+        about = {"data": str(self._files.data), "version": awsrun.__version__, **asdict(self._options)}
+        http = self._listen(application(self._outermost(), about, tasks.answer), port)
+        threading.Thread(target=http.serve_forever, daemon=True, name="http").start()
+        self._world.keep()
+        processes = Processes(self._files.jobs / "bin")
+        contained = self._options.containers
+        self._scheduler = Scheduler(
+            self._world,
+            self._batch,
+            Containers(self._files.data, self._ecr.login, processes) if contained else processes,
+            self._files.jobs,
+            f"http://{HOST}:{http.port}",
+            environment.slots(),
+            tasks.variables if self._options.iam else None,
+        )
+        self._scheduler.start()
+        return http.port
+
+    def stop(self) -> None:
+        """End the jobs and write everything down; no call is answered any more."""
+        self._scheduler.stop()
+        self._world.close()
+
+    def _outermost(self) -> Perform:
+        """What a call meets first: under strict, all that goes wrong between a client and AWS."""
+        if not self._options.strict:
+            return self._world.perform
+        return Faults(Overlaps(self._world.perform), self._options, Throttles(self._options.time_scale))
+
+    def _listen(self, app: Perform, port: int | None) -> HttpServer:
+        wanted = state.last_port(self._files.port) if port is None else port
+        try:
+            return listen(HOST, wanted, app)
+        except OSError:
+            if port is not None:
+                sys.exit(f"port {port} is taken; another: awsrun local start --port P")
+            return listen(HOST, 0, app)
+
+    def _start_registry(self) -> None:
+        """The registry of images, on the port of the last time: job definitions name it."""
+        parts = Catalog(self._world, self._iam.objection), Layers(self._files.registry), self._passwords
+        try:
+            registry = RegistryServer((HOST, state.last_port(self._files.registry_port)), *parts)
+        except OSError:
+            registry = RegistryServer((HOST, 0), *parts)
+        self._ecr.address, self._ecr.released = f"{HOST}:{registry.server_port}", registry.tidy
+        state.replace(self._files.registry_port, str(registry.server_port).encode())
+        registry.start()
