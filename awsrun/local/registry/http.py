@@ -12,13 +12,13 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from awsrun.local.registry.catalog import ACCOUNT, Catalog, Manifest, digest_of, named
+from awsrun.local.registry.exchange import Exchange, Refusal
 from awsrun.local.registry.layers import PIECE, Layers, Mismatch
 from awsrun.local.registry.passwords import Passwords
 
@@ -40,14 +40,6 @@ _ACTIONS = {
 }
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 _INDEX = "application/vnd.oci.image.index.v1+json"
-
-
-class Refusal(Exception):
-    """An answer of 4xx, in the protocol's terms."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
 
 class RegistryServer(ThreadingHTTPServer):
@@ -99,14 +91,8 @@ class RegistryServer(ThreadingHTTPServer):
             self._due.clear()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Exchange):
     server: RegistryServer
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    rbufsize = 1 << 16
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Quiet: requests carry credentials."""
 
     def do_GET(self) -> None:
         self._answer()
@@ -129,11 +115,11 @@ class _Handler(BaseHTTPRequestHandler):
     # -- what is asked for -----------------------------------------------------------------------------------------
 
     def _answer(self) -> None:
-        self._body = self._pieces()
+        self.body = self.pieces()
         try:
             self._route()
         except Refusal as refusal:
-            self._refuse(refusal)
+            self.refuse(refusal)
 
     def _route(self) -> None:
         target = urlsplit(self.path)
@@ -142,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
         if opened is None:
             raise Refusal(401, "UNAUTHORIZED", "log in with the password that ECR's GetAuthorizationToken gives")
         if target.path in ("/v2/", "/v2"):
-            self._send(200, {"Content-Type": "application/json"}, b"{}")
+            self.send(200, {"Content-Type": "application/json"}, b"{}")
             return
         parts = _PATH.fullmatch(unquote(target.path))
         if parts is None:
@@ -212,22 +198,22 @@ class _Handler(BaseHTTPRequestHandler):
         start = self.headers.get("Content-Range", "").partition("-")[0]
         if start.isdigit() and int(start) != received:
             raise Refusal(416, "BLOB_UPLOAD_INVALID", f"{received} bytes came so far: go on there")
-        self.server.layers.append(upload, self._body)
+        self.server.layers.append(upload, self.body)
 
     def _cancel(self, upload: str) -> None:
         self.server.layers.cancel(upload)
-        self._send(204)
+        self.send(204)
 
     def _progress(self, upload: str, status: int) -> None:
         received = self.server.layers.received(upload)
         if received is None:
             raise _no_upload(upload)
         location = f"/v2/{self._name}/blobs/uploads/{upload}"
-        self._send(status, {"Location": location, "Range": f"0-{max(received - 1, 0)}", "Docker-Upload-UUID": upload})
+        self.send(status, {"Location": location, "Range": f"0-{max(received - 1, 0)}", "Docker-Upload-UUID": upload})
 
     def _blob_is_there(self, digest: str) -> None:
         location = f"/v2/{self._name}/blobs/{digest}"
-        self._send(201, {"Location": location, "Docker-Content-Digest": digest})
+        self.send(201, {"Location": location, "Docker-Content-Digest": digest})
 
     def _blob(self, digest: str) -> None:
         size = self.server.layers.size(digest)
@@ -243,7 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
         if (start, end) != (0, size):
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         with self.server.layers.open(digest) as file:
-            self._head(206 if "Content-Range" in headers else 200, headers)
+            self.head(206 if "Content-Range" in headers else 200, headers)
             if self.command == "GET":
                 file.seek(start)
                 if end == size:
@@ -267,10 +253,10 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             raise Refusal(404, "MANIFEST_UNKNOWN", "Requested image not found")
         headers = {"Content-Type": found.media_type, "Docker-Content-Digest": found.digest}
-        self._send(200, headers, found.content)
+        self.send(200, headers, found.content)
 
     def _put(self, reference: str) -> None:
-        content = b"".join(self._limited(MOST_MANIFEST))
+        content = b"".join(self.limited(MOST_MANIFEST))
         digest, catalog = digest_of(content), self.server.catalog
         tag = None if ":" in reference else reference
         if tag is None and reference != digest:
@@ -284,7 +270,7 @@ class _Handler(BaseHTTPRequestHandler):
             if reply.status >= 400:
                 raise Refusal(reply.status, "MANIFEST_INVALID", reply.content.decode(errors="replace"))
         location = f"/v2/{self._name}/manifests/{digest}"
-        self._send(201, {"Location": location, "Docker-Content-Digest": digest})
+        self.send(201, {"Location": location, "Docker-Content-Digest": digest})
 
     def _checked(self, content: bytes) -> str:
         """The media type of a manifest all of whose parts are here."""
@@ -306,60 +292,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Content-Type": "application/json"}
         if limit and len(tags) > limit:
             headers["Link"] = f'</v2/{self._name}/tags/list?n={limit}&last={tags[limit - 1]}>; rel="next"'
-        self._send(200, headers, json.dumps({"name": self._name, "tags": tags[:limit]}).encode())
-
-    # -- HTTP ------------------------------------------------------------------------------------------------------
-
-    def _pieces(self) -> Iterator[bytes]:
-        """The request's body as it comes."""
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            while size := int(self.rfile.readline(64).split(b";")[0] or b"0", 16):
-                yield from self._read(size)
-                self.rfile.readline(64)
-            while self.rfile.readline(1024) not in (b"\r\n", b"\n", b""):
-                pass  # trailers
-        else:
-            yield from self._read(int(self.headers.get("Content-Length") or 0))
-
-    def _read(self, size: int) -> Iterator[bytes]:
-        while size:
-            piece = self.rfile.read(min(size, PIECE))
-            if not piece:
-                raise ConnectionError("the client went away")
-            size -= len(piece)
-            yield piece
-
-    def _limited(self, most: int) -> Iterator[bytes]:
-        total = 0
-        for piece in self._body:
-            total += len(piece)
-            if total > most:
-                raise Refusal(413, "SIZE_INVALID", f"a manifest has {most} bytes at most")
-            yield piece
-
-    def _refuse(self, refusal: Refusal) -> None:
-        headers = {"Content-Type": "application/json"}
-        if refusal.status == 401:
-            headers["WWW-Authenticate"] = f'Basic realm="http://{self.headers.get("Host", "")}/",service="ecr"'
-        error = {"code": refusal.code, "message": refusal.message}
-        self.close_connection = self.close_connection or self.command not in ("GET", "HEAD")  # its body was not read
-        self._send(refusal.status, headers, json.dumps({"errors": [error]}).encode())
-
-    def _send(self, status: int, headers: dict[str, str] | None = None, content: bytes = b"") -> None:
-        for _ in self._body if not self.close_connection else ():
-            pass
-        self._head(status, {**(headers or {}), "Content-Length": str(len(content))})
-        if self.command != "HEAD":
-            self.wfile.write(content)
-
-    def _head(self, status: int, headers: dict[str, str]) -> None:
-        self.send_response_only(status, HTTPStatus(status).phrase)
-        self.send_header("Docker-Distribution-Api-Version", "registry/2.0")
-        for name, value in headers.items():
-            self.send_header(name, value.replace("\r", "").replace("\n", ""))
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
+        self.send(200, headers, json.dumps({"name": self._name, "tags": tags[:limit]}).encode())
 
 
 def _action(what: str, method: str) -> str:
