@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from awsrun.local.registry.layers import PIECE
+
+_REFUSED = 256 << 20  # bytes of a body that are taken in after the answer said no
 
 
 class Refusal(Exception):
@@ -67,13 +70,16 @@ class Exchange(BaseHTTPRequestHandler):
             yield piece
 
     def refuse(self, refusal: Refusal) -> None:
-        """Say no; a connection whose body was not read is closed."""
+        """Say no, and close where a body was on its way."""
         headers = {"Content-Type": "application/json"}
         if refusal.status == 401:
             headers["WWW-Authenticate"] = f'Basic realm="http://{self.headers.get("Host", "")}/",service="ecr"'
         error = {"code": refusal.code, "message": refusal.message}
-        self.close_connection = self.close_connection or self.command not in ("GET", "HEAD")  # its body was not read
+        self.close_connection = self.close_connection or self.command not in ("GET", "HEAD")
         self.send(refusal.status, headers, json.dumps({"errors": [error]}).encode())
+        with suppress(OSError, ValueError, Refusal):  # who is cut off while sending does not see the answer
+            for _ in self.limited(_REFUSED):
+                pass
 
     def send(self, status: int, headers: dict[str, str] | None = None, content: bytes = b"") -> None:
         """A whole answer, once what is left of the body is read."""
