@@ -34,6 +34,10 @@ class Blocked(Exception):
     """AWS will not delete it while something else is there; the text says what."""
 
 
+class Refused(Exception):
+    """AWS refused an update that will pass later, or of which a part was done before: look before repeating it."""
+
+
 class Gone(Exception):
     """AWS says that it is not there."""
 
@@ -62,10 +66,10 @@ class Calls:
         """One mutating call of a kind, repeated while AWS says that it was not done and will pass later.
 
         Raises:
-            Uncertain, Blocked, Gone: see there.
+            Uncertain, Blocked, Refused, Gone: see there.
             Halted: the command is being stopped; the call was not made.
         """
-        passing = frozenset() if verb == "delete" else kind.retry - kind.exists
+        passing = frozenset() if verb in ("delete", "update") else kind.retry - kind.exists
 
         def later(error: BaseException) -> bool:
             """The same tags set twice are the same tags: such a call may be made again without a look."""
@@ -80,6 +84,8 @@ class Calls:
                 raise Uncertain(message_of(error)) from error
             if verb != "create" and matches(error, kind.absent):
                 raise Gone from error
+            if verb == "update" and matches(error, kind.retry):
+                raise Refused(message_of(error)) from error
             if verb == "delete" and matches(error, kind.blocked | kind.retry):
                 raise Blocked(message_of(error)) from error
             raise

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.reconcile.calls import Gone, Uncertain
+from awsrun.reconcile.calls import Gone, Refused, Uncertain
 from awsrun.reconcile.clock import Pauses
 from awsrun.reconcile.session import Session
 from awsrun.reconcile.waiting import Waiting
@@ -49,6 +49,7 @@ class _Convergence:
         self._last = ""
         self._since = self._clock.monotonic()  # the last thing that was done
         self._missed: float | None = None  # since when AWS says that something is not there
+        self._put_off: float | None = None  # since when AWS refuses for now
         self._moved = False  # it went through another phase since
         self._why = ""  # it was not ready
 
@@ -105,11 +106,25 @@ class _Convergence:
             self._last = ""  # it may not have arrived: the same again, if the difference is still there
             self._waiting.on(f"an answer: {error}")
             self._pauses.pause()
+        except Refused as error:
+            self._sent[sign] -= 1
+            self._refused(error)
+            return
         except Gone as error:
             self._not_there(error)
             return
+        self._put_off = None
         self._since = self._clock.monotonic()
         self._pauses.reset()
+
+    def _refused(self, error: Refused) -> None:
+        """It will pass later, and maybe not all of it has to be done any more."""
+        self._last = ""
+        self._put_off = self._clock.monotonic() if self._put_off is None else self._put_off
+        if error.__cause__ is not None and self._clock.monotonic() - self._put_off > self._timing.patience:
+            raise error.__cause__
+        self._waiting.on(str(error))
+        self._pauses.pause()
 
     def _not_there(self, error: Gone) -> None:
         """AWS did not find it, or something that it is to have: what was just made may need a moment to be known."""

@@ -172,3 +172,26 @@ def test_what_a_look_misses_is_waited_for_before_it_is_called_gone(
     gone = [one.name for one in failed if "is gone" in str(one.error)]
     assert gone == (["compute"] if looks is None else []), failed
     assert (fake.of("env")[0].state.most == 8) == (looks is not None)
+
+
+def test_an_update_of_which_a_part_was_done_is_not_repeated_blindly(
+    fake: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two calls in one update: the first is done, the second throttled; a repetition finds the first done already."""
+    assert not run(fake).failed
+    update, begun = Env.update, []
+
+    def twofold(self: Env, id: str, wanted: Any, seen: Any, changed: Any) -> None:
+        if seen.most != wanted.most and fake.of("env")[0].state.most == wanted.most:
+            raise refused("NotYet", "the first is done already")
+        update(self, id, wanted, seen, changed)
+        begun.append(id)
+        if len(begun) == 1:
+            raise refused("Throttling")
+
+    monkeypatch.setattr(Env, "update", twofold)
+    before = fake.clock.now()
+    wanted = small_stack(compute=EnvSpec(net="network", most=8))
+    assert not apply(open_session(fake), wanted, lambda plan: True).failed
+    assert len(begun) == 1
+    assert fake.clock.now() - before < 60.0

@@ -26,7 +26,7 @@ from reconcile_fakes import (
 from awsrun.aws.errors import AwsrunError
 from awsrun.reconcile import graph
 from awsrun.reconcile.apply import apply
-from awsrun.reconcile.calls import Blocked, Calls, Gone, Uncertain
+from awsrun.reconcile.calls import Blocked, Calls, Gone, Refused, Uncertain
 from awsrun.reconcile.clock import SystemClock, Timing
 from awsrun.reconcile.halt import Halt, Halted, on_signals
 from awsrun.reconcile.parallel import Skipped, run_graph
@@ -93,7 +93,7 @@ def test_real_kinds_go_after_what_uses_them() -> None:
 
 def test_mutating_calls_are_repeated_only_when_aws_says_nothing_was_done(calls: Calls, store: Store) -> None:
     passing = Fails(refused("Throttling"), refused("NotYet"), refused("RequestLimitExceeded"))
-    assert calls.write(store, "update", passing) == "done"
+    assert calls.write(store, "create", passing) == "done"
     assert passing.calls == 4
     for error in (LOST, refused("InternalError", status=500), ConnectionError()):
         unknown = Fails(error)
@@ -114,6 +114,7 @@ def test_codes_decide(calls: Calls, store: Store) -> None:
         (refused("NotFound"), "delete", Gone),
         (refused("InUse"), "delete", Blocked),
         (refused("NotYet"), "delete", Blocked),
+        (refused("NotYet"), "update", Refused),
         (refused("Other"), "delete", Exception),
         (ValueError("a mistake in a kind"), "create", ValueError),
     ]:
@@ -124,7 +125,7 @@ def test_codes_decide(calls: Calls, store: Store) -> None:
 def test_patience_ends(calls: Calls, store: Store, fake: FakeCloud) -> None:
     begun = fake.clock.now()
     with pytest.raises(Exception, match="NotYet"):
-        calls.write(store, "update", Fails(*[refused("NotYet")] * 1000))
+        calls.write(store, "create", Fails(*[refused("NotYet")] * 1000))
     assert 300 < fake.clock.now() - begun < 400
 
 
