@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from awsrun.preflight.check import Check, Finding
 from awsrun.preflight.need import pools
 from awsrun.prices.table import LEFT, shipped
-from awsrun.resources.batch_job_definition import JobDefinitionSpec
+from awsrun.resources.batch_job_definition_spec import JobDefinitionSpec
 from awsrun.spec.references import ResourceSpec
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from awsrun.aws.quotas import FARGATE, FARGATE_SPOT, Quota, vcpus
 from awsrun.prices.table import shipped
-from awsrun.resources.batch_compute_environment import ComputeEnvironmentSpec
+from awsrun.resources.batch_compute_environment_spec import ComputeEnvironmentSpec
 from awsrun.resources.vpc import VpcSpec
 from awsrun.spec.references import ResourceSpec
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from awsrun.images.recipe import DEFAULT_BASE, Recipe
 from awsrun.resources.architecture import ARM, platform
-from awsrun.resources.batch_compute_environment import ComputeEnvironmentSpec
+from awsrun.resources.batch_compute_environment_spec import ComputeEnvironmentSpec
 from awsrun.spec.paths import FilePath, FolderPath
 from awsrun.spec.references import Misfit, RefTo, ResourceSpec
 

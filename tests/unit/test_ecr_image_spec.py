@@ -77,6 +77,8 @@ def lowered(stack: StackSpec, context: Context = AWS, name: str = "image") -> An
         ("runs_on: [network]", "built: image", "network"),
         ("base: python", "built: images", "images"),
         ("base: python", "built: image, image: python", "one of image (a URI), built"),
+        ("base: python", "image: image", "'image' is a resource of this spec: write built: image"),
+        ("base: python", "image: images", "'images' is a resource of this spec: write repository: images"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, image: str, train: str, says: str) -> None:
