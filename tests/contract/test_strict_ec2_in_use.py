@@ -43,8 +43,7 @@ def test_a_gateway_endpoint_holds_its_vpc(ec2: Any, network: Network) -> None:
     does(ec2.delete_security_group, GroupId=network.group)
     assert refusal(ec2.delete_vpc, VpcId=network.vpc) == "DependencyViolation"
     until(lambda: ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint]), lambda done: not done["Unsuccessful"])
-    until(lambda: code(lambda: ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint])))
-    does(ec2.delete_vpc, VpcId=network.vpc)
+    until(lambda: code(lambda: ec2.delete_vpc(VpcId=network.vpc)) == "")
 
 
 def test_an_interface_holds_its_subnet_and_its_group(ec2: Any, network: Network) -> None:

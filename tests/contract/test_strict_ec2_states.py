@@ -124,8 +124,9 @@ def test_a_gateway_endpoint_goes_even_after_its_route_table(ec2: Any, network: N
     id = made["VpcEndpointId"]
     does(ec2.delete_route_table, RouteTableId=table)
     until(lambda: ec2.delete_vpc_endpoints(VpcEndpointIds=[id]), lambda done: not done["Unsuccessful"])
-    until(lambda: code(lambda: ec2.describe_vpc_endpoints(VpcEndpointIds=[id])))
-    assert ec2.describe_vpc_endpoints(Filters=[{"Name": "vpc-id", "Values": [network.vpc]}])["VpcEndpoints"] == []
+    does(ec2.delete_subnet, SubnetId=network.subnet)
+    does(ec2.delete_security_group, GroupId=network.group)
+    until(lambda: code(lambda: ec2.delete_vpc(VpcId=network.vpc)) == "")
 
 
 def instance_state(ec2: Any, id: str) -> Any:
