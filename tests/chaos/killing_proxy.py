@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
 import signal
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
-from urllib.parse import parse_qs, urlparse
+from typing import Literal
+from urllib.parse import parse_qs
+
+from forwarding import ForwardingProxy, Request
 
 Moment = Literal["before", "after"]
 READS = ("Get", "List", "Describe", "Head", "Scan", "Query", "BatchGet")
@@ -68,78 +68,23 @@ class Trap:
         self.sprung = name
 
 
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever was killed closes its connections: no news."""
-
-
-class KillingProxy:
+class KillingProxy(ForwardingProxy):
     """``with KillingProxy(endpoint) as proxy: ... proxy.url``; set `trap` before each command."""
 
-    def __init__(self, endpoint: str) -> None:
-        address = urlparse(endpoint)
-        self.host, self.port = address.hostname or "", address.port or 0
-        self.trap: Trap | None = None
-        self._server = _Server(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+    trap: Trap | None = None
 
-    def __enter__(self) -> KillingProxy:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
+    def before(self, request: Request) -> bool:
+        trap = self.trap
+        if trap is None:
+            return True
+        name = operation(request.method, request.path, request.headers.get("X-Amz-Target", ""), request.body)
+        request.marked = mutates(name) and trap.here(name)
+        if request.marked and trap.moment == "before":
+            trap.spring(name)
+            return False
+        return not trap.dead
 
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        proxy = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1  # head and body in one packet: else each answer waits for a delayed acknowledgement
-            disable_nagle_algorithm = True
-
-            def handle_any(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                name = operation(self.command, self.path, self.headers.get("X-Amz-Target", ""), body)
-                trap = proxy.trap
-                hit = trap is not None and mutates(name) and trap.here(name)
-                if trap is not None and (trap.dead or (hit and trap.moment == "before")):
-                    if hit:
-                        trap.spring(name)
-                    self.close_connection = True
-                    return
-                upstream = http.client.HTTPConnection(proxy.host, proxy.port, timeout=60)
-                upstream.request(self.command, self.path, body, dict(self.headers.items()))
-                try:
-                    answer = upstream.getresponse()
-                except http.client.RemoteDisconnected:  # the cloud lost the answer on purpose
-                    self.close_connection = True
-                    return
-                content = answer.read()
-                upstream.close()
-                if hit and trap is not None:
-                    trap.spring(name)
-                    self.close_connection = True
-                    return
-                self.reply(answer, content)
-
-            def reply(self, answer: http.client.HTTPResponse, content: bytes) -> None:
-                self.send_response_only(answer.status)
-                for key, value in answer.getheaders():
-                    if key.lower() not in ("connection", "transfer-encoding", "content-length"):
-                        self.send_header(key, value)
-                length = answer.headers.get("Content-Length") if self.command == "HEAD" else str(len(content))
-                self.send_header("Content-Length", length or "0")
-                self.end_headers()
-                try:
-                    self.wfile.write(content)
-                except ConnectionError:
-                    self.close_connection = True  # the client was killed meanwhile
-
-            def log_message(self, format: str, *args: object) -> None: ...
-
-            do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = handle_any
-
-        return Handler
+    def after(self, request: Request) -> bool:
+        if request.marked and self.trap is not None:
+            self.trap.spring(self.trap.seen[self.trap.at - 1])
+        return not request.marked
