@@ -152,7 +152,7 @@ RATES = [
 ]
 
 
-@pytest.mark.parametrize(("make", "burst", "rate"), RATES, ids=lambda value: str(value) if callable(value) else None)
+@pytest.mark.parametrize(("make", "burst", "rate"), RATES, ids=range(len(RATES)))
 @pytest.mark.parametrize("scale", [1.0, 0.02])
 def test_published_rates(make: Callable[[], Call], burst: int, rate: float, scale: float) -> None:
     now = [0.0]
