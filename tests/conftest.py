@@ -19,6 +19,7 @@ import pytest
 # A shell starts background jobs with SIGINT ignored, and children inherit that: Ctrl-C could not be tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+PATIENT = {"mode": "standard", "total_max_attempts": 8}
 _MAKING = threading.Lock()  # a boto3 session makes one client at a time
 
 
@@ -38,11 +39,13 @@ class LocalCloud:
         home: what AWSRUN_HOME points at.
         endpoint: its URL.
         env: the environment for subprocesses that should find it.
+        retries: how its clients repeat calls; they do not, unless a fixture says so.
     """
 
     home: Path
     endpoint: str = ""
     env: dict[str, str] = field(default_factory=dict)
+    retries: Any = field(default_factory=lambda: {"total_max_attempts": 1})
 
     @classmethod
     def at(cls, home: Path, **variables: str) -> LocalCloud:
@@ -51,10 +54,10 @@ class LocalCloud:
         return cls(home, env={**clean, "AWSRUN_HOME": str(home), **variables})
 
     def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client of ``service``, which sends every call once."""
+        """A boto3 client of ``service``, which repeats calls as `retries` says."""
         from botocore.config import Config
 
-        config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, **options)
+        config = Config(s3={"addressing_style": "path"}, retries=self.retries, **options)
         with _MAKING:
             return _session().client(service, endpoint_url=self.endpoint, config=config)
 
@@ -106,6 +109,7 @@ def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud
 def strict_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """One embedded cloud as hard as AWS for the whole session: a second of AWS takes 20 ms, a minute 1.2 s."""
     cloud = _started(tmp_path_factory.mktemp("strict"), strict=True, time_scale=0.02)
+    cloud.retries = PATIENT  # the tests of a session together may be too quick for a published rate
     yield cloud
     cloud.stop()
 
@@ -115,6 +119,7 @@ def hasty_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud
     """As `strict_cloud`, for what lasts long: a second of AWS takes 1 ms, an hour 3.6 s.  Short states pass
     unseen."""
     cloud = _started(tmp_path_factory.mktemp("hasty"), strict=True, time_scale=0.001)
+    cloud.retries = PATIENT
     yield cloud
     cloud.stop()
 

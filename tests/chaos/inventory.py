@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 SERVICES = ("batch", "dynamodb", "ec2", "ecr", "iam", "logs", "s3")
 
@@ -15,6 +18,28 @@ def clients_of(endpoint: str) -> dict[str, Any]:
     config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "total_max_attempts": 20})
     session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
     return {service: session.client(service, endpoint_url=endpoint, config=config) for service in SERVICES}
+
+
+def make_foreign(clients: dict[str, Any]) -> None:
+    """Somebody else's things, with names and a CIDR like those of the stack."""
+    trust = '{"Version": "2012-10-17", "Statement": []}'
+    keys = {
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+    }
+    for make in (
+        lambda: clients["ec2"].create_vpc(CidrBlock="10.10.0.0/23"),
+        lambda: clients["s3"].create_bucket(Bucket="mnist-results-of-others"),
+        lambda: clients["s3"].put_bucket_tagging(
+            Bucket="mnist-results-of-others", Tagging={"TagSet": [{"Key": "team", "Value": "others"}]}
+        ),
+        lambda: clients["iam"].create_role(RoleName="mnist-worker", AssumeRolePolicyDocument=trust),
+        lambda: clients["ecr"].create_repository(repositoryName="mnist-images-of-others"),
+        lambda: clients["logs"].create_log_group(logGroupName="/awsrun/mnist/others"),
+        lambda: clients["dynamodb"].create_table(TableName="mnist-others", BillingMode="PAY_PER_REQUEST", **keys),
+    ):
+        with suppress(ClientError):  # it was made, the answer was lost, and botocore made it again
+            make()
 
 
 def inventory(clients: dict[str, Any]) -> dict[str, list[str]]:
@@ -75,10 +100,18 @@ def _bucket(s3: Any, name: str) -> str:
     return f"{name} {tags.get('awsrun:stack')} {tags.get('awsrun:name')}"
 
 
+def settle(clients: dict[str, Any]) -> None:
+    """Wait until lists show the same for a while."""
+    last, same = inventory(clients), 0
+    while same < 3:
+        time.sleep(0.3)
+        now = inventory(clients)
+        last, same = now, same + 1 if now == last else 0
+
+
 def remembered(clients: dict[str, Any]) -> int:
     """Intents in the stack's table: one for each resource, or something was forgotten or doubled."""
-    tables = [name for name in clients["dynamodb"].list_tables()["TableNames"] if not name.endswith(".runs")]
-    if not tables:
-        return 0
-    items = clients["dynamodb"].scan(TableName=tables[0])["Items"]
+    names = clients["dynamodb"].list_tables()["TableNames"]
+    table = next((one for one in names if one.startswith("awsrun-") and not one.endswith(".runs")), "")
+    items = clients["dynamodb"].scan(TableName=table)["Items"] if table else []
     return sum(item["pk"]["S"].startswith("INTENT#") for item in items)

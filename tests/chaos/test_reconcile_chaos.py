@@ -1,9 +1,9 @@
 """SIGKILL at every mutating call of apply, of a change and of teardown, before it arrives and after it was done.
 
-The same command run again must end where an undisturbed one ends: nothing doubled, nothing orphaned.  What is there is
-read from the server itself, never with awsrun's code.  ``AWSRUN_CHAOS=all`` tries every call, in shards that may run
-side by side; without it a sample spread over all of them.  The strict cloud throttles a tenth of all calls, loses some
-answers besides, and lets the commands do only what the generated policy allows.
+The same command run again must end where an undisturbed one ends: nothing doubled, nothing orphaned, nothing of others
+touched.  What is there is read from the server itself, never with awsrun's code.  ``AWSRUN_CHAOS=all`` tries every
+call, in shards that may run side by side; without it a sample spread over all of them.  The strict cloud throttles a
+tenth of all calls, loses some answers besides, and lets the commands do only what the generated policy allows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import Commands
-from inventory import clients_of, inventory, remembered
+from inventory import clients_of, inventory, make_foreign, remembered, settle
 from killing_proxy import Moment
 
 EVERY = os.environ.get("AWSRUN_CHAOS") == "all"
@@ -38,6 +38,8 @@ def test_killed_anywhere_and_run_again_it_ends_the_same(
     options: dict[str, Any], shard: int, commands: Commands, fresh_cloud: Any
 ) -> None:
     clients = clients_of(fresh_cloud.endpoint)
+    make_foreign(clients)
+    settle(clients)
     ends, known, plan = {"": inventory(clients)}, {}, []
     for step in STEPS:
         status, said, trap = commands.run(step)
