@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 from awsrun.aws import embedded
@@ -21,6 +22,32 @@ from awsrun.aws.errors import AwsrunError, message_of
 
 MOST_TOGETHER = 8  # calls that one list or look makes side by side
 LOGIN = "set AWS_PROFILE, or run: aws configure; or go back with: awsrun use local"
+
+
+class Session:
+    """What `boto3.Session` is without its resources and transfers, whose import takes longer than a call.
+
+    Raises:
+        botocore.exceptions.ProfileNotFound: when something is asked of a profile that is not there.
+    """
+
+    def __init__(self, profile: str | None = None, region: str | None = None) -> None:
+        from botocore.session import Session as Core
+
+        self.core: Any = Core(profile=profile)
+        self._region = region
+
+    @property
+    def region_name(self) -> str | None:
+        """The region that was asked for, else what the environment or the profile says."""
+        found: str | None = self._region or self.core.get_config_variable("region")
+        return found
+
+    def client(self, service: str, **options: Any) -> Any:
+        """A client, as ``boto3.Session.client`` makes it."""
+        return self.core.create_client(
+            service, **{**options, "region_name": options["region_name"] or self.region_name}
+        )
 
 
 class Cloud:
@@ -38,6 +65,11 @@ class Cloud:
         self._session = session
         self._clients: dict[tuple[str, bool], Any] = {}
         self._lock = threading.Lock()
+
+    @cached_property
+    def time_scale(self) -> float:
+        """Seconds there for one second of AWS, see `awsrun.aws.embedded.time_scale`."""
+        return embedded.time_scale(self.endpoint_url)
 
     @property
     def account(self) -> str:
@@ -113,11 +145,10 @@ def connect(context: Context | str | None = None) -> Cloud:
     Raises:
         AwsrunError: no credentials, no region, or another account than the one that ``awsrun use`` pinned.
     """
-    import boto3
-
     chosen = context if isinstance(context, Context) else current(context)
     if chosen.name == "local":
-        session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=chosen.region)
+        session = Session(region=chosen.region)
+        session.core.set_credentials("local", "local")
         return Cloud(session, chosen, embedded.endpoint())
     return _connect_aws(chosen)
 
@@ -128,16 +159,16 @@ def offline(context: Context) -> Cloud:
 
 
 def _connect_aws(context: Context) -> Cloud:
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         region = context.region or os.environ.get("AWS_REGION")  # which boto3, unlike other SDKs, does not read
-        session = boto3.Session(profile_name=context.profile, region_name=region)
+        session = Session(context.profile, region)
         if not session.region_name:
             raise AwsrunError("no AWS region is set", hint="awsrun use aws --region eu-west-1, or export AWS_REGION")
         probe = Cloud(session, pinned(context, session.region_name, ""), os.environ.get("AWS_ENDPOINT_URL"))
-        account = str(probe.read("sts").get_caller_identity()["Account"])
+        who, _ = probe.together(lambda: probe.read("sts").get_caller_identity(), lambda: probe.time_scale)
+        account = str(who["Account"])
     except (BotoCoreError, ClientError) as error:
         raise AwsrunError("cannot use AWS with these credentials", message_of(error), LOGIN) from error
     if context.account and context.account != account:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import urllib.error
-import urllib.request
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlparse
 
@@ -60,9 +59,14 @@ def _running() -> str | None:
 
 def _about(url: str) -> dict[str, Any]:
     """What the embedded cloud at ``url`` says of itself; nothing where there is none."""
+    where = urlparse(url)
+    make = HTTPSConnection if where.scheme == "https" else HTTPConnection
+    connection = make(where.hostname or "", where.port, timeout=5)
     try:
-        with urllib.request.urlopen(f"{url}/_awsrun/health", timeout=5) as answer:
-            found = json.loads(answer.read())
-    except (OSError, ValueError, urllib.error.URLError):
+        connection.request("GET", "/_awsrun/health")
+        found = json.loads(connection.getresponse().read())
+    except (OSError, ValueError, HTTPException):
         return {}
+    finally:
+        connection.close()
     return found if isinstance(found, dict) else {}

@@ -20,7 +20,6 @@ from awsrun.aws import stacks
 from awsrun.aws.clients import Cloud, connect
 from awsrun.aws.context import Context
 from awsrun.aws.errors import AwsrunError
-from awsrun.preflight import suite
 from awsrun.preflight.check import Finding, Watch
 from awsrun.reconcile import apply as applying
 from awsrun.reconcile import status as looking
@@ -148,6 +147,8 @@ def _preflight(session: Session, spec: Spec) -> Watch:
     """Looks at the account while the plan is made; there is nothing to look at in the embedded cloud."""
     if session.cloud.context.name != "aws":
         return Watch([])
+    from awsrun.preflight import suite  # what most applies, which change nothing, need not import
+
     rights = list(rights_for(spec, session.kinds, session.cloud, "apply"))
     source = getattr(spec, "source", "") or "SPEC"
     return Watch(suite.of_stack(session.cloud, spec.stack, spec.resources, rights, source))

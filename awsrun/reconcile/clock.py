@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from awsrun.aws.clients import Cloud
-from awsrun.aws.embedded import time_scale
 
 
 class Clock(Protocol):
@@ -80,7 +79,7 @@ EMULATOR = Timing(first=0.05, most=2.0, settle=1.0, patience=120.0, visible=10.0
 
 def timing_of(cloud: Cloud) -> Timing:
     """AWS needs its time; an emulator answers at once and shows at once what it did; a strict one is AWS in quick."""
-    scale = time_scale(cloud.endpoint_url)
+    scale = cloud.time_scale
     return scaled(scale) if scale else EMULATOR
 
 

@@ -106,7 +106,9 @@ class Creator:
             AwsrunError: a resource of this name is there and is not ours.
         """
         kind = self._session.kinds[node.kind]
-        before, found = self._unfinished(kind, node, there)
+        before, found = self._unfinished(
+            kind, node, there, kind.physical(self._table.stack, node.name, node.spec, wanted)
+        )
         if found:
             return Created(found, False)
         intent = self._begin(kind, node, wanted, there, before)
@@ -119,7 +121,7 @@ class Creator:
             return Created(found, False, (self._remember(intent, found),))
         if node.name not in self._announced:
             self._table.remember(intent)
-        found, fresh = self._send(kind, node, wanted, intent)
+        found, fresh = self._send(kind, node, wanted, intent, before is not None)
         marked = self._notes.submit(self._mark, kind, node, intent, found)
         return Created(found, fresh, (self._remember(intent, found), marked))
 
@@ -138,14 +140,20 @@ class Creator:
 
     # -- what earlier runs left ---------------------------------------------------------------------------------------
 
-    def _unfinished(self, kind: Kind[Any, Any], node: Node, there: Sequence[Located]) -> tuple[Intent | None, str]:
-        """The intent of an earlier run whose end is not known; or the id of what it made, if that shows up now."""
+    def _unfinished(
+        self, kind: Kind[Any, Any], node: Node, there: Sequence[Located], physical: str
+    ) -> tuple[Intent | None, str]:
+        """The intent of an earlier run whose end is not known; or the id of what it made, if that shows up now.
+
+        What has a unique name and was made may be gone, or be missing in a list that lags: the create call tells, and
+        then the intent's nonce whose it is.
+        """
         nonces = {one.found.tags.get(tags.NONCE) for one in there}
         ids = {one.id for one in there}
         for intent in self._intents:
             if (intent.kind, intent.name) != (node.kind, node.name) or intent.nonce in nonces or intent.id in ids:
                 continue
-            if not intent.id:
+            if not intent.id or (kind.identity == "name" and intent.physical == physical):
                 return intent, ""
             if kind.identity != "name" and self._appears(kind, intent):
                 return None, intent.id
@@ -200,8 +208,12 @@ class Creator:
             physical = f"{physical[: kind.name_limit - 5].rstrip('-')}-{nonce[:4]}"  # the old one goes only later
         return Intent(nonce, node.name, node.kind, physical, request, self._session.clock.now())
 
-    def _send(self, kind: Kind[Any, Any], node: Node, wanted: State, intent: Intent) -> tuple[str, bool]:
-        """Its id, and whether it was made by the one call that was answered."""
+    def _send(self, kind: Kind[Any, Any], node: Node, wanted: State, intent: Intent, begun: bool) -> tuple[str, bool]:
+        """Its id, and whether it was made by the one call that was answered.
+
+        Args:
+            begun: an earlier run may have made it.
+        """
         marks = {**owner_tags(self._table.stack, node), tags.NONCE: intent.nonce}
         owner = Owner(self._table.stack, node.name, intent.physical, marks, intent.nonce)
         pauses = Pauses(self._session.clock, self._session.timing)
@@ -218,7 +230,7 @@ class Creator:
             except Exception as error:
                 if not code_of(error):
                     raise
-                found = self._taken(kind, node, intent, attempt > 0) if matches(error, kind.exists) else ""
+                found = self._taken(kind, node, intent, begun or attempt > 0) if matches(error, kind.exists) else ""
                 if found:
                     return found, False
                 self._table.forget(intent.nonce)  # AWS said no: nothing was made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
 from ipaddress import ip_address
 
 from awsrun.aws.context import Context
@@ -19,6 +18,8 @@ def my_address(context: Context) -> str:
     """
     if context.name == "local":
         return "127.0.0.1/32"
+    import urllib.request  # few specs ask, and it takes a while to import
+
     try:
         with urllib.request.urlopen(ECHO, timeout=10) as answer:
             address = ip_address(answer.read(64).decode().strip())
