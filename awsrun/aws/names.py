@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+RUNS = ".runs"  # ends the names of runs tables
+
 
 def digest(*parts: object, length: int = 6) -> str:
     """``length`` hex digits that stand for ``parts`` (a hash, not a secret)."""
@@ -32,4 +34,4 @@ def stack_table(stack: str) -> str:
 
 def runs_table(stack: str) -> str:
     """The table with a stack's runs and trials: all that its workers may touch."""
-    return f"awsrun-{stack}.runs"
+    return stack_table(stack) + RUNS

@@ -12,7 +12,7 @@ from typing import Any
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import DENIED, AwsrunError, matches
-from awsrun.aws.names import stack_table
+from awsrun.aws.names import RUNS, stack_table
 
 ABSENT = ("ResourceNotFoundException",)
 _KEY = {"pk": {"S": "OUTPUTS"}}
@@ -91,8 +91,8 @@ def write(cloud: Cloud, record: StackRecord) -> None:
 
 
 def names(cloud: Cloud) -> list[str]:
-    """The stacks of this account and region, sorted."""
+    """The stacks of this account and region, sorted; those too of which an apply made no more than the runs table."""
     prefix, found = stack_table(""), []
     for page in cloud.read("dynamodb").get_paginator("list_tables").paginate():
         found += [name.removeprefix(prefix) for name in page["TableNames"] if name.startswith(prefix)]
-    return sorted(name for name in found if not name.endswith(".runs"))
+    return sorted({name.removesuffix(RUNS) for name in found})

@@ -218,6 +218,7 @@ class _Apply:
             self._live.add((node.kind, id))
             self._nonces |= {nonce_of(decision.current)} if decision.current is not None else set()
             self._stale += [one for one in decision.stale if (one.kind, one.id) not in self._removed]
+            self._stale += [one for one in decision.leaving if (one.kind, one.id) != (node.kind, id)]
             if action:
                 self._done.append(Done(node.name, node.kind, action))
 

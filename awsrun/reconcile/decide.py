@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from awsrun.aws import tags
@@ -25,6 +25,7 @@ class Decision:
         changes: the fields that differ.
         retag: owner tags to set; ``untag``: owner tags to take off.
         first: the old one must go before the new one can be made.
+        leaving: others of the same name that are being deleted already; what they use may go only after them.
     """
 
     action: Action
@@ -35,6 +36,7 @@ class Decision:
     untag: tuple[str, ...] = ()
     why: str = ""
     first: bool = False
+    leaving: tuple[Located, ...] = ()
 
 
 def decide(
@@ -46,7 +48,15 @@ def decide(
         there: all that carries the node's name.
         recorded: ids that the stack's table remembers making: they go before their doubles.
     """
-    there = [one for one in there if one.seen.phase != "deleting"]
+    leaving = tuple(one for one in there if one.seen.phase == "deleting")
+    return replace(
+        _decide(kind, stack, node, wanted, [o for o in there if o not in leaving], recorded), leaving=leaving
+    )
+
+
+def _decide(
+    kind: Kind[Any, Any], stack: str, node: Node, wanted: State, there: Sequence[Located], recorded: Collection[str]
+) -> Decision:
     fitting = [one for one in there if one.seen.phase != "broken" and not _replacing(wanted, one)]
     if fitting:
         current = min(fitting, key=lambda one: (one.id not in recorded, len(_changes(wanted, one)), _age(kind, one.id)))

@@ -15,6 +15,7 @@ from awsrun.aws.errors import AwsrunError
 from awsrun.reconcile.apply import apply
 from awsrun.reconcile.clock import Timing
 from awsrun.reconcile.progress import Event
+from awsrun.reconcile.table import StackTable
 from awsrun.reconcile.teardown import TornDown, teardown
 from awsrun.resources.kind import ABSENT, Seen
 
@@ -229,3 +230,13 @@ def test_unknown_stack_and_no_answer(fake: FakeCloud) -> None:
     with pytest.raises(AwsrunError, match="nothing was deleted"):
         teardown(open_session(fake), "test", False, lambda doomed: False)
     assert len(fake.things) == count
+
+
+def test_all_finds_a_stack_of_which_only_the_runs_table_was_made(fake: FakeCloud) -> None:
+    run(fake)
+    session = open_session(fake)
+    StackTable(session.cloud, "half", session.calls).ensure(runs=True)
+    session.cloud.write("dynamodb").delete_table(TableName="awsrun-half")
+    result = run(fake, stack=None)
+    assert [one.name for one in result.deleted] == ["awsrun-half.runs"]
+    assert session.cloud.read("dynamodb").list_tables()["TableNames"] == []
