@@ -19,6 +19,7 @@ import pytest
 # A shell starts background jobs with SIGINT ignored, and children inherit that: Ctrl-C could not be tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+ONCE = {"total_max_attempts": 1}
 PATIENT = {"mode": "standard", "total_max_attempts": 8}
 _MAKING = threading.Lock()  # a boto3 session makes one client at a time
 
@@ -45,7 +46,7 @@ class LocalCloud:
     home: Path
     endpoint: str = ""
     env: dict[str, str] = field(default_factory=dict)
-    retries: Any = field(default_factory=lambda: {"total_max_attempts": 1})
+    retries: Any = field(default_factory=lambda: ONCE)
 
     @classmethod
     def at(cls, home: Path, **variables: str) -> LocalCloud:
@@ -57,7 +58,7 @@ class LocalCloud:
         """A boto3 client of ``service``, which repeats calls as `retries` says."""
         from botocore.config import Config
 
-        config = Config(s3={"addressing_style": "path"}, retries=self.retries, **options)
+        config = Config(s3={"addressing_style": "path"}, **{"retries": self.retries, **options})
         with _MAKING:
             return _session().client(service, endpoint_url=self.endpoint, config=config)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from awsrun.aws.errors import matches
-from tests.conftest import LocalCloud
+from tests.conftest import ONCE, LocalCloud
 from tests.contract.strict_bench import at_once, passes, refused, unique, until
 
 THROTTLED = "TooManyRequestsException"
@@ -61,9 +61,10 @@ def test_a_new_api_is_not_listed_for_a_moment(gateway: Any) -> None:
 
 
 @pytest.mark.parametrize("verb", ["create", "deploy", "delete"])
-def test_what_may_be_called_once_in_a_while(gateway: Any, api: str, verb: str) -> None:
+def test_what_may_be_called_once_in_a_while(strict_cloud: LocalCloud, gateway: Any, api: str, verb: str) -> None:
     """CreateRestApi every 3 s, CreateDeployment every 5 s, DeleteRestApi every 30 s, of AWS."""
     others = [create(gateway) for _ in range(2)]
+    gateway = strict_cloud.client("apigateway", retries=ONCE)
 
     def call(number: int) -> None:
         if verb == "create":

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import LocalCloud
+from tests.conftest import PATIENT, LocalCloud
 from tests.contract.strict_bench import passes, refused, unique, until
 
 Run = Callable[..., list[str]]
@@ -125,6 +125,7 @@ def own_cloud(tmp_path: Path) -> Iterator[LocalCloud]:
     """A strict cloud in whose account nobody used ECS."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "AWSRUN_"))}
     cloud = LocalCloud(tmp_path, env={**env, "AWSRUN_HOME": str(tmp_path)})
+    cloud.retries = PATIENT
     cloud.start(strict=True, time_scale=0.5)
     yield cloud
     cloud.stop()
