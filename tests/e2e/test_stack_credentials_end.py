@@ -12,8 +12,8 @@ from typing import Any
 from stack_shell import WITHOUT_AWS, Shell
 
 SPEC = (Path(__file__).parents[2] / "specs" / "batch.yaml").read_text()
-SECONDS = 10  # less than an environment and a queue take at this scale, more than it takes to get there
-OPTIONS = {"strict": True, "iam": True, "time_scale": 0.5}
+SECONDS = 8  # less than an environment and a queue take at this scale, more than it takes to get there
+OPTIONS = {"strict": True, "iam": True, "time_scale": 0.25}
 ANYONE_HERE = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "sts:AssumeRole"}
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
