@@ -23,6 +23,7 @@ SERVICE_POLICY = "service-role/AWSBatchServiceRole"
 class ComputeEnvironmentSpec(ResourceSpec):
     """Machines for jobs, bought when jobs wait and given back when none do."""
 
+    outputs = ("arn", "name")
     kind: Literal["batch.compute_environment"] = "batch.compute_environment"
     name: str | None = Field(default=None, max_length=128, pattern=NAME_PATTERN, description="Physical name.")
     vpc: Annotated[str, RefTo("vpc")] = Field(description="The VPC in whose subnets the machines run.")

@@ -24,6 +24,7 @@ PRIVATE_REGISTRY = r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/"
 class JobDefinitionSpec(ResourceSpec):
     """What one worker is: an image, vCPUs, memory, and what it may do."""
 
+    outputs = ("arn", "name")
     kind: Literal["batch.job_definition"] = "batch.job_definition"
     name: str | None = Field(default=None, max_length=128, pattern=NAME_PATTERN, description="Physical name.")
     vcpus: float = Field(default=1, gt=0, le=448, description="vCPUs of a worker; whole numbers except with fargate.")

@@ -19,6 +19,7 @@ from awsrun.spec.references import RefTo, ResourceSpec
 class JobQueueSpec(ResourceSpec):
     """Where jobs wait. It costs nothing."""
 
+    outputs = ("arn", "name")
     kind: Literal["batch.job_queue"] = "batch.job_queue"
     name: str | None = Field(default=None, max_length=128, pattern=NAME_PATTERN, description="Physical name.")
     compute_environments: list[Annotated[str, RefTo("batch.compute_environment")]] = Field(

@@ -35,6 +35,7 @@ HOPS = 2  # a container in a network of its own is one hop further away
 class LaunchTemplateSpec(ResourceSpec):
     """How instances start: an encrypted root disk, and instance metadata by IMDSv2 only. It costs nothing."""
 
+    outputs = ("id", "name")
     kind: Literal["ec2.launch_template"] = "ec2.launch_template"
     name: str | None = Field(
         default=None, min_length=3, max_length=125, pattern=r"^[A-Za-z0-9().\-/_]+$", description="Physical name."

@@ -18,6 +18,7 @@ from awsrun.spec.references import Misfit, RefTo, ResourceSpec
 class ImageSpec(ResourceSpec):
     """An image for jobs, built on this machine and pushed to the stack's repository."""
 
+    outputs = ("uri", "tag")
     kind: Literal["ecr.image"] = "ecr.image"
     name: None = Field(default=None, description="An image has none: its repository and its content name it.")
     repository: Annotated[str, RefTo("ecr.repository")] = Field(description="The repository that it is pushed to.")

@@ -30,6 +30,7 @@ PAGE = 100  # images that one BatchDeleteImage takes
 class RepositorySpec(ResourceSpec):
     """A private repository of container images."""
 
+    outputs = ("arn", "name", "uri")
     kind: Literal["ecr.repository"] = "ecr.repository"
     name: str | None = Field(
         default=None,

@@ -23,6 +23,7 @@ from awsrun.spec.references import RefTo, ResourceSpec
 class InstanceProfileSpec(ResourceSpec):
     """An instance profile, for instances that need a role of their own."""
 
+    outputs = ("arn", "name")
     kind: Literal["iam.instance_profile"] = "iam.instance_profile"
     name: str | None = Field(default=None, max_length=128, pattern=r"^[\w+=,.@-]+$", description="Physical name.")
     role: Annotated[str, RefTo("iam.role")] = Field(description="The role that instances get (service: ec2).")

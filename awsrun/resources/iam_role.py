@@ -43,6 +43,7 @@ def regional(stack: str, name: str, region: str, limit: int) -> str:
 class RoleSpec(ResourceSpec):
     """An IAM role with the rights that its references name, and no others."""
 
+    outputs = ("arn", "name")
     kind: Literal["iam.role"] = "iam.role"
     name: str | None = Field(default=None, max_length=64, pattern=r"^[\w+=,.@-]+$", description="Physical name.")
     service: str | list[str] = Field(description="AWS service that may assume it: ecs-tasks, ec2, lambda; or a list.")

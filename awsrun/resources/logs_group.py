@@ -27,6 +27,7 @@ Retention = Literal[
 class LogGroupSpec(ResourceSpec):
     """Where logs go."""
 
+    outputs = ("arn", "name")
     kind: Literal["logs.group"] = "logs.group"
     name: str | None = Field(
         default=None, max_length=512, pattern=r"^[A-Za-z0-9._/#-]+$", description="Physical name, below /awsrun/."

@@ -33,6 +33,7 @@ OTHER_RULES = -1  # a lifecycle that is not ours
 class BucketSpec(ResourceSpec):
     """A private S3 bucket."""
 
+    outputs = ("arn", "name")
     kind: Literal["s3.bucket"] = "s3.bucket"
     name: str | None = Field(
         default=None,

@@ -90,6 +90,7 @@ class Ingress(BaseModel):
 class SecurityGroupSpec(ResourceSpec):
     """A security group. What goes out is allowed; what comes in is what `ingress` lists."""
 
+    outputs = ("id", "name")
     kind: Literal["security_group"] = "security_group"
     name: str | None = Field(
         default=None,

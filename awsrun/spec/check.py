@@ -27,9 +27,23 @@ def check_references(
     for inner, target, mark in mentions(model, data):
         if target not in kinds:
             fitting = [name for name, kind in kinds.items() if kind in mark.kinds]
-            document.mistake((*trail, *inner), f"no resource named {target!r}{near(target, fitting or kinds)}")
+            text = f"no resource named {target!r}{near(target, fitting or kinds)}"
+            text += f" (just text? {{text: {target}.{mark.output}}})" if mark.output else ""
+            document.mistake((*trail, *inner), text)
+        elif mark.output:
+            continue  # `check_outputs` says what there is
         elif kinds[target] not in mark.kinds and kinds[target]:
             text = f"{target!r} is a {kinds[target]}, but this names a {' or a '.join(mark.kinds)}"
+            document.mistake((*trail, *inner), text)
+
+
+def check_outputs(
+    document: Document, trail: Trail, model: type[BaseModel], data: Any, models: Mapping[str, type[ResourceSpec]]
+) -> None:
+    """Each output that ``data`` names is one of its resource's.  ``models``: logical name -> model."""
+    for inner, target, mark in mentions(model, data):
+        if mark.output and target in models and mark.output not in (there := models[target].outputs):
+            text = f"{target!r} has no output {mark.output!r}{near(mark.output, there)}"
             document.mistake((*trail, *inner), text)
 
 

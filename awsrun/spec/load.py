@@ -54,6 +54,7 @@ def parse(text: str, source: str, kinds: Kinds) -> StackSpec:
     names = {name: str(data.get("kind") if name in models else "") for name, data in written.items()}
     for name, model in models.items():
         check.check_references(document, ("resources", name), model, written[name], names)
+        check.check_outputs(document, ("resources", name), model, written[name], models)
     check.check_cycles(document, models, written)
     check.check_networks(document, specs)
     jobs = check.find_jobs(document, document.data.get("jobs"), names)

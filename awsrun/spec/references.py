@@ -5,9 +5,10 @@ The dependency graph comes from these fields, so that a spec needs no templating
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,17 +24,62 @@ class RefTo:
         kinds: which kinds it may name.
         edge: whether the named one must be there first.  Grants need only the ARN, which follows from the name, so
             they order nothing (and two roles may name each other's tables).
+        output: which of its outputs is meant, where the reference itself says so (``api.url``); then any kind will do.
     """
 
     kinds: tuple[str, ...]
     edge: bool = True
+    output: str = ""
 
-    def __init__(self, *kinds: str, edge: bool = True) -> None:
+    def __init__(self, *kinds: str, edge: bool = True, output: str = "") -> None:
         object.__setattr__(self, "kinds", kinds)
         object.__setattr__(self, "edge", edge)
+        object.__setattr__(self, "output", output)
 
     def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> dict[str, Any]:
         return {**handler(core_schema), KINDS_KEY: list(self.kinds)}
+
+
+class Text(BaseModel):
+    """Text that looks like an output of another resource, and is none: ``{text: example.com}``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str = Field(description="The text as it stands.")
+
+
+@dataclass(frozen=True)
+class TakesOutputs:
+    """Marks a field whose texts are outputs of other resources where they look like it: see `Value`."""
+
+
+Value = Annotated[str | int | float | bool | Text, TakesOutputs()]
+"""A setting that is handed on to a program: ``table.name`` is that output of the resource ``table``, which has to be
+there first; anything else stands for itself, and so does what is written as ``{text: example.com}``."""
+
+_OUTPUT = re.compile(r"([a-z][a-z0-9_-]*)\.([a-z][a-z0-9_]*)")
+
+
+def output_named(text: Any) -> tuple[str, str] | None:
+    """Resource and output where ``text`` names one: ``("api", "url")`` of ``api.url``."""
+    found = _OUTPUT.fullmatch(text) if isinstance(text, str) else None
+    return (found[1], found[2]) if found else None
+
+
+def valued(values: Mapping[str, Any], output: Callable[[str, str], Any]) -> dict[str, Any]:
+    """`Value`s as the program gets them.
+
+    Args:
+        output: what stands for an output of a resource, given both names (`awsrun.resources.kind.Refs.output`).
+    """
+
+    def one(value: Any) -> Any:
+        if isinstance(value, Text):
+            return value.text
+        named = output_named(value)
+        return output(*named) if named else value
+
+    return {key: one(value) for key, value in values.items()}
 
 
 class Misfit(ValueError):
@@ -57,9 +103,11 @@ class ResourceSpec(BaseModel):
 
     Attributes:
         name: the physical name, where the derived one will not do.
+        outputs: what other resources may name of it as a `Value`; each is a text or a number.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    outputs: ClassVar[tuple[str, ...]] = ()
 
     kind: str
     name: str | None = Field(default=None, description="Physical name; derived from stack and key unless given.")
@@ -110,6 +158,9 @@ def _in_value(annotation: Any, marks: Any, value: Any, trail: Trail) -> Iterator
     mark = next((mark for mark in marks if isinstance(mark, RefTo)), None)
     if mark is not None:
         yield from _named(value, mark, trail)
+    elif any(isinstance(one, TakesOutputs) for one in marks):
+        if named := output_named(value):
+            yield trail, named[0], RefTo(output=named[1])
     elif get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
         yield from _in_value(inner, metadata, value, trail)

@@ -74,6 +74,10 @@ def test_a_life(bench: Bench, sample: Sample, monkeypatch: pytest.MonkeyPatch) -
     assert seen.phase == "ready"
     assert diff(bench.wanted(name), seen.state) == ()
     assert {"id", "arn"} & set(seen.outputs)
+    if kind.listed:
+        outputs = bench.outputs("", name)
+        assert kind.Spec.outputs, "others may name nothing of it"
+        assert all(isinstance(outputs[one], (str, int, float)) for one in kind.Spec.outputs)
 
     (one,) = found(kind, bench.stack, name)
     assert one.id == bench.ids[name]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.spec.load import load, parse
-from awsrun.spec.references import RefTo, ResourceSpec
+from awsrun.spec.references import RefTo, ResourceSpec, Value, references, valued
 
 
 class Network(ResourceSpec):
@@ -66,7 +66,13 @@ class Definition(ResourceSpec):
 
 
 class Bucket(ResourceSpec):
+    outputs = ("arn", "name")
     kind: Literal["s3.bucket"]
+
+
+class Function(ResourceSpec):
+    kind: Literal["lambda.function"]
+    environment: dict[str, Value] = Field(default={})
 
 
 MODELS = {model.model_fields["kind"].annotation.__args__[0]: model for model in ResourceSpec.__subclasses__()}
@@ -259,6 +265,32 @@ MISTAKES = [
         "  slow: {kind: batch.job_queue, compute_environments: [compute]}\n  train:",
         ["s.yaml:1: jobs.queue: missing; say which: queue, slow"],
     ),
+    (
+        "an output that the resource does not have",
+        "  train:",
+        "  say: {kind: lambda.function, environment: {BUCKET: results.nam}}\n  train:",
+        ["s.yaml:7: resources.say.environment.BUCKET: 'results' has no output 'nam'; did you mean 'name'?"],
+    ),
+    (
+        "an output of a resource that is not there",
+        "  train:",
+        "  say: {kind: lambda.function, environment: {BUCKET: result.name}}\n  train:",
+        [
+            "s.yaml:7: resources.say.environment.BUCKET: no resource named 'result'; did you mean 'results'? "
+            "(just text? {text: result.name})"
+        ],
+    ),
+    (
+        "outputs that need each other",
+        "  train:",
+        "  one: {kind: lambda.function, environment: {A: two.arn}}\n"
+        "  two: {kind: lambda.function, environment: {B: one.arn}}\n  train:",
+        [
+            "s.yaml:7: resources.one: a circle of references: one → two → one",
+            "s.yaml:7: resources.one.environment.A: 'two' has no output 'arn'",
+            "s.yaml:8: resources.two.environment.B: 'one' has no output 'arn'",
+        ],
+    ),
     ("a tab", "  results:", "\tresults:", ["s.yaml:4: a tab: YAML is indented with spaces"]),
     ("a bracket left open", "[compute]}", "[compute}", ["s.yaml:6: not YAML: "]),
     ("two colons in a line", "stack: mnist", "stack: mnist: x", ["s.yaml:1: not YAML: a second ': ' in one line"]),
@@ -335,6 +367,22 @@ def test_grants_may_go_in_circles() -> None:
         "  b: {kind: security_group, vpc: network, ingress: [{port: 1, group: a}]}\n"
     )
     assert "a" in parse(text, "s.yaml", MODELS).resources
+
+
+def test_outputs_are_handed_on_and_what_only_looks_like_one_can_be_said() -> None:
+    environment = "{BUCKET: results.name, SITE: 'https://a.b', N: 3, ON: true, HOST: {text: example.com}, LEVEL: debug}"
+    text = GOOD.replace("  train:", f"  say: {{kind: lambda.function, environment: {environment}}}\n  train:", 1)
+    say = parse(text, "s.yaml", MODELS).resources["say"]
+    assert [(target, mark.output, mark.edge) for _, target, mark in references(say)] == [("results", "name", True)]
+    assert isinstance(say, Function)
+    assert valued(say.environment, lambda name, output: f"<{output} of {name}>") == {
+        "BUCKET": "<name of results>",
+        "SITE": "https://a.b",
+        "N": 3,
+        "ON": True,
+        "HOST": "example.com",
+        "LEVEL": "debug",
+    }
 
 
 def test_plain_words_stay_words(tmp_path: Path) -> None:
