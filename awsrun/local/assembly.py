@@ -13,9 +13,6 @@ import awsrun
 from awsrun.local import options as settings
 from awsrun.local import state
 from awsrun.local.app import application
-from awsrun.local.batch import environment
-from awsrun.local.batch.containers import Containers
-from awsrun.local.batch.machine import Processes
 from awsrun.local.batch.scheduler import Scheduler
 from awsrun.local.batch.service import Batch
 from awsrun.local.blobs import Blobs
@@ -39,6 +36,10 @@ from awsrun.local.strict.layer import Strict
 from awsrun.local.strict.overlaps import Overlaps
 from awsrun.local.strict.throttles import Throttles
 from awsrun.local.tokens import ClientTokens
+from awsrun.local.work import environment
+from awsrun.local.work.containers import Containers
+from awsrun.local.work.machine import Processes
+from awsrun.local.work.slots import Slots
 from awsrun.local.world import Service, World
 
 
@@ -85,15 +86,17 @@ class EmbeddedCloud:
         self._world.keep()
         processes = Processes(self._files.jobs / "bin")
         contained = self._options.containers
+        machine = Containers(self._files.data, self._ecr.login, processes) if contained else processes
         self._scheduler = Scheduler(
             self._world,
             self._batch,
-            Containers(self._files.data, self._ecr.login, processes) if contained else processes,
+            machine,
             self._files.jobs,
             f"http://{HOST}:{http.port}",
-            environment.slots(),
+            Slots(environment.slots()),
             tasks.variables if self._options.iam else None,
         )
+        machine.tidy(self._scheduler.adopt())
         self._scheduler.start()
         return http.port
 

@@ -110,7 +110,7 @@ def reset(data: Path) -> Status:
     with _exclusive(files):
         _stop(files)
         if options.read(files.options).containers:  # a server that was killed has left them running
-            from awsrun.local.batch import containers
+            from awsrun.local.work import containers
 
             containers.remove_all(containers.cloud_of(data))
         for path in (files.store, files.jobs):

@@ -18,10 +18,6 @@ class BatchError(Exception):
         self.message, self.code = message, code
 
 
-class NoRole(Exception):
-    """A job cannot have the role that its definition names; the text says why, as ECS does."""
-
-
 def need(body: dict[str, Any], *names: str) -> None:
     """Refuse a body that lacks one of ``names``."""
     for name in names:

@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from awsrun.local.batch import environment, logs, retry
-from awsrun.local.batch.errors import NoRole
 from awsrun.local.batch.jobs import Job, Unit
-from awsrun.local.batch.machine import Machine, Order, Work
-from awsrun.local.batch.process import LOST
 from awsrun.local.batch.region import Region
 from awsrun.local.batch.service import ACCOUNT, Batch
+from awsrun.local.work.environment import ROOT
+from awsrun.local.work.errors import NoRole
+from awsrun.local.work.logs import read
+from awsrun.local.work.machine import Machine, Work
+from awsrun.local.work.process import LOST
+from awsrun.local.work.slots import Slots
 from awsrun.local.world import World
 
 POLL = 0.02  # seconds between looks at running processes
@@ -58,7 +61,7 @@ class Scheduler:
         machine: what they run on.
         folder: for the attempts' folders.
         endpoint: what jobs find in AWS_ENDPOINT_URL.
-        slots: how many run at a time.
+        slots: what runs takes one.
         credentials: None gives every job all rights.
     """
 
@@ -69,21 +72,22 @@ class Scheduler:
         machine: Machine,
         folder: Path,
         endpoint: str,
-        slots: int,
+        slots: Slots,
         credentials: Credentials | None = None,
     ) -> None:
         self._world, self._batch, self._machine, self._folder = world, batch, machine, folder
         self._endpoint, self._slots = endpoint, slots
-        self._credentials = credentials or (lambda *_: environment.ROOT)
+        self._credentials = credentials or (lambda *_: ROOT)
         self._running: dict[str, Running] = {}
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, daemon=True, name="batch")
         self._next_ship = 0.0
         batch.wake = self._wake.set
+        slots.when_free(self._wake.set)
 
-    def start(self) -> None:
-        """Take over what a server before this one started, and begin."""
+    def adopt(self) -> set[str]:
+        """Take over what a server before this one started; the names of the folders that are in use."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._world.lock:
             for name, region in self._batch.regions.items():
@@ -92,13 +96,17 @@ class Scheduler:
                         if unit.status == "RUNNING":
                             folder = self._folder_of(unit)
                             self._running[unit.id] = Running(name, job, unit, self._machine.adopt(folder))
+                            self._slots.take(always=True)
         known = {self._folder_of(running.unit).name for running in self._running.values()}
         for path in self._folder.iterdir():
             if path.name not in known and path.name != "bin":
                 lost = self._machine.adopt(path)  # started, but its record was lost with the server
                 lost.signal(signal.SIGKILL)
                 lost.remove()
-        self._machine.tidy(known)
+        return known
+
+    def start(self) -> None:
+        """Begin."""
         self._wake.set()
         self._thread.start()
 
@@ -140,14 +148,17 @@ class Scheduler:
     # Starting
 
     def _start_what_may_start(self) -> None:
-        free = self._slots - len(self._running)
+        free = self._slots.free
         if free <= 0:
             return
         for name, region, job, unit in self._choose(free):
             stream = logs.stream_of(job, uuid.uuid4().hex)
             at = int(time.time() * 1000)
+            if not self._slots.take():
+                return
             with self._world.lock:
                 if unit.status != "RUNNABLE":
+                    self._slots.give()
                     continue
                 queue = region.plane.queues[job.queue]
                 places = (queue["jobQueueName"], region.plane.open_environment(queue))
@@ -155,13 +166,15 @@ class Scheduler:
             try:
                 role = self._credentials(self._endpoint, name, job, unit)
             except NoRole as error:
+                self._slots.give()
                 then = self._after(job, unit, None, str(error), NOT_STARTED)
                 self._happened_ended(name, unit, None, NOT_STARTED, str(error), then)
                 continue
-            variables = environment.of(job, unit, self._endpoint, name, self._slots, places, role)
+            variables = environment.of(job, unit, self._endpoint, name, self._slots.total, places, role)
             try:
-                process = self._machine.start(self._folder_of(unit), Order(job, name, variables))
+                process = self._machine.start(self._folder_of(unit), environment.order(job, name, variables))
             except OSError as error:
+                self._slots.give()
                 reason = f"CannotStartContainerError: {error}"
                 self._happened_ended(name, unit, None, reason, reason, self._after(job, unit, None, reason, reason))
                 continue
@@ -199,6 +212,7 @@ class Scheduler:
             self._ended(running, code)
             del self._running[running.unit.id]
             running.process.remove()
+            self._slots.give()
         return bool(over)
 
     def _ended(self, running: Running, code: int) -> None:
@@ -264,7 +278,7 @@ class Scheduler:
         attempt, group = unit.attempts[-1], logs.group_of(job)
         output = running.process.folder / "output"
         while True:
-            events, offset = logs.read(output, attempt.shipped, int(time.time() * 1000), last)
+            events, offset = read(output, attempt.shipped, int(time.time() * 1000), last)
             if offset == attempt.shipped and not (last and attempt.shipped == 0):
                 return
             with self._world.lock:

@@ -17,6 +17,7 @@ from awsrun.local.batch.listing import list_jobs
 from awsrun.local.batch.region import Region
 from awsrun.local.batch.submit import job_of
 from awsrun.local.calls import Call, Reply
+from awsrun.local.work import logs as output
 
 ACCOUNT = "123456789012"
 
@@ -55,8 +56,9 @@ class Batch:
     def apply(self, event: tuple[Any, ...]) -> None:
         kind, region, *rest = event
         if kind == "logs":
-            logs.store(ACCOUNT, region, *rest[1:])
-            self._region(region).shipped(rest[0], rest[-1])
+            unit, group, stream, events, offset = rest
+            output.store(ACCOUNT, region, group, stream, events, offset, make=group == logs.DEFAULT_GROUP)
+            self._region(region).shipped(unit, offset)
         else:
             getattr(self._region(region), kind)(*rest)
 

@@ -17,7 +17,6 @@ from typing import Any
 
 from awsrun.local import clock
 from awsrun.local.app import CREDENTIALS
-from awsrun.local.batch.errors import NoRole
 from awsrun.local.batch.jobs import Job, Unit
 from awsrun.local.batch.service import Batch
 from awsrun.local.calls import Call, Reply
@@ -26,6 +25,7 @@ from awsrun.local.iam.directory import Directory
 from awsrun.local.iam.errors import PolicyError
 from awsrun.local.iam.request import ACCOUNT
 from awsrun.local.iam.sessions import LIFETIME, Session, Sessions
+from awsrun.local.work.errors import NoRole
 
 SERVICE = "ecs-tasks.amazonaws.com"
 

@@ -1,6 +1,6 @@
-"""The process of one attempt: started in a group of its own, found again by a server that was killed in between.
+"""The process of one job or task: started in a group of its own, found again by a server that was killed in between.
 
-The attempt's folder holds ``output``, ``group`` (the process group), ``exit`` (the code, once it is over),
+Its folder holds ``output``, ``group`` (the process group), ``exit`` (the code, once it is over),
 ``temporary`` (a link to the job's TMPDIR, which is elsewhere because the paths of sockets must be short) and ``alive``,
 a file on which the job's processes hold a lock: whether they live is asked of the kernel, not guessed from a number
 that may have been given to somebody else.
@@ -29,7 +29,7 @@ echo $? >"$folder/exit.new" && mv "$folder/exit.new" "$folder/exit"
 
 
 class JobProcess:
-    """One attempt's processes: a `machine.Work`."""
+    """One container's processes: a `machine.Work`."""
 
     reason = ""
     started = True
@@ -66,7 +66,7 @@ class JobProcess:
 
     @classmethod
     def adopt(cls, folder: Path) -> JobProcess:
-        """An attempt that a server before this one started."""
+        """What a server before this one started."""
         return cls(folder, None)
 
     def poll(self) -> int | None:
@@ -87,7 +87,7 @@ class JobProcess:
                 os.killpg(group, number)
 
     def remove(self) -> None:
-        """Delete the attempt's folders: as a container's disk, they go with it."""
+        """Delete its folders: as a container's disk, they go with it."""
         with contextlib.suppress(OSError):
             shutil.rmtree(os.readlink(self.folder / "temporary"), ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Jobs in containers of their image, with the Docker engine of this machine, as an instance of Batch has them.
+"""Jobs and tasks in containers of their image, with the Docker engine of this machine, as an instance of ECS has them.
 
 They share the host's network, so that they reach the embedded cloud on loopback.  Their end is told in ECS's words:
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html.
@@ -19,13 +19,12 @@ from typing import Any
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.images import engine
-from awsrun.local.batch import logs
-from awsrun.local.batch.jobs import Job
-from awsrun.local.batch.machine import Order, Processes, Work
-from awsrun.local.batch.process import LOST
+from awsrun.local.work import logs
+from awsrun.local.work.machine import Order, Processes, Work
+from awsrun.local.work.process import LOST
 
 CLOUD = "awsrun.cloud"  # label: which embedded cloud a container is of
-MARK = "container"  # file in an attempt's folder: the container's name
+MARK = "container"  # file in a folder: the container's name
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 LONGEST_PULL = 3600.0  # seconds without a word
 _AWAY = 60.0  # seconds that an engine may be away (it is restarted) until its containers are given up
@@ -36,7 +35,7 @@ Login = Callable[[str, str], Mapping[str, str] | None]
 
 
 class Containers:
-    """Runs attempts in containers.
+    """Runs jobs and tasks in containers.
 
     Args:
         data: the folder of this embedded cloud, by which its containers are known.
@@ -72,20 +71,21 @@ class Containers:
         from docker.errors import DockerException
         from docker.types import LogConfig
 
-        container = order.job.container
         client = _client()
-        self._pull(client, container["image"], order.region)
+        self._pull(client, order.image, order.region)
+        own = {"entrypoint": list(order.entrypoint)} if order.entrypoint else {}
         try:
             return client.containers.create(
-                container["image"],
-                command=container["command"] or None,
+                order.image,
+                command=list(order.command) or None,
                 name=name,
                 labels={CLOUD: self._cloud},
                 environment=dict(order.variables),
                 network_mode="host",
-                user=container.get("user"),
+                user=order.user,
                 log_config=LogConfig(type=LogConfig.types.JSON, config=_LOG),
-                **self._limits(order.job),
+                **own,
+                **self._limits(order),
             )
         except (DockerException, OSError) as error:
             raise _NotStarted(
@@ -106,17 +106,15 @@ class Containers:
         except (DockerException, OSError) as error:
             raise _NotStarted(f"CannotPullContainerError: Error response from daemon: {engine.short(error)}") from error
 
-    def _limits(self, job: Job) -> dict[str, Any]:
+    def _limits(self, order: Order) -> dict[str, Any]:
         """What the definition asks for, as far as this machine has it."""
-        needs = {entry["type"]: entry["value"] for entry in job.container.get("resourceRequirements", [])}
-        memory = int(float(needs.get("MEMORY", job.container.get("memory") or 0)))
-        vcpus = float(needs.get("VCPU", job.container.get("vcpus") or 1))
-        limits: dict[str, Any] = {"cpu_shares": max(2, int(vcpus * 1024))}
+        memory = order.memory_mib
+        limits: dict[str, Any] = {"cpu_shares": max(2, int(order.vcpus * 1024))}
         if 0 < memory << 20 <= _memory():
             limits |= {"mem_limit": f"{memory}m", "memswap_limit": f"{memory}m"}
         elif memory:
             self._tell(f"jobs want {memory} MiB, which this machine does not have: they run without a limit of memory")
-        if needs.get("GPU"):
+        if order.gpus:
             self._tell("jobs want GPUs, which containers here do not get: they run without")
         return limits
 
@@ -127,7 +125,7 @@ class Containers:
 
 
 class JobContainer:
-    """One attempt in a container, from the pull of its image to its removal.
+    """One container, from the pull of its image to its removal.
 
     A thread of its own waits for the engine, so that nobody else has to.
 
