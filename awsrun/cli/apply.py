@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from awsrun.cli.output import common, connect, emit, say
+from awsrun.cli.variables import variables_option
 
 if TYPE_CHECKING:
     from awsrun.reconcile.apply import Applied
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("spec", type=click.Path())
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before something is replaced or deleted.")
+@variables_option
 @common
-def apply(spec: str, yes: bool, context: str | None, as_json: bool) -> int:
+def apply(spec: str, variables: Mapping[str, str], yes: bool, context: str | None, as_json: bool) -> int:
     """Make AWS look like SPEC.
 
     \b
@@ -37,7 +39,7 @@ def apply(spec: str, yes: bool, context: str | None, as_json: bool) -> int:
     from awsrun.cli.progress import Progress
     from awsrun.reconcile import api
 
-    stack = api.load(spec)
+    stack = api.load(spec, variables)
     cloud = connect(context)
     out: Callable[[str], Any] = say if as_json else click.echo
     confirm = _Confirm(out, yes)

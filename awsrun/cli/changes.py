@@ -34,6 +34,8 @@ def show_changes(plan: Plan, out: Callable[[str], Any], details: bool = False) -
         out(f"stack {plan.stack}: no change")
         return
     out(f"stack {plan.stack}:")
+    for name, (old, new) in plan.variables.items():
+        out(f"    variable {name}: {text(old)} → {text(new)} since the last apply")
     width = max(len(change.name) for change in changes)
     kinds = max(len(change.kind) for change in changes)
     for change in changes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from awsrun.cli.output import common, emit, say
+from awsrun.cli.variables import variables_option
 
 if TYPE_CHECKING:
     from awsrun.aws.clients import Cloud
@@ -20,8 +21,9 @@ _COLOURS = {"ok": "green", "note": None, "warning": "yellow", "error": "red"}
 
 @click.command()
 @click.argument("spec", type=click.Path(), required=False)
+@variables_option
 @common
-def doctor(spec: str | None, context: str | None, as_json: bool) -> int:
+def doctor(spec: str | None, variables: Mapping[str, str], context: str | None, as_json: bool) -> int:
     """Look for what would go wrong later: on this machine, with the credentials, in the account, with SPEC in it.
 
     \b
@@ -38,7 +40,7 @@ def doctor(spec: str | None, context: str | None, as_json: bool) -> int:
     from awsrun.preflight import suite
     from awsrun.preflight.check import Watch
 
-    stack, found = _loaded(spec)
+    stack, found = _loaded(spec, variables)
     resources = stack.resources if stack else {}
     chosen = current(context)
     checks = suite.of_machine(resources, chosen.name == "aws")
@@ -76,13 +78,13 @@ def show_findings(found: Sequence[Finding]) -> None:
             click.echo(f"{'':<9}{'':<{width}}  {line}")
 
 
-def _loaded(spec: str | None) -> tuple[StackSpec | None, list[Finding]]:
+def _loaded(spec: str | None, variables: Mapping[str, str]) -> tuple[StackSpec | None, list[Finding]]:
     from awsrun.aws.errors import AwsrunError
     from awsrun.preflight.check import Finding
     from awsrun.reconcile import api
 
     try:
-        return (api.load(spec), []) if spec else (None, [])
+        return (api.load(spec, variables), []) if spec else (None, [])
     except AwsrunError as error:
         hint = error.hint or f"mend {spec}, then: awsrun doctor {spec}"
         return None, [Finding("error", "spec", error.what, error.why, hint)]

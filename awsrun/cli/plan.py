@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from awsrun.cli.output import common, connect, emit
+from awsrun.cli.variables import variables_option
 
 
 @click.command()
 @click.argument("spec", type=click.Path())
 @click.option("--details", is_flag=True, help="Also what is set of each new resource.")
+@variables_option
 @common
-def plan(spec: str, details: bool, context: str | None, as_json: bool) -> int:
+def plan(spec: str, variables: Mapping[str, str], details: bool, context: str | None, as_json: bool) -> int:
     """Show what `awsrun apply SPEC` would change.  Nothing is written.
 
     \b
@@ -25,7 +29,7 @@ def plan(spec: str, details: bool, context: str | None, as_json: bool) -> int:
     from awsrun.cli.changes import show_changes
     from awsrun.reconcile import api
 
-    stack = api.load(spec)
+    stack = api.load(spec, variables)
     found = api.plan(stack, connect(context))
     if as_json:
         emit(found.to_json())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from awsrun.cli.output import context_option, emit, json_option, say
+from awsrun.cli.variables import variables_option
 
 if TYPE_CHECKING:
     from awsrun.aws.clients import Cloud
@@ -42,10 +43,12 @@ EVERYTHING = "all"
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write it to this file, or to several numbered ones where it is too long for one managed policy.",
 )
+@variables_option
 @context_option
 @json_option
 def policy(
     spec: str,
+    variables: Mapping[str, str],
     commands: Sequence[str],
     account: str | None,
     region: str | None,
@@ -68,7 +71,7 @@ def policy(
     from awsrun.aws import documents
     from awsrun.reconcile import api
 
-    stack = api.load(spec)
+    stack = api.load(spec, variables)
     cloud = _cloud(context, account, region, boundary)
     say(f"for stack {stack.stack} in account {cloud.account}, {cloud.region}{_which(cloud)}")
     wanted = rights_of(stack, cloud, commands or (EVERYTHING,))

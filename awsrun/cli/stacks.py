@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from awsrun.cli.complete import stack_names
 from awsrun.cli.output import common, connect, emit, say
+from awsrun.cli.variables import variables_option
 
 if TYPE_CHECKING:
     from awsrun.reconcile.status import Status
@@ -113,8 +115,9 @@ def _line(value: Any) -> str:
 
 @click.command()
 @click.argument("spec", type=click.Path())
+@variables_option
 @common
-def drift(spec: str, context: str | None, as_json: bool) -> int:
+def drift(spec: str, variables: Mapping[str, str], context: str | None, as_json: bool) -> int:
     """Show where AWS is not (any more) as SPEC has it, changes by hand included.  Nothing is written.
 
     \b
@@ -125,7 +128,7 @@ def drift(spec: str, context: str | None, as_json: bool) -> int:
     from awsrun.cli.changes import show_changes
     from awsrun.reconcile import api
 
-    stack = api.load(spec)
+    stack = api.load(spec, variables)
     found = api.drift(stack, connect(context))
     if as_json:
         emit(found.to_json())

@@ -8,6 +8,8 @@ awsrun.teardown("mnist")
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -40,18 +42,24 @@ from awsrun.resources.models import SpecModels
 from awsrun.resources.registry import Kinds
 from awsrun.spec.load import load as load_spec
 from awsrun.spec.stack import StackSpec
+from awsrun.spec.variables import Given
 
 PATIENCE = 1.0  # seconds that a plan waits for what is looked at beside it
 Where = Cloud | Context | str | None  # a cloud, or the context to connect to; None: the current one
 
 
-def load(path: str | Path) -> StackSpec:
+def load(path: str | Path, variables: Mapping[str, Any] | None = None) -> StackSpec:
     """The stack that a YAML file describes.
 
+    Args:
+        variables: values for its variables, as they are or as texts; else those of ``AWSRUN_VAR_...`` in the
+            environment, else their defaults.
+
     Raises:
-        AwsrunError: it cannot be read or has mistakes; each is named with its line.
+        AwsrunError: it cannot be read, has variables without a value, or mistakes; each is named with its line.
     """
-    return load_spec(path, SpecModels())
+    texts = {name: one if isinstance(one, str) else json.dumps(one) for name, one in (variables or {}).items()}
+    return load_spec(path, SpecModels(), Given(texts, os.environ))
 
 
 def plan(spec: Spec, context: Where = None) -> Plan:

@@ -293,4 +293,4 @@ class _Apply:
         return result
 
     def _record(self, complete: bool) -> StackRecord:
-        return record_of(self._session, self._graph, self._spec.jobs, self._outputs, complete)
+        return record_of(self._session, self._graph, self._spec, self._outputs, complete)

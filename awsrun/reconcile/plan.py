@@ -59,6 +59,7 @@ class Plan:
         bill: what the stack costs by the hour once it is as the spec has it.
         usual: seconds that AWS usually takes for the changes.
         findings: what may go wrong with it in this account, where that was looked at.
+        variables: name -> the value of the last apply and the one now, of those that differ.
     """
 
     stack: str
@@ -66,6 +67,7 @@ class Plan:
     bill: Bill | None = None
     usual: float = 0.0
     findings: tuple[Finding, ...] = ()
+    variables: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.changes)
@@ -77,7 +79,8 @@ class Plan:
         found = {"stack": self.stack, "changes": [change.to_json() for change in self.changes]}
         price = {"price": self.bill.to_json()} if self.bill else {}
         said = {"findings": [one.to_json() for one in self.findings]} if self.findings else {}
-        return found | price | {"usual_seconds": round(self.usual)} | said
+        varied = {name: {"old": plain(old), "new": plain(new)} for name, (old, new) in self.variables.items()}
+        return found | price | {"usual_seconds": round(self.usual)} | said | ({"variables": varied} if varied else {})
 
 
 @dataclass(frozen=True)
@@ -134,10 +137,15 @@ def survey(session: Session, spec: Spec, contents: Contents | None) -> Survey:
     planned = [_with_rename(change, lowered, leftover) for change in planned]
     changes = (*planned, *gone)
     bill = bill_of(session, ((node.name, node.kind, lowered[node.name]) for node in graph.nodes.values()))
-    plan = Plan(graph.stack, changes, bill, _usual(session, graph, changes))
-    record = record_of(session, graph, spec.jobs, outputs) if not plan else None
+    plan = Plan(graph.stack, changes, bill, _usual(session, graph, changes), variables=_varied(spec, known))
+    record = record_of(session, graph, spec, outputs) if not plan else None
     complete = record is not None and known.record is not None and _same(record, known.record)
     return Survey(plan, graph, there, leftover, known, complete, wide, outputs)
+
+
+def _varied(spec: Spec, known: Contents) -> dict[str, tuple[Any, Any]]:
+    before = known.record.variables if known.record else {}
+    return {name: (before[name], new) for name, new in spec.variables.items() if name in before and before[name] != new}
 
 
 def _usual(session: Session, graph: Graph, changes: Sequence[Planned]) -> float:
@@ -203,7 +211,7 @@ def _alike(wanted: State, seen: State) -> bool:
 
 
 def _same(one: StackRecord, other: StackRecord) -> bool:
-    keys = ("outputs", "jobs", "complete")
+    keys = ("outputs", "jobs", "complete", "variables")
     return all(plain(getattr(one, key)) == plain(getattr(other, key)) for key in keys)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from awsrun.aws.names import runs_table
 from awsrun.aws.stacks import StackRecord
-from awsrun.reconcile.graph import Graph
+from awsrun.reconcile.graph import Graph, Spec
 from awsrun.reconcile.outlook import NOT_YET, combined
 from awsrun.reconcile.plain import plain
 from awsrun.reconcile.session import Session
@@ -20,14 +20,14 @@ _WORKER = ("vcpus", "gpus", "memory_mib", "log_group")
 
 
 def record_of(
-    session: Session, graph: Graph, jobs: Any, outputs: Mapping[str, Outputs], complete: bool = True
+    session: Session, graph: Graph, spec: Spec, outputs: Mapping[str, Outputs], complete: bool = True
 ) -> StackRecord:
     """The record of a stack whose nodes put out ``outputs``; what is not there is left out."""
     seen = {name: combined(session.kinds, graph, name, outputs) for name in graph.tops}
     known = {name: dict(found) for name, found in seen.items() if found is not NOT_YET}
     at = datetime.fromtimestamp(session.clock.now(), timezone.utc).isoformat(timespec="seconds")
-    where = _jobs(graph, jobs, known) if jobs is not None else {}
-    return StackRecord(graph.stack, plain(known), plain(where), at, complete)
+    where = _jobs(graph, spec.jobs, known) if spec.jobs is not None else {}
+    return StackRecord(graph.stack, plain(known), plain(where), at, complete, plain(spec.variables))
 
 
 def _jobs(graph: Graph, jobs: Any, outputs: Mapping[str, Outputs]) -> dict[str, Any]:

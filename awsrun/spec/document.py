@@ -43,16 +43,24 @@ class Document:
         data: plain dicts, lists and scalars; duplicates and the like left out.
         lines: trail -> line, counted from 1: of the key in a mapping, of the item in a list.
         mistakes: what could not be read.
+        origins: trail -> where a value is from that does not stand there itself.
+        unknown: the trails of values that are not known, of which nothing more needs to be said.
     """
 
     source: str
     data: Any = None
     lines: dict[Trail, int] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
+    origins: dict[Trail, str] = field(default_factory=dict)
+    unknown: set[Trail] = field(default_factory=set)
 
     def mistake(self, trail: Trail, text: str) -> None:
         """Note a mistake at the nearest value that stands in the file."""
-        self.mistakes.append(Mistake(self.line(trail), dotted(trail), text))
+        around = [trail[:length] for length in range(len(trail), 0, -1)]
+        if not self.unknown.isdisjoint(around):
+            return
+        origin = next((self.origins[one] for one in around if one in self.origins), "")
+        self.mistakes.append(Mistake(self.line(trail), dotted(trail), f"{text} ({origin})" if origin else text))
 
     def line(self, trail: Trail) -> int:
         """The line of the value at ``trail``, or of the nearest one around it."""
@@ -73,11 +81,23 @@ def read(text: str, source: str) -> Document:
             document.data = _Builder(loader, document).value(root, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        document.mistakes.append(Mistake(mark.line + 1 if mark else 1, "", _plain(error)))
+        line = mark.line if mark else 0
+        braces = any("${" in one for one in text.splitlines()[line : line + 1])
+        said = "not YAML: a variable is named without braces: $name" if braces else _plain(error)
+        document.mistakes.append(Mistake(line + 1, "", said))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         document.mistakes.append(Mistake(line, "", f"character {error.character!r} is not allowed in YAML"))
     return document
+
+
+def scalars(text: str) -> Any:
+    """A value by itself, such as ``3`` or ``[a, b]``, read as it would be in a spec.
+
+    Raises:
+        yaml.YAMLError: it is not YAML.
+    """
+    return yaml.load(text, _Loader)
 
 
 class _Builder:

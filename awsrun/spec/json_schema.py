@@ -9,7 +9,9 @@ from pydantic import BaseModel
 
 from awsrun.spec.references import KINDS_KEY, ResourceSpec
 from awsrun.spec.stack import RESOURCE_NAME, STACK_NAME, JobsSpec
+from awsrun.spec.variables import NAME, REFERENCE, VariableSpec
 
+VARIABLE = "$variable"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -26,6 +28,7 @@ def json_schema(kinds: Mapping[str, type[ResourceSpec]]) -> dict[str, Any]:
         nested = schema.pop("$defs", {})
         definitions |= {f"{kind}:{name}": _tidy(inner) for name, inner in nested.items()}
         definitions[kind] = _tidy(schema)
+    definitions = {name: _variable(definition) for name, definition in definitions.items()}
     for kind in kinds:
         definitions[kind]["properties"]["kind"] = {"const": kind}
     chosen = [
@@ -47,7 +50,22 @@ def json_schema(kinds: Mapping[str, type[ResourceSpec]]) -> dict[str, Any]:
         "required": ["stack", "resources"],
         "additionalProperties": False,
         "properties": {
-            "stack": {"description": "Physical names start with it.", "type": "string", "pattern": STACK_NAME},
+            "stack": {
+                "description": "Physical names start with it.",
+                "type": "string",
+                "anyOf": [{"pattern": STACK_NAME}, {"pattern": REFERENCE}],
+            },
+            "variables": {
+                "description": "Values that may be others from apply to apply: $name stands for one, as a whole value.",
+                "type": "object",
+                "propertyNames": {"pattern": NAME},
+                "additionalProperties": {
+                    "anyOf": [
+                        {"type": ["string", "number", "boolean", "array", "null"]},
+                        _tidy(VariableSpec.model_json_schema()),
+                    ]
+                },
+            },
             "resources": {
                 "description": "Logical name: what the resource is.",
                 "type": "object",
@@ -57,8 +75,33 @@ def json_schema(kinds: Mapping[str, type[ResourceSpec]]) -> dict[str, Any]:
             },
             "jobs": _optional(definitions.pop("jobs")),
         },
-        "$defs": definitions,
+        "$defs": definitions | {VARIABLE: {"type": "string", "pattern": REFERENCE}},
     }
+
+
+def _variable(schema: Any) -> Any:
+    """The same, with a variable wherever a value may stand; a text of any form is one already."""
+    if isinstance(schema, list):
+        return [_variable(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _variable(value) for key, value in schema.items()}
+    for key in ("properties", "patternProperties"):
+        if key in found:
+            found[key] = {name: _or_variable(inner) for name, inner in found[key].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(found.get(key), dict):
+            found[key] = _or_variable(found[key])
+    return found
+
+
+def _or_variable(schema: dict[str, Any]) -> dict[str, Any]:
+    said = {key: value for key, value in schema.items() if key in ("description", "default")}
+    form = {key: value for key, value in schema.items() if key not in said}
+    if form == {"type": "string"}:
+        return schema
+    choices = [*form["anyOf"]] if form.keys() == {"anyOf"} else [form]
+    return {**said, "anyOf": [*choices, {"$ref": f"#/$defs/{VARIABLE}"}]}
 
 
 def _optional(schema: dict[str, Any]) -> dict[str, Any]:

@@ -18,25 +18,28 @@ from awsrun.spec.paths import FOLDER
 from awsrun.spec.references import ResourceSpec, Trail
 from awsrun.spec.sentences import complain, shown
 from awsrun.spec.stack import RESOURCE_NAME, STACK_NAME, StackSpec
+from awsrun.spec.variables import Given, bind, substitute
 
 Kinds = Mapping[str, type[ResourceSpec]]
-KEYS = ("stack", "resources", "jobs")
+KEYS = ("stack", "variables", "resources", "jobs")
+NOTHING = Given()
 
 
-def load(source: Path | str, kinds: Kinds) -> StackSpec:
+def load(source: Path | str, kinds: Kinds, given: Given = NOTHING) -> StackSpec:
     """The stack that the file ``source`` describes.
 
     Args:
         kinds: what users may write as ``kind:``, each with its model; looked up only for the kinds that are used.
+        given: values for its variables.
 
     Raises:
-        AwsrunError: the file cannot be read, or has mistakes: all are named, each with line, field and, where there is
-            one, the nearest valid spelling.
+        AwsrunError: the file cannot be read, has variables without a value, or has mistakes: all are named, each with
+            line, field and, where there is one, the nearest valid spelling.
     """
-    return parse(_text(Path(source)), str(source), kinds)
+    return parse(_text(Path(source)), str(source), kinds, given)
 
 
-def parse(text: str, source: str, kinds: Kinds) -> StackSpec:
+def parse(text: str, source: str, kinds: Kinds, given: Given = NOTHING) -> StackSpec:
     """The stack that the YAML ``text`` describes; ``source`` is the file's name in errors, else as `load`."""
     document = read(text, source)
     if document.data is None and document.mistakes:
@@ -47,6 +50,8 @@ def parse(text: str, source: str, kinds: Kinds) -> StackSpec:
     for key in document.data:
         if key not in KEYS:
             document.mistake((key,), f"unknown key{near(key, KEYS)}")
+    bound = bind(document, given)
+    substitute(document, bound)
     stack = _stack(document)
     written = _resources(document)
     specs = _specs(document, written, kinds)
@@ -63,7 +68,7 @@ def parse(text: str, source: str, kinds: Kinds) -> StackSpec:
     whole = check.fit(document, specs)
     if document.mistakes:
         raise refuse(source, document.mistakes)
-    return StackSpec(stack, whole, jobs, source)
+    return StackSpec(stack, whole, jobs, source, {name: one.value for name, one in bound.items()})
 
 
 def _stack(document: Document) -> str:

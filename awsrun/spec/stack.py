@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,9 +34,11 @@ class StackSpec:
         resources: logical name -> what the user wrote of it, in the file's order.
         jobs: where jobs run; None where the stack runs none.
         source: the file it came from, as errors show it.
+        variables: the values that its variables had.
     """
 
     stack: str
     resources: Mapping[str, ResourceSpec]
     jobs: JobsSpec | None = None
     source: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)

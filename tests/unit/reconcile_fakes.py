@@ -349,6 +349,7 @@ class FakeSpec:
     resources: Mapping[str, ResourceSpec]
     stack: str = "test"
     jobs: Any = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 def small_stack(**changes: ResourceSpec | None) -> FakeSpec:
