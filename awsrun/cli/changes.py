@@ -32,6 +32,7 @@ def show_changes(plan: Plan, out: Callable[[str], Any], details: bool = False) -
     changes = list(plan.changes)
     if not changes:
         out(f"stack {plan.stack}: no change")
+        _show_notes(plan, out)
         return
     out(f"stack {plan.stack}:")
     for name, (old, new) in plan.variables.items():
@@ -47,10 +48,16 @@ def show_changes(plan: Plan, out: Callable[[str], Any], details: bool = False) -
     out(summary(change.action for change in changes) + usually)
     if plan.bill:
         show_cost(plan.bill, out)
+    _show_notes(plan, out)
     for finding in plan.findings:
         out(click.style(f"warning: {finding.what}", fg="yellow"))
         for line in filter(None, (finding.why, finding.hint and f"→ {finding.hint}")):
             out(f"    {line}")
+
+
+def _show_notes(plan: Plan, out: Callable[[str], Any]) -> None:
+    for name, note in plan.notes.items():
+        out(click.style(f"note: {name}: {note}", fg="yellow"))
 
 
 def summary(actions: Iterable[str]) -> str:

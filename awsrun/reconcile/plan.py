@@ -60,6 +60,7 @@ class Plan:
         usual: seconds that AWS usually takes for the changes.
         findings: what may go wrong with it in this account, where that was looked at.
         variables: name -> the value of the last apply and the one now, of those that differ.
+        notes: logical name -> what there is to know of a resource that is there.
     """
 
     stack: str
@@ -68,6 +69,7 @@ class Plan:
     usual: float = 0.0
     findings: tuple[Finding, ...] = ()
     variables: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.changes)
@@ -80,7 +82,8 @@ class Plan:
         price = {"price": self.bill.to_json()} if self.bill else {}
         said = {"findings": [one.to_json() for one in self.findings]} if self.findings else {}
         varied = {name: {"old": plain(old), "new": plain(new)} for name, (old, new) in self.variables.items()}
-        return found | price | {"usual_seconds": round(self.usual)} | said | ({"variables": varied} if varied else {})
+        more = {"variables": varied, "notes": dict(self.notes)}
+        return found | price | {"usual_seconds": round(self.usual)} | said | {k: v for k, v in more.items() if v}
 
 
 @dataclass(frozen=True)
@@ -126,18 +129,22 @@ def survey(session: Session, spec: Spec, contents: Contents | None) -> Survey:
     outputs: dict[str, Outputs] = {}
     planned: list[Planned] = []
     lowered: dict[str, State] = {}
+    notes: dict[str, str] = {}
     for node in graph.nodes.values():
         kind = session.kinds[node.kind]
         wanted = lowered[node.name] = kind.lower(node.spec, Outlook(session, graph, node, outputs))
         decision = decide(kind, graph.stack, node, wanted, there.get((node.kind, node.name), ()), known.ids())
         if decision.current is not None and decision.action in ("none", "update"):
             outputs[node.name] = decision.current.seen.outputs
+            notes[node.name] = decision.current.seen.note
         planned += _planned(session, node, wanted, decision)
     gone = [_deletion(session, one, "it is not in the spec any more") for one in _last_first(session, leftover)]
     planned = [_with_rename(change, lowered, leftover) for change in planned]
     changes = (*planned, *gone)
     bill = bill_of(session, ((node.name, node.kind, lowered[node.name]) for node in graph.nodes.values()))
-    plan = Plan(graph.stack, changes, bill, _usual(session, graph, changes), variables=_varied(spec, known))
+    usually, varied = _usual(session, graph, changes), _varied(spec, known)
+    noted = {name: note for name, note in notes.items() if note}
+    plan = Plan(graph.stack, changes, bill, usually, variables=varied, notes=noted)
     record = record_of(session, graph, spec, outputs) if not plan else None
     complete = record is not None and known.record is not None and _same(record, known.record)
     return Survey(plan, graph, there, leftover, known, complete, wide, outputs)

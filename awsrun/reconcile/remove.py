@@ -72,6 +72,7 @@ class _Removal:
                 self._pauses.pause()
                 continue
             missed = 0
+            self._waiting.remark = self._waiting.remark or self._kind.left_behind(seen)
             if (sign := (seen.phase, seen.state)) != last:
                 last = sign
                 self._pauses.reset()

@@ -327,6 +327,10 @@ class Kind(ABC, Generic[P, S]):
         """
         return ""
 
+    def left_behind(self, seen: Seen[S]) -> str:
+        """What users are told with the end of ``seen``: what of it stays somewhere else; empty for nothing."""
+        return ""
+
     # -- kinds that hold data ----------------------------------------------------------------------------------------
 
     def holds(self, id: str) -> int:

@@ -19,6 +19,7 @@ KINDS = {
     "vpc.endpoint": "vpc_endpoint:Endpoint",
     "vpc.elastic_ip": "vpc_nat:ElasticIp",
     "vpc.nat_gateway": "vpc_nat:NatGateway",
+    "key_pair": "key_pair:KeyPair",
     "ec2.launch_template": "ec2_launch_template:LaunchTemplate",
     "security_group": "security_group:SecurityGroup",
     "iam.role": "iam_role:Role",

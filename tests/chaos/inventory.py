@@ -70,6 +70,7 @@ def inventory(clients: dict[str, Any]) -> dict[str, list[str]]:
         "template": [
             one["LaunchTemplateName"].rpartition("-")[0] for one in ec2.describe_launch_templates()["LaunchTemplates"]
         ],
+        "key": [one["KeyName"] for one in ec2.describe_key_pairs()["KeyPairs"]],
         "interface": [
             one["Description"].rpartition(" ")[0] for one in ec2.describe_network_interfaces()["NetworkInterfaces"]
         ],

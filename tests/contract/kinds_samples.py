@@ -77,6 +77,7 @@ OTHER_IMAGES = (
     '{"rules": [{"rulePriority": 7, "action": {"type": "expire"}, "selection": {"tagStatus": "untagged", '
     '"countType": "imageCountMoreThan", "countNumber": 3}}]}'
 )
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJPkV0sT9dG7fB5mLrX1yQeHnZaWcUoK2v8iE6tRpSgD me@laptop"
 SQS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
 
 
@@ -441,5 +442,7 @@ SAMPLES = (
         (),
     ),
     Sample({**NAT, "hidden": COMPUTE}, "hidden", ()),
+    Sample({"key": spec("key_pair")}, "key", ()),
+    Sample({"mine": spec("key_pair", public_key=PUBLIC_KEY)}, "mine", ()),
     Sample({"template": spec("ec2.launch_template", disk_gib=200)}, "template", ()),
 )  # fmt: skip

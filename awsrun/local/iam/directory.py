@@ -71,6 +71,11 @@ class Directory:
         found = self.backend("dynamodb", region).tables.get(table)
         return str(found.hash_key_attr) if found is not None else ""
 
+    def key_pair(self, region: str, id: str = "", name: str = "") -> tuple[str, str]:
+        """Name and id of a key pair, given by either; empty where there is none."""
+        pairs = self.backend("ec2", region).key_pairs.values()
+        return next(((one.key_name, one.id) for one in pairs if one.id == id or one.key_name == name), ("", ""))
+
     def association(self, region: str, association: str) -> list[str]:
         """The ids of the route table and the subnet that an association joins."""
         for table in self.backend("ec2", region).route_tables.values():
@@ -88,6 +93,8 @@ class Directory:
 
     def _ec2_tags(self, region: str, resource: str, arn: str) -> Mapping[str, str]:
         identity = resource.rpartition("/")[2]
+        if resource.startswith("key-pair/"):
+            identity = self.key_pair(region, name=identity)[1] or identity
         return dict(self.backend("ec2", region).tags.get(identity, {}))
 
     def _iam_tags(self, region: str, resource: str, arn: str) -> Mapping[str, str]:

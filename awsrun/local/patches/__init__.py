@@ -9,7 +9,18 @@ from collections.abc import Mapping, Sequence
 
 from awsrun.local.blobs import Blobs
 from awsrun.local.imports import Hook
-from awsrun.local.patches import backends, dynamodb, dynamodb_speed, ec2_network, ec2_templates, ecr, iam, s3, speed
+from awsrun.local.patches import (
+    backends,
+    dynamodb,
+    dynamodb_speed,
+    ec2_key_pairs,
+    ec2_network,
+    ec2_templates,
+    ecr,
+    iam,
+    s3,
+    speed,
+)
 
 
 def patches(blobs: Blobs) -> Mapping[str, Sequence[Hook]]:
@@ -22,9 +33,11 @@ def patches(blobs: Blobs) -> Mapping[str, Sequence[Hook]]:
         "moto.dynamodb.parsing.ast_nodes": [speed.walk_quickly],
         "moto.dynamodb.parsing.expressions": [speed.parse_once],
         "moto.dynamodb.responses": [dynamodb.refuse_large_batches],
+        "moto.ec2.models.key_pairs": [ec2_key_pairs.fingerprints],
         "moto.ec2.models.launch_templates": [ec2_templates.living_tags, ec2_templates.unknown_names],
         "moto.ec2.models.nat_gateways": [ec2_network.nat_gateways],
         "moto.ec2.models.vpcs": [ec2_network.endpoints],
+        "moto.ec2.responses.key_pairs": [ec2_key_pairs.by_id],
         "moto.ec2.responses.vpcs": [ec2_network.private_dns],
         "moto.ecr.models": [ecr.digest_of_the_manifest],
         "moto.iam.models": [iam.managed_policies, iam.linked_role_names],

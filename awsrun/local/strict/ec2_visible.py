@@ -23,12 +23,13 @@ from awsrun.local.strict.ledger import Key, Ledger
 KNOWN, LISTED = 3.0, 8.0
 TAGGED = 8.0  # until filters know of a tag that was added later
 
-_ID = re.compile(r"(vpc|subnet|sg|rtb|igw|vpce|nat|eipalloc|lt|i|vol|eni)-[0-9a-f]{8,17}")
+_ID = re.compile(r"(vpc|subnet|sg|rtb|igw|vpce|nat|eipalloc|lt|key|i|vol|eni)-[0-9a-f]{8,17}")
 _NOT_FOUND = {
     "eipalloc": ("InvalidAllocationID.NotFound", "The allocation ID '{}' does not exist"),
     "eni": ("InvalidNetworkInterfaceID.NotFound", "The networkInterface ID '{}' does not exist"),
     "i": ("InvalidInstanceID.NotFound", "The instance ID '{}' does not exist"),
     "igw": ("InvalidInternetGatewayID.NotFound", "The internetGateway ID '{}' does not exist"),
+    "key": ("InvalidKeyPair.NotFound", "The key pair ID '{}' does not exist"),
     "lt": ("InvalidLaunchTemplateId.NotFound", "The specified launch template, with template ID {}, does not exist."),
     "nat": ("NatGatewayNotFound", "The Nat Gateway {} was not found"),
     "rtb": ("InvalidRouteTableID.NotFound", "The routeTable ID '{}' does not exist"),
@@ -55,7 +56,24 @@ _OTHERS = {
 }
 # Parameters that name nothing, or nothing that has to be there.
 _WORDS = ("Filter.", "TagSpecification.", "Tag.", "ClientToken", "UserData", "Description", "LaunchTemplateData.")
-_TEMPLATE = "launch-template-name"
+# What calls may name by a name of its own: which parameter has it, what makes one and where the answer has its name,
+# and how AWS says that it does not know it.  New key pairs: https://github.com/supergiant/control/issues/896
+# (RunInstances), https://github.com/hashicorp/terraform-provider-aws/issues/44835 (lists).
+_NAMES = {
+    "KeyName": (
+        ("CreateKeyPair", "ImportKeyPair"),
+        "keyName",
+        ("InvalidKeyPair.NotFound", "The key pair '{}' does not exist"),
+    ),
+    "LaunchTemplateName": (
+        ("CreateLaunchTemplate",),
+        "launchTemplateName",
+        (
+            "InvalidLaunchTemplateName.NotFoundException",
+            "At least one of the launch templates specified in the request does not exist.",
+        ),
+    ),
+}
 
 
 class Visibility:
@@ -71,11 +89,12 @@ class Visibility:
         for id in named(call):
             if self.hidden(_key(call, id)):
                 return not_found(call, id)
-        if call.action != "CreateLaunchTemplate":
-            for field, name in call.form.items():
-                if field.partition(".")[0] == "LaunchTemplateName" and self.hidden(_key(call, _TEMPLATE, name)):
-                    said = "At least one of the launch templates specified in the request does not exist."
-                    return refusal(call, "InvalidLaunchTemplateName.NotFoundException", said)
+        for field, name in call.form.items():
+            parameter = field.partition(".")[0]
+            if parameter in _NAMES and self.hidden(_key(call, parameter, name)):
+                makers, _, (code, message) = _NAMES[parameter]
+                if call.action not in makers:
+                    return refusal(call, code, message.format(name))
         return None
 
     def hidden(self, key: Key) -> bool:
@@ -92,8 +111,9 @@ class Visibility:
                 continue
             self._ledger.enter((*key, "made"), "made", float("inf"))
             self._ledger.made(key, KNOWN, LISTED)
-            if name := entry.findtext("launchTemplateName"):
-                self._ledger.made(_key(call, _TEMPLATE, name), KNOWN, LISTED)
+            for parameter, (makers, field, _) in _NAMES.items():
+                if call.action in makers and (name := entry.findtext(field)):
+                    self._ledger.made(_key(call, parameter, name), KNOWN, LISTED)
             fresh.append((id, entry))
         return fresh
 

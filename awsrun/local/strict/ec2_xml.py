@@ -19,6 +19,7 @@ LISTS = {
     "DescribeInstances": ("reservationSet/item/instancesSet", "instanceId"),
     "DescribeInstanceStatus": ("instanceStatusSet", "instanceId"),
     "DescribeInternetGateways": ("internetGatewaySet", "internetGatewayId"),
+    "DescribeKeyPairs": ("keySet", "keyPairId"),
     "DescribeLaunchTemplates": ("launchTemplates", "launchTemplateId"),
     "DescribeNatGateways": ("natGatewaySet", "natGatewayId"),
     "DescribeNetworkInterfaces": ("networkInterfaceSet", "networkInterfaceId"),
@@ -34,6 +35,7 @@ LISTS = {
 CREATES = {
     "AllocateAddress": (".", "allocationId"),
     "CreateInternetGateway": ("internetGateway", "internetGatewayId"),
+    "CreateKeyPair": (".", "keyPairId"),
     "CreateLaunchTemplate": ("launchTemplate", "launchTemplateId"),
     "CreateNatGateway": ("natGateway", "natGatewayId"),
     "CreateNetworkInterface": ("networkInterface", "networkInterfaceId"),
@@ -43,6 +45,7 @@ CREATES = {
     "CreateVolume": (".", "volumeId"),
     "CreateVpc": ("vpc", "vpcId"),
     "CreateVpcEndpoint": ("vpcEndpoint", "vpcEndpointId"),
+    "ImportKeyPair": (".", "keyPairId"),
     "RunInstances": ("instancesSet/item", "instanceId"),
 }
 

@@ -109,8 +109,10 @@ def _delete_tags(request: Request) -> Iterator[Authorization]:
 
 
 def _key_pair(request: Request) -> Iterator[Authorization]:
+    """On the pair's name, also where the call has its id."""
     given = _specified(request)
-    name = request.form.get("KeyName", "*")
+    id = request.form.get("KeyPairId", "")
+    name = request.form.get("KeyName") or (request.directory.key_pair(request.region, id)[0] if id else "") or "*"
     yield Authorization(request.action, request.arn(f"key-pair/{name}"), tags(given.get("key-pair", {})))
     yield from _tagging(request, given)
 
