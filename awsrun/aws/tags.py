@@ -6,6 +6,7 @@ STACK = "awsrun:stack"
 NAME = "awsrun:name"  # the logical name, with the path of a composite's child: network/public-0
 KIND = "awsrun:kind"
 PURGE = "awsrun:purge"  # "true" where the spec lets contents be deleted with the resource
+PROTECT = "awsrun:protect"  # "true" where it is neither replaced nor deleted until the spec says otherwise
 NONCE = "awsrun:nonce"  # finds again what was created by a call whose answer was lost
 
 

@@ -50,7 +50,8 @@ def _show_resources(stack: Status) -> None:
     kinds = max((len(resource.kind) for resource in stack.resources), default=0)
     for resource in stack.resources:
         phase = click.style(f"{resource.seen.phase:<8}", fg=_COLOURS.get(resource.seen.phase))
-        why = f"  {resource.seen.why}" if resource.seen.why else ""
+        said = filter(None, ("protected" if resource.protected else "", resource.seen.why))
+        why = "".join(f"  {one}" for one in said)
         click.echo(f"  {phase}  {resource.name:<{width}}  {resource.kind:<{kinds}}  {resource.id}{why}")
     if stack.bill:
         from awsrun.cli.changes import show_cost

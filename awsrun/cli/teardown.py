@@ -34,7 +34,8 @@ def teardown(
 
     Needs no spec and no files: what belongs to awsrun is known by its tags, wherever it was applied from.  Live runs
     are cancelled, and the records of all runs are saved on this machine first (`awsrun results` still reads them).
-    A bucket, table or repository that holds something goes only where its spec says `purge: true`, or with --purge.
+    A bucket, table or repository that holds something goes only where its spec says `purge: true`, or with --purge;
+    what its spec protects (`protect: true`) stays, with what that may need.
 
     Exit code: 0 nothing is left, 1 something was kept or is left.
     """
@@ -114,6 +115,7 @@ def _announce_runs(cloud: Cloud, doomed: Sequence[Doomed], out: Callable[[str], 
 
 def _tell(result: TornDown, out: Callable[[str], Any], seconds: float, stack: str | None, where: str) -> None:
     whose = f"stack {stack}" if stack else "awsrun"
+    again = f"awsrun teardown {stack or '--all'}"
     if not (result.deleted or result.kept or result.left):
         out(f"there was nothing to delete: nothing of awsrun is in {where}")
         return
@@ -122,9 +124,11 @@ def _tell(result: TornDown, out: Callable[[str], Any], seconds: float, stack: st
         out(f"kept {one.name} ({one.id}): {one.why}")
     for one in result.left:
         say(click.style(f"left {one.name} ({one.id}): {one.why}", fg="red"))
-    if result.kept:
-        out(f"to delete these too: awsrun teardown {stack or '--all'} --purge")
+    if any(not one.protected for one in result.kept):
+        out(f"to delete what holds data too: {again} --purge")
+    if any(one.protected for one in result.kept):
+        out(f"to delete what is protected: take `protect` out of its spec; awsrun apply SPEC; {again}")
     if result.left:
-        say(f"run the same again: awsrun teardown {stack or '--all'}")
+        say(f"run the same again: {again}")
     if not (result.kept or result.left):
         out(f"looked again: nothing of {whose} is left in {where}")

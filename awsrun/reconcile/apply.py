@@ -21,7 +21,7 @@ from awsrun.reconcile.host import myself
 from awsrun.reconcile.lock import Lease
 from awsrun.reconcile.outlook import Outlook
 from awsrun.reconcile.parallel import Skipped, run_graph
-from awsrun.reconcile.plan import Plan, Survey, first_survey, survey
+from awsrun.reconcile.plan import PROTECTED, Plan, Survey, first_survey, guard, survey
 from awsrun.reconcile.record import record_of
 from awsrun.reconcile.remove import nonce_of, remove
 from awsrun.reconcile.session import Session
@@ -104,6 +104,7 @@ def apply(session: Session, spec: Spec, confirm: Confirm) -> Applied:
 
 
 def _ask(confirm: Confirm, plan: Plan) -> None:
+    guard(plan)
     if plan and not confirm(plan):
         raise AwsrunError("nothing was changed", "the plan was not confirmed")
 
@@ -203,6 +204,8 @@ class _Apply:
 
     def _guard(self, node: Node, decision: Decision) -> None:
         """What was not shown is not done: a replacement that came up only while other things changed."""
+        if decision.protected:
+            raise AwsrunError(f"{node.name} would have to be replaced", f"{PROTECTED}; {decision.why}")
         planned = self._planned.get((node.kind, node.name))
         revision = self._session.kinds[node.kind].identity == "revision"
         if decision.action == "replace" and not revision and planned not in ("replace", "create"):

@@ -196,7 +196,8 @@ class Creator:
     def _begin(
         self, kind: Kind[Any, Any], node: Node, wanted: State, there: Sequence[Located], before: Intent | None
     ) -> Intent:
-        request = digest(json.dumps(plain(wanted), sort_keys=True), length=32)
+        marks = owner_tags(self._table.stack, node)
+        request = digest(json.dumps([plain(wanted), marks], sort_keys=True), length=32)
         if before is not None and (kind.identity != "token" or before.request == request):
             nonce = before.nonce
         else:

@@ -25,6 +25,7 @@ class Decision:
         changes: the fields that differ.
         retag: owner tags to set; ``untag``: owner tags to take off.
         first: the old one must go before the new one can be made.
+        protected: with ``replace``: it must not be.  A revision is never replaced: another one is made.
         leaving: others of the same name that are being deleted already; what they use may go only after them.
     """
 
@@ -36,6 +37,7 @@ class Decision:
     untag: tuple[str, ...] = ()
     why: str = ""
     first: bool = False
+    protected: bool = False
     leaving: tuple[Located, ...] = ()
 
 
@@ -76,13 +78,15 @@ def _decide(
         why = "a change makes a new revision"
     else:
         why = f"AWS cannot change {' and '.join(c.field for c in changes if c.replace)} in place"
-    return Decision("replace", old, tuple(there), changes, why=why, first=_goes_first(kind, node))
+    protected = kind.identity != "revision" and (node.protect or old.protected)
+    return Decision("replace", old, tuple(there), changes, why=why, first=_goes_first(kind, node), protected=protected)
 
 
 def owner_tags(stack: str, node: Node) -> dict[str, str]:
     """The tags that say whose it is."""
     found = {tags.STACK: stack, tags.NAME: node.name, tags.KIND: node.kind}
-    return found | {tags.PURGE: "true"} if purges(node) else found
+    found |= {tags.PURGE: "true"} if purges(node) else {}
+    return found | ({tags.PROTECT: "true"} if node.protect else {})
 
 
 def purges(node: Node) -> bool:
@@ -109,7 +113,7 @@ def _tags(stack: str, node: Node, one: Located) -> tuple[dict[str, str], tuple[s
     if not one.found.tags:
         return {}, ()
     wanted = owner_tags(stack, node)
-    unset = (tags.PURGE,) if tags.PURGE in one.found.tags and tags.PURGE not in wanted else ()
+    unset = tuple(key for key in (tags.PURGE, tags.PROTECT) if key in one.found.tags and key not in wanted)
     return {key: value for key, value in wanted.items() if one.found.tags.get(key) != value}, unset
 
 

@@ -24,6 +24,8 @@ class Spec(Protocol):
     @property
     def jobs(self) -> Any: ...
     @property
+    def protect(self) -> bool: ...
+    @property
     def variables(self) -> Mapping[str, Any]: ...
 
 
@@ -33,12 +35,14 @@ class Node:
 
     Attributes:
         after: the nodes that must be there before it.
+        protect: it is neither replaced nor deleted.
     """
 
     name: str
     kind: str
     spec: ResourceSpec
     after: frozenset[str] = frozenset()
+    protect: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,12 @@ def build(spec: Spec, kinds: Mapping[str, Kind[Any, Any]]) -> Graph:
         raise AwsrunError(
             "resources need each other in a circle", circle, "take one of these references out"
         ) from error
-    nodes = {name: Node(name, specs[name].kind, specs[name], after[name]) for name in order}
+
+    def protected(name: str) -> bool:
+        asked = spec.protect or spec.resources[group_of(name)].protect
+        return asked and kinds[specs[name].kind].taggable  # what has no tags goes with what it is a part of
+
+    nodes = {name: Node(name, specs[name].kind, specs[name], after[name], protected(name)) for name in order}
     return Graph(spec.stack, nodes, dict(spec.resources))
 
 

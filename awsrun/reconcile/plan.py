@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from awsrun.aws.errors import AwsrunError
 from awsrun.aws.stacks import StackRecord
 from awsrun.preflight.check import Finding
 from awsrun.reconcile import graph as graphs
 from awsrun.reconcile.bill import Bill, bill_of
 from awsrun.reconcile.decide import Decision, decide, purges
-from awsrun.reconcile.graph import Graph, Node, Spec
+from awsrun.reconcile.graph import Graph, Node, Spec, group_of
 from awsrun.reconcile.outlook import Outlook
 from awsrun.reconcile.plain import plain
 from awsrun.reconcile.record import record_of
@@ -20,6 +21,8 @@ from awsrun.reconcile.table import Contents, StackTable
 from awsrun.reconcile.usual import usual
 from awsrun.reconcile.world import Located, by_node, observe
 from awsrun.resources.kind import Change, Outputs, State
+
+PROTECTED = "it is protected (`protect: true`)"
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Planned:
         fields: what differs; of a new resource, all that is set.
         why: why it is replaced or deleted.
         refused: why apply will not do it (it holds data); empty where it will.
+        protected: apply will do nothing at all for as long as this is part of the plan.
         renamed: of a ``create``: the resource in the same plan's deletes that looks just like it.
     """
 
@@ -41,6 +45,7 @@ class Planned:
     why: str = ""
     refused: str = ""
     renamed: str = ""
+    protected: bool = False
 
     def to_json(self) -> dict[str, Any]:
         shown = [
@@ -48,6 +53,7 @@ class Planned:
         ]
         extra = {"why": self.why, "refused": self.refused, "renamed": self.renamed}
         found: dict[str, Any] = {"name": self.name, "kind": self.kind, "action": self.action, "fields": shown}
+        found |= {"protected": True} if self.protected else {}
         return found | {key: value for key, value in extra.items() if value}
 
 
@@ -176,18 +182,42 @@ def _planned(session: Session, node: Node, wanted: State, decision: Decision) ->
         action = "update"
     if decision.action == "replace" and decision.first and decision.current is not None:
         refused = refusal(session, decision.current, purges(node))
-    found = [Planned(node.name, node.kind, action, fields, decision.why, refused)] if action != "none" else []
+    refused = PROTECTED if decision.protected else refused
+    found: list[Planned] = []
+    if action != "none":
+        found += [Planned(node.name, node.kind, action, fields, decision.why, refused, protected=decision.protected)]
     if session.kinds[node.kind].identity == "revision" and action == "update":
         return found  # old revisions go with the new one
     return found + [_deletion(session, one, "an older one of this name is left over") for one in stale]
 
 
 def _deletion(session: Session, one: Located, why: str) -> Planned:
-    return Planned(one.name, one.kind, "delete", (), why, refusal(session, one, one.purge))
+    refused = refusal(session, one, one.purge)
+    return Planned(one.name, one.kind, "delete", (), why, refused, protected=one.protected)
+
+
+def guard(plan: Plan) -> None:
+    """Refuse a plan that replaces or deletes what is protected.
+
+    Raises:
+        AwsrunError: it does; all that is protected is named.
+    """
+    guarded = [change for change in plan.changes if change.protected]
+    if not guarded:
+        return
+    lines = "\n".join(f"{one.name} would be {one.action}d: {one.why}" for one in guarded)
+    names = ", ".join(dict.fromkeys(group_of(one.name) for one in guarded))
+    raise AwsrunError(
+        f"nothing was changed: {names} {'is' if len(guarded) == 1 else 'are'} protected",
+        lines,
+        "leave it as it is; or take its `protect: true` out of the spec and apply that first, then this",
+    )
 
 
 def refusal(session: Session, one: Located, purge: bool) -> str:
     """Why it may not be deleted; empty where it may."""
+    if one.protected:
+        return PROTECTED
     kind = session.kinds[one.kind]
     if purge or not kind.holds_data or one.seen.phase in ("deleting", "absent"):
         return ""

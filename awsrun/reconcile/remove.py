@@ -23,6 +23,10 @@ class Kept(AwsrunError):
     """It holds data, and nothing says that the data may go."""
 
 
+class Protected(Kept):
+    """Its spec says that it must not go, or something whose spec says so may need it."""
+
+
 def remove(session: Session, one: Located, waiting: Waiting, purge: bool = False) -> None:
     """Delete it step by step until AWS says that it is absent.
 

@@ -37,7 +37,7 @@ class Status:
     def to_json(self) -> dict[str, Any]:
         listed = [
             {"name": r.name, "kind": r.kind, "id": r.id, "phase": r.seen.phase, "why": r.seen.why}
-            | {"outputs": plain(r.seen.outputs)}
+            | {"protected": r.protected, "outputs": plain(r.seen.outputs)}
             for r in self.resources
         ]
         head = {"stack": self.stack, "applied_at": self.applied_at, "complete": self.complete}

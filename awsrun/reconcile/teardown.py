@@ -13,9 +13,9 @@ from awsrun.aws.names import runs_table
 from awsrun.reconcile import graph as graphs
 from awsrun.reconcile.lock import Lease
 from awsrun.reconcile.parallel import Skipped, run_graph
-from awsrun.reconcile.plan import refusal
+from awsrun.reconcile.plan import PROTECTED, refusal
 from awsrun.reconcile.progress import Event
-from awsrun.reconcile.remove import Kept, nonce_of, remove
+from awsrun.reconcile.remove import Kept, Protected, nonce_of, remove
 from awsrun.reconcile.session import Session
 from awsrun.reconcile.table import KIND_TAG, StackTable
 from awsrun.reconcile.waiting import work_on
@@ -30,6 +30,7 @@ class Doomed:
 
     Attributes:
         why: of what is kept or left: why it is still there.
+        protected: it is kept whatever the command says.
     """
 
     stack: str
@@ -37,9 +38,11 @@ class Doomed:
     kind: str
     id: str
     why: str = ""
+    protected: bool = False
 
-    def to_json(self) -> dict[str, str]:
-        found = {"stack": self.stack, "name": self.name, "kind": self.kind, "id": self.id}
+    def to_json(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"stack": self.stack, "name": self.name, "kind": self.kind, "id": self.id}
+        found |= {"protected": True} if self.protected else {}
         return found | {"why": self.why} if self.why else found
 
 
@@ -49,7 +52,7 @@ class TornDown:
 
     Attributes:
         deleted: what is gone.
-        kept: what holds data that nobody said may go.
+        kept: what holds data that nobody said may go, and what is protected.
         left: what is still there against the will of the command.
     """
 
@@ -78,10 +81,14 @@ def teardown(
         known = ", ".join(stacks.names(session.cloud)) or "nothing"
         raise AwsrunError(f"there is no stack {stack!r} in {session.cloud.context}", f"there is: {known}")
     listed = [d for name, there in sorted(found.items()) for d in _announce(session, name, there, purge)]
-    if listed and not confirm(listed):
+    if any(not one.why for one in listed) and not confirm(listed):
         raise AwsrunError("nothing was deleted", "it was not confirmed")
     result = TornDown()
     for name in sorted(found):
+        mine = tuple(one for one in listed if one.stack == name)
+        if mine and all(one.protected for one in mine):  # not a run of it is cancelled
+            result += TornDown(kept=mine)
+            continue
         result += _Teardown(session, name, purge, wide=stack is None).run(before)
         if session.halt.reason is not None:
             raise session.halt.reason
@@ -113,8 +120,28 @@ def _tables(session: Session, stack: str) -> list[str]:
 
 
 def _announce(session: Session, stack: str, there: Sequence[Located], purge: bool) -> list[Doomed]:
-    found = [Doomed(stack, o.name, o.kind, o.id, refusal(session, o, purge or o.purge)) for o in there]
+    sheltered = _sheltered(session, stack, there)
+    if there and len(sheltered) == len(there):
+        return [_doomed(stack, one, sheltered[_key(stack, one)], True) for one in there]
+    found = []
+    for one in there:
+        why = sheltered.get(_key(stack, one), "")
+        found.append(_doomed(stack, one, why or refusal(session, one, purge or one.purge), bool(why)))
     return found + [Doomed(stack, name, KIND_TAG, name) for name in _tables(session, stack)]
+
+
+def _sheltered(session: Session, stack: str, there: Sequence[Located]) -> dict[Key, str]:
+    """What is protected, and what that may need: without a spec the kinds tell.  Each with why it stays."""
+    reach = graphs.reach(graphs.uses(session.kinds))
+    guarded = [one for one in there if one.protected]
+    found = {}
+    for one in there:
+        users = sorted({other.name for other in guarded if one.kind in reach.get(other.kind, ())})
+        if one.protected:
+            found[_key(stack, one)] = PROTECTED
+        elif users:
+            found[_key(stack, one)] = f"{', '.join(users)} may need it, and is protected"
+    return found
 
 
 class _Teardown:
@@ -153,7 +180,7 @@ class _Teardown:
             errors = self._delete(there)
             if self._session.halt.reason is not None:
                 return TornDown()
-            rest = {self._key(one): one for one in _find(self._session, self._stack, self._wide)}
+            rest = {_key(self._stack, one): one for one in _find(self._session, self._stack, self._wide)}
             result = self._sort_out(there, rest, errors)
             deleted += result.deleted
             untried = [one for key, one in rest.items() if isinstance(errors.get(key), Skipped) or key not in errors]
@@ -176,8 +203,8 @@ class _Teardown:
         clock.sleep(timing.settle)
         self._session.observer(Event(self._stack, "", "look", "done"))
         self._session.halt.check()
-        seen = {self._key(one) for one in there}
-        there += [one for one in _find(self._session, self._stack, self._wide) if self._key(one) not in seen]
+        seen = {_key(self._stack, one) for one in there}
+        there += [one for one in _find(self._session, self._stack, self._wide) if _key(self._stack, one) not in seen]
 
     def _mark_incomplete(self) -> None:
         contents = self._table.load()
@@ -185,7 +212,8 @@ class _Teardown:
             self._table.write_record(replace(contents.record, complete=False))
 
     def _delete(self, there: Sequence[Located]) -> dict[Key, AwsrunError]:
-        by_key = {self._key(one): one for one in there}
+        sheltered = _sheltered(self._session, self._stack, there)
+        by_key = {key: one for one in there if (key := _key(self._stack, one)) not in sheltered}
         reach = graphs.reach(graphs.uses(self._session.kinds))
         after = {
             key: [other for other in by_key if key[1] in reach.get(other[1], ()) and other[1] not in reach[key[1]]]
@@ -197,17 +225,18 @@ class _Teardown:
             with work_on(self._session, one.name, one.kind, "delete") as waiting:
                 remove(self._session, one, waiting, self._purge)
 
-        return run_graph(after, delete, self._session.halt, self._session.workers, lambda key: by_key[key].name)
+        errors = run_graph(after, delete, self._session.halt, self._session.workers, lambda key: by_key[key].name)
+        return {**errors, **{key: Protected(why) for key, why in sheltered.items()}}
 
     def _sort_out(self, there: Sequence[Located], rest: dict[Key, Located], errors: dict[Key, AwsrunError]) -> TornDown:
-        deleted = tuple(self._doomed(one) for one in there if self._key(one) not in rest)
-        kept = tuple(self._doomed(one, str(errors[k])) for k, one in rest.items() if isinstance(errors.get(k), Kept))
-        left = tuple(
-            self._doomed(one, str(errors.get(key, "it came up while the stack was being deleted")))
-            for key, one in rest.items()
-            if not isinstance(errors.get(key), Kept)
-        )
-        return TornDown(deleted, kept, left)
+        deleted = tuple(_doomed(self._stack, one) for one in there if _key(self._stack, one) not in rest)
+        kept: list[Doomed] = []
+        left: list[Doomed] = []
+        for key, one in rest.items():
+            error = errors.get(key, "it came up while the stack was being deleted")
+            found = _doomed(self._stack, one, str(error), isinstance(error, Protected))
+            (kept if isinstance(error, Kept) else left).append(found)
+        return TornDown(deleted, tuple(kept), tuple(left))
 
     def _drop_tables(self, keep: bool) -> TornDown:
         """The stack's own tables; the main one stays while data is kept, because it remembers explicit names."""
@@ -215,8 +244,10 @@ class _Teardown:
         gone = tuple(Doomed(self._stack, name, KIND_TAG, name) for name in names if self._table.drop(name))
         return TornDown(deleted=gone)
 
-    def _key(self, one: Located) -> Key:
-        return (self._stack, one.kind, one.id)
 
-    def _doomed(self, one: Located, why: str = "") -> Doomed:
-        return Doomed(self._stack, one.name, one.kind, one.id, why)
+def _key(stack: str, one: Located) -> Key:
+    return (stack, one.kind, one.id)
+
+
+def _doomed(stack: str, one: Located, why: str = "", protected: bool = False) -> Doomed:
+    return Doomed(stack, one.name, one.kind, one.id, why, protected)

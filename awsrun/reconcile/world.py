@@ -37,6 +37,11 @@ class Located:
         """Whether its spec let its contents go with it."""
         return self.found.tags.get(tags.PURGE) == "true"
 
+    @property
+    def protected(self) -> bool:
+        """Whether it must stay until its spec says otherwise."""
+        return self.found.tags.get(tags.PROTECT) == "true"
+
 
 def observe(
     session: Session, stack: str | None, kinds: Iterable[str], contents: Contents | None, wide: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from awsrun.images.recipe import DEFAULT_BASE, Recipe
 from awsrun.resources.architecture import ARM, platform
@@ -44,6 +44,13 @@ class ImageSpec(ResourceSpec):
     platform: Literal["linux/amd64", "linux/arm64"] | None = Field(
         default=None, description="What it is built for, instead of what runs_on says; on a laptop, the laptop's own."
     )
+
+    @field_validator("protect")
+    @classmethod
+    def _with_its_repository(cls, value: bool) -> bool:
+        if value:
+            raise ValueError("an image goes with its repository: protect that")
+        return value
 
     @model_validator(mode="after")
     def _one_dockerfile(self) -> ImageSpec:

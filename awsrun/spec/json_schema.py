@@ -66,6 +66,10 @@ def json_schema(kinds: Mapping[str, type[ResourceSpec]]) -> dict[str, Any]:
                     ]
                 },
             },
+            "protect": {
+                "description": "No resource of the stack is replaced or deleted for as long as this says so.",
+                "anyOf": [{"type": "boolean"}, {"$ref": f"#/$defs/{VARIABLE}"}],
+            },
             "resources": {
                 "description": "Logical name: what the resource is.",
                 "type": "object",

@@ -21,7 +21,7 @@ from awsrun.spec.stack import RESOURCE_NAME, STACK_NAME, StackSpec
 from awsrun.spec.variables import Given, bind, substitute
 
 Kinds = Mapping[str, type[ResourceSpec]]
-KEYS = ("stack", "variables", "resources", "jobs")
+KEYS = ("stack", "variables", "protect", "resources", "jobs")
 NOTHING = Given()
 
 
@@ -52,7 +52,7 @@ def parse(text: str, source: str, kinds: Kinds, given: Given = NOTHING) -> Stack
             document.mistake((key,), f"unknown key{near(key, KEYS)}")
     bound = bind(document, given)
     substitute(document, bound)
-    stack = _stack(document)
+    stack, protect = _stack(document), _protect(document)
     written = _resources(document)
     specs = _specs(document, written, kinds)
     models = {name: kinds[str(data["kind"])] for name, data in written.items() if data.get("kind") in kinds}
@@ -68,7 +68,7 @@ def parse(text: str, source: str, kinds: Kinds, given: Given = NOTHING) -> Stack
     whole = check.fit(document, specs)
     if document.mistakes:
         raise refuse(source, document.mistakes)
-    return StackSpec(stack, whole, jobs, source, {name: one.value for name, one in bound.items()})
+    return StackSpec(stack, whole, jobs, source, {name: one.value for name, one in bound.items()}, protect)
 
 
 def _stack(document: Document) -> str:
@@ -82,6 +82,13 @@ def _stack(document: Document) -> str:
         )
         document.mistake(("stack",), f"{shown(name)} will not do: {rule}")
     return str(name)
+
+
+def _protect(document: Document) -> bool:
+    protect = document.data.get("protect", False)
+    if not isinstance(protect, bool):
+        document.mistake(("protect",), f"must be true or false; this is {shown(protect)}")
+    return protect is True
 
 
 def _resources(document: Document) -> dict[str, dict[str, Any]]:

@@ -111,6 +111,7 @@ class ResourceSpec(BaseModel):
 
     kind: str
     name: str | None = Field(default=None, description="Physical name; derived from stack and key unless given.")
+    protect: bool = Field(default=False, description="It is neither replaced nor deleted for as long as this says so.")
 
     def within(self, stack: Mapping[str, ResourceSpec]) -> ResourceSpec:
         """This resource among the others: what was left open and follows from them is filled in.

@@ -33,6 +33,7 @@ class StackSpec:
         stack: its name; physical names start with it.
         resources: logical name -> what the user wrote of it, in the file's order.
         jobs: where jobs run; None where the stack runs none.
+        protect: none of its resources is replaced or deleted.
         source: the file it came from, as errors show it.
         variables: the values that its variables had.
     """
@@ -42,3 +43,4 @@ class StackSpec:
     jobs: JobsSpec | None = None
     source: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
+    protect: bool = False

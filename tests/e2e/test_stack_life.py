@@ -163,7 +163,7 @@ def test_drift_pruning_and_what_is_kept(life: Shell, fresh_cloud: Any) -> None:
     assert "people" in {one["name"] for one in kept["deleted"]}
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == [outputs["files"]["name"]]
     again = life.awsrun("teardown", "small", "--yes", code=1)
-    assert "to delete these too: awsrun teardown small --purge" in again.stdout
+    assert "to delete what holds data too: awsrun teardown small --purge" in again.stdout
     done = life.awsrun("teardown", "small", "--purge", "--yes")
     assert "nothing of stack small is left" in done.stdout
     assert s3.list_buckets()["Buckets"] == []

@@ -350,6 +350,7 @@ class FakeSpec:
     stack: str = "test"
     jobs: Any = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    protect: bool = False
 
 
 def small_stack(**changes: ResourceSpec | None) -> FakeSpec:
