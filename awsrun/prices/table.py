@@ -5,7 +5,8 @@ published through the Price List API for us-east-1 (the same that
 https://github.com/aws/karpenter-provider-aws/blob/main/pkg/providers/pricing/zz_generated.pricing_aws.go records),
 sizes as DescribeInstanceTypes answers, the rest from the pricing pages (https://aws.amazon.com/fargate/pricing/,
 https://aws.amazon.com/vpc/pricing/, https://aws.amazon.com/ebs/pricing/, https://aws.amazon.com/s3/pricing/,
-https://aws.amazon.com/dynamodb/pricing/on-demand/, https://aws.amazon.com/cloudwatch/pricing/).  Other regions are
+https://aws.amazon.com/dynamodb/pricing/on-demand/, https://aws.amazon.com/cloudwatch/pricing/,
+https://aws.amazon.com/lambda/pricing/, https://aws.amazon.com/sqs/pricing/).  Other regions are
 us-east-1 times a factor, rounded, of common types there: good for an estimate, and said to be one.
 """
 
@@ -38,6 +39,9 @@ Rate = Literal[
     "logs_gb_month",
     "lambda_million_requests",
     "lambda_gb_second",
+    "lambda_arm_gb_second",
+    "sqs_million_requests",
+    "sqs_fifo_million_requests",
     "api_gateway_million_requests",
 ]
 # Of a machine's memory, what the system and the ECS agent surely leave to jobs (7985 of 8192 MiB in AWS's example):

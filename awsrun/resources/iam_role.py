@@ -27,7 +27,9 @@ from awsrun.spec.references import RefTo, ResourceSpec
 
 INLINE = "awsrun"  # the one inline policy of each role: a fixed name costs no list call
 GONE = frozenset({"NoSuchEntity", "NoSuchEntityException"})
-Grant = Annotated[str, RefTo("s3.bucket", "dynamodb.table", "ecr.repository", edge=False)]
+Grant = Annotated[str, RefTo("s3.bucket", "dynamodb.table", "ecr.repository", "ssm.parameter", edge=False)]
+ToQueue = Annotated[str, RefTo("sqs.queue", edge=False)]
+ToFunction = Annotated[str, RefTo("lambda.function", edge=False)]
 
 
 def path(region: str, stack: str | None) -> str:
@@ -47,8 +49,19 @@ class RoleSpec(ResourceSpec):
     kind: Literal["iam.role"] = "iam.role"
     name: str | None = Field(default=None, max_length=64, pattern=r"^[\w+=,.@-]+$", description="Physical name.")
     service: str | list[str] = Field(description="AWS service that may assume it: ecs-tasks, ec2, lambda; or a list.")
-    read: list[Grant] = Field(default=[], description="Buckets, tables, repositories whose contents it may read.")
-    read_write: list[Grant] = Field(default=[], description="Buckets, tables, repositories it may read and change.")
+    read: list[Grant] = Field(
+        default=[], description="Buckets, tables, repositories, parameters whose contents it may read."
+    )
+    read_write: list[Grant] = Field(
+        default=[], description="Buckets, tables, repositories, parameters it may read and change."
+    )
+    send: list[ToQueue] = Field(default=[], description="Queues it may send messages to.")
+    consume: list[ToQueue] = Field(default=[], description="Queues it may take messages from.")
+    invoke: list[ToFunction] = Field(default=[], description="Functions it may invoke.")
+    log: list[Annotated[str, RefTo("logs.group", "lambda.function", edge=False)]] = Field(
+        default=[], description="Log groups it may write to; of a function, the one that is made with it."
+    )
+    in_vpc: list[ToFunction] = Field(default=[], description="Functions that it lets Lambda put into a VPC.")
     jobs: bool = Field(default=False, description="It may do what a job's worker does to the stack's runs table.")
     managed_policies: list[str] = Field(
         default=[], max_length=10, description="AWS managed policies by name (AmazonS3ReadOnlyAccess), or any by ARN."
@@ -96,15 +109,27 @@ class Role(Kind[RoleSpec, RoleState]):
     blocked = frozenset({"DeleteConflict"})
 
     def lower(self, spec: RoleSpec, refs: Refs) -> RoleState:
-        wanted = dict.fromkeys(spec.read, False) | dict.fromkeys(spec.read_write, True)
         statements: list[policies.Statement] = []
-        for name, write in wanted.items():
-            statements += policies.grant(refs.spec(name).kind, refs.arn(name), write)
+        for access, name in self._grants(spec, refs):
+            statements += policies.grant(refs.spec(name).kind, refs.arn(name), access)
+        for name in spec.in_vpc:
+            statements += policies.in_vpc(refs.arn(name))
         if spec.jobs:
             statements += policies.runs(arn(self.cloud, "dynamodb", f"table/{runs_table(refs.stack)}"))
         managed = frozenset(self._policy_arn(name) for name in spec.managed_policies)
         boundary = self.cloud.context.boundary
         return RoleState(policies.trust(spec.services), policies.policy(statements), managed, boundary)
+
+    def _grants(self, spec: RoleSpec, refs: Refs) -> Iterator[tuple[policies.Access, str]]:
+        """Kind of access and logical name; whatever may be changed need not be named as readable too."""
+        yield from (("read", name) for name in spec.read if name not in spec.read_write)
+        yield from (("read_write", name) for name in spec.read_write)
+        yield from (("send", name) for name in spec.send)
+        yield from (("consume", name) for name in spec.consume)
+        yield from (("invoke", name) for name in spec.invoke)
+        for name in spec.log:  # a function without a group of the spec has one of its own
+            named = getattr(refs.spec(name), "log_group", name)
+            yield "log", named or f"{name}/logs"
 
     def physical(self, stack: str, name: str, spec: RoleSpec, state: RoleState | None = None) -> str:
         return spec.name or regional(stack, name, self.cloud.region, self.name_limit)

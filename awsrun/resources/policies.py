@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 Statement = dict[str, Any]
+Access = Literal["read", "read_write", "send", "consume", "invoke", "log"]
 
 _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 
@@ -19,6 +20,25 @@ RUNS = ("BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem")
 """What a worker does to the runs table; tests/e2e/test_iam_worker.py takes each of them away and sees it fail."""
 IMAGES_READ = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 IMAGES_WRITE = ("ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart")
+PARAMETER_READ = ("ssm:GetParameter", "ssm:GetParameters")  # the key of SecureStrings lets in whoever may do these
+PARAMETER_WRITE = ("ssm:PutParameter",)
+QUEUE_SEND = ("sqs:GetQueueUrl", "sqs:SendMessage")
+QUEUE_CONSUME = (
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+    "sqs:ReceiveMessage",
+)
+# What Lambda does in the function's name: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+INTERFACES = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
 
 
 def canonical(document: Any) -> str:
@@ -49,13 +69,31 @@ def allow(actions: Iterable[str], *resources: str) -> Statement:
     return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
 
 
-def grant(kind: str, arn: str, write: bool) -> list[Statement]:
-    """What reading (and writing) a resource of ``kind`` takes, on that resource alone.
+def grant(kind: str, arn: str, access: Access) -> list[Statement]:
+    """What one kind of access to a resource of ``kind`` takes, on that resource alone.
 
     Raises:
-        KeyError: nothing can be granted on such a kind.
+        KeyError: there is no such access to such a kind.
     """
-    return {"s3.bucket": _bucket, "dynamodb.table": _table, "ecr.repository": _repository}[kind](arn, write)
+    write = access == "read_write"
+    if access in ("read", "read_write"):
+        makers = {"s3.bucket": _bucket, "dynamodb.table": _table, "ecr.repository": _repository}
+        return {**makers, "ssm.parameter": _parameter}[kind](arn, write)
+    of_kind = {
+        ("sqs.queue", "send"): [allow(QUEUE_SEND, arn)],
+        ("sqs.queue", "consume"): [allow(QUEUE_CONSUME, arn)],
+        ("lambda.function", "invoke"): [allow(["lambda:InvokeFunction"], arn)],
+        # Not logs:CreateLogGroup: a late writer would bring a deleted group back.
+        ("logs.group", "log"): [allow(["logs:CreateLogStream", "logs:PutLogEvents"], f"{arn}:*")],
+    }
+    return of_kind[kind, access]
+
+
+def in_vpc(function: str) -> list[Statement]:
+    """What Lambda needs to put a function (its ARN) into a VPC; the function's own code may not do the same."""
+    denied = {"Effect": "Deny", "Action": list(INTERFACES), "Resource": "*"}
+    from_code = {"Condition": {"ArnEquals": {"lambda:SourceFunctionArn": [function]}}}
+    return [allow(INTERFACES, "*"), {**denied, **from_code}]
 
 
 def runs(table_arn: str) -> list[Statement]:
@@ -72,6 +110,10 @@ def _bucket(arn: str, write: bool) -> list[Statement]:
 def _table(arn: str, write: bool) -> list[Statement]:
     actions = (*TABLE_READ, *(TABLE_WRITE if write else ()))
     return [allow([f"dynamodb:{name}" for name in actions], arn, f"{arn}/index/*")]
+
+
+def _parameter(arn: str, write: bool) -> list[Statement]:
+    return [allow((*PARAMETER_READ, *(PARAMETER_WRITE if write else ())), arn)]
 
 
 def _repository(arn: str, write: bool) -> list[Statement]:

@@ -29,6 +29,8 @@ KINDS = {
     "ecr.repository": "ecr_repository:Repository",
     "ecr.image": "ecr_image:Image",
     "logs.group": "logs_group:LogGroup",
+    "sqs.queue": "sqs_queue:Queue",
+    "lambda.function": "lambda_function:Function",
     "batch.compute_environment": "batch_compute_environment:ComputeEnvironment",
     "batch.job_queue": "batch_job_queue:JobQueue",
     "batch.job_definition": "batch_job_definition:JobDefinition",

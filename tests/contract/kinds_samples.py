@@ -70,6 +70,10 @@ OWNED = spec(
     "batch.compute_environment", vpc="network", instance_types=["c5.large"], max_vcpus=8, service_role="service"
 )
 FARGATE = spec("batch.compute_environment", vpc="network", fargate=True, max_vcpus=8)
+QUEUE = spec("sqs.queue")
+HELLO = "def handler(event, context):\n    return event\n"
+FUNCTION: dict[str, Any] = {"code": HELLO, "read": ["people"], "dead_letter": "lost"}
+AROUND: dict[str, ResourceSpec] = {"people": spec("dynamodb.table", hash_key="id"), "lost": QUEUE}
 OPEN = {"CidrIp": "198.51.100.0/24"}
 SSH = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [OPEN]}
 OTHER_LIFECYCLE = {"ID": "mine", "Status": "Enabled", "Filter": {"Prefix": "x"}, "Expiration": {"Days": 9}}
@@ -78,6 +82,7 @@ OTHER_IMAGES = (
     '"countType": "imageCountMoreThan", "countNumber": 3}}]}'
 )
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJPkV0sT9dG7fB5mLrX1yQeHnZaWcUoK2v8iE6tRpSgD me@laptop"
+EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 SQS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
 
 
@@ -445,4 +450,56 @@ SAMPLES = (
     Sample({"key": spec("key_pair")}, "key", ()),
     Sample({"mine": spec("key_pair", public_key=PUBLIC_KEY)}, "mine", ()),
     Sample({"template": spec("ec2.launch_template", disk_gib=200)}, "template", ()),
+    Sample(
+        {"lost": QUEUE, "work": QUEUE},
+        "work",
+        (
+            wants("times", "visibility retention wait delay",
+                  work=spec("sqs.queue", visibility="5m", retention="1d", wait=0, delay="1m")),
+            wants("dead letters", "dead_letter max_receives", work=spec("sqs.queue", dead_letter="lost")),
+            hand(
+                "in the clear",
+                "encrypted",
+                lambda client, id: client("sqs").set_queue_attributes(
+                    QueueUrl=client("sqs").get_queue_url(QueueName=id)["QueueUrl"],
+                    Attributes={"SqsManagedSseEnabled": "false"},
+                ),
+            ),
+        ),
+    ),
+    Sample({"lines": spec("sqs.queue", fifo=True)}, "lines",
+           (wants("deduplication", "deduplicate", lines=spec("sqs.queue", fifo=True, deduplicate=True)),)),
+    Sample(
+        {**AROUND, "other": spec("iam.role", service="lambda"), "ask": spec("lambda.function", **FUNCTION)},
+        "ask",
+        (
+            wants("code", "package", ask=spec("lambda.function", **{**FUNCTION, "code": f"{HELLO}\n"})),
+            wants("another file", "package handler", ask=spec("lambda.function", **FUNCTION, handler="main.handler")),
+            wants("another machine", "architecture", ask=spec("lambda.function", **FUNCTION, architecture="x86_64")),
+            wants(
+                "everything else",
+                "runtime memory_mib timeout storage_mib environment reserved",
+                ask=spec("lambda.function", **FUNCTION, runtime="python3.12", memory_mib=256, timeout="1m",
+                         storage_mib=1024, environment={"TABLE": "people.name", "SIZE": 3, "ON": True}, reserved=0),
+            ),
+            wants("no queue", "dead_letter", ask=spec("lambda.function", code=HELLO, read=["people"])),
+            wants("another role", "role", ask=spec("lambda.function", code=HELLO, role="other", dead_letter="lost")),
+            hand(
+                "code of somebody else",
+                "package",
+                lambda client, id: client("lambda").update_function_code(FunctionName=id, ZipFile=EMPTY_ZIP),
+            ),
+            hand(
+                "its own log group",
+                "log_group",
+                lambda client, id: client("lambda").update_function_configuration(
+                    FunctionName=id, LoggingConfig={"LogFormat": "Text", "LogGroup": f"/aws/lambda/{id}"}
+                ),
+            ),
+        ),
+    ),
+    Sample({**NETWORK, "inside": spec("lambda.function", code=HELLO, vpc="network", subnets="public")}, "inside", ()),
+    Sample({"boxed": spec("lambda.function", image="123456789012.dkr.ecr.us-east-1.amazonaws.com/a:b")}, "boxed",
+           (wants("an image", "image",
+                  boxed=spec("lambda.function", image="123456789012.dkr.ecr.us-east-1.amazonaws.com/a:c")),)),
 )  # fmt: skip

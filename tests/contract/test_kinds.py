@@ -256,11 +256,16 @@ def _item(client: Any, table: str) -> None:
     client("dynamodb").put_item(TableName=table, Item={"id": {"S": "a"}, "at": {"N": "1"}})
 
 
+def _message(client: Any, queue: str) -> None:
+    sqs = client("sqs")
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody="a")
+
+
 @pytest.mark.parametrize(
     ("sample", "fill"),
     [
         pytest.param(sample, fill, id=sample.kind)
-        for name, fill in (("results", _versions), ("images", _image), ("table", _item))
+        for name, fill in (("results", _versions), ("images", _image), ("table", _item), ("work", _message))
         for sample in SAMPLES
         if sample.node == name
     ],

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.conftest import LocalCloud
 
+EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 TAGS = [{"Key": "awsrun:stack", "Value": "s"}]
 
 
@@ -165,3 +166,25 @@ def test_what_is_not_there_is_said_as_501(local_cloud: LocalCloud) -> None:
     with pytest.raises(ClientError, match="the embedded cloud does not have this") as caught:
         local_cloud.client("ec2").describe_capacity_blocks()
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+def test_a_function_has_all_of_its_configuration(local_cloud: LocalCloud) -> None:
+    functions, iam = local_cloud.client("lambda"), local_cloud.client("iam")
+    role = iam.create_role(RoleName="patched-function", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    queue, group = "arn:aws:sqs:us-east-1:123456789012:q", {"LogFormat": "Text", "LogGroup": "/mine"}
+    functions.create_function(
+        FunctionName="patched", Role=role, Runtime="python3.13", Handler="a.b", Code={"ZipFile": EMPTY_ZIP},
+        DeadLetterConfig={"TargetArn": queue}, LoggingConfig=group,
+    )  # fmt: skip
+    now = functions.get_function(FunctionName="patched")["Configuration"]
+    assert (now["DeadLetterConfig"], now["LoggingConfig"]) == ({"TargetArn": queue}, group)
+    functions.update_function_configuration(
+        FunctionName="patched", DeadLetterConfig={"TargetArn": ""}, EphemeralStorage={"Size": 700}
+    )
+    functions.update_function_code(FunctionName="patched", ZipFile=EMPTY_ZIP, Architectures=["arm64"])
+    functions.put_function_concurrency(FunctionName="patched", ReservedConcurrentExecutions=0)
+    found = functions.get_function(FunctionName="patched")
+    now = found["Configuration"]
+    assert "DeadLetterConfig" not in now and now["LoggingConfig"] == group
+    assert (now["EphemeralStorage"]["Size"], now["Architectures"]) == (700, ["arm64"])
+    assert found["Concurrency"] == {"ReservedConcurrentExecutions": 0}

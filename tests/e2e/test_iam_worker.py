@@ -33,7 +33,7 @@ def train(trial, lr: float = 0.1):
 if __name__ == "__main__":
     awsrun.main(train, metric="accuracy", mode="max")
 """
-STATEMENTS = policies.grant("s3.bucket", "arn", True) + policies.runs("arn")
+STATEMENTS = policies.grant("s3.bucket", "arn", "read_write") + policies.runs("arn")
 ACTIONS = sorted(action for statement in STATEMENTS for action in statement["Action"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ FARGATE: dict[str, Any] = {**JOB, "fargate": True}
 COMPUTE: dict[str, Any] = {"kind": "batch.compute_environment", "vpc": "n", "max_vcpus": 8}
 GROUP: dict[str, Any] = {"kind": "security_group", "vpc": "n"}
 
+FUNCTION = {"kind": "lambda.function", "code": "def handler(event, context): pass"}
 REFUSED = [
     ({"kind": "vpc", "cidr": "10.10.0.1/23"}, "did you mean 10.10.0.0/23"),
     ({"kind": "vpc", "cidr": "10.10.0/23"}, "is not a CIDR"),
@@ -85,6 +87,21 @@ REFUSED = [
     ({**FARGATE, "vcpus": 4}, "the nearest is 8192"),
     ({**FARGATE, "vcpus": 0.25, "memory_mib": 4096}, "the nearest is 2048"),
     ({**JOB, "memory": 12}, "Extra inputs"),
+    ({"kind": "sqs.queue", "deduplicate": True}, "for fifo queues"),
+    ({"kind": "sqs.queue", "name": "a", "fifo": True}, "ends in .fifo"),
+    ({"kind": "sqs.queue", "retention": "30d"}, "less than or equal to 1209600"),
+    ({"kind": "lambda.function"}, "one of code, folder"),
+    ({**FUNCTION, "image": "a"}, "one of code, folder"),
+    ({"kind": "lambda.function", "image": "a", "handler": "a.b"}, "its own handler"),
+    ({**FUNCTION, "role": "r", "read": ["t"]}, "write read there"),
+    ({**FUNCTION, "log_group": "g", "log_retention": 3}, "retention_days of log_group"),
+    ({**FUNCTION, "log_retention": 4}, "the nearest is 3"),
+    ({**FUNCTION, "subnets": "private"}, "name that"),
+    ({**FUNCTION, "environment": {"AWS_REGION": "a"}}, "set by Lambda itself"),
+    ({**FUNCTION, "environment": {"A": "a"}}, "two at least"),
+    ({**FUNCTION, "environment": {"AB": "a" * 4096}}, "more than the 4096"),
+    ({**FUNCTION, "timeout": "16m"}, "less than or equal to 900"),
+    ({"kind": "lambda.function", "folder": str(Path(__file__).parent)}, "there is no index.py"),
 ]
 
 
@@ -186,13 +203,13 @@ def test_a_worker_may_touch_items_of_the_runs_table_and_nothing_else() -> None:
     assert not [action for action in statement["Action"] if "Table" in action or "*" in action or "logs" in action]
 
 
-@pytest.mark.parametrize("name", ["s3.bucket", "dynamodb.table", "ecr.repository"])
+@pytest.mark.parametrize("name", ["s3.bucket", "dynamodb.table", "ecr.repository", "ssm.parameter"])
 def test_reading_is_less_than_writing(name: str) -> None:
-    def actions(write: bool) -> set[str]:
-        return {action for statement in policies.grant(name, "arn:x", write) for action in statement["Action"]}
+    def actions(access: policies.Access) -> set[str]:
+        return {action for statement in policies.grant(name, "arn:x", access) for action in statement["Action"]}
 
-    assert actions(False) < actions(True)
-    assert not [action for action in actions(False) if re.search(r":(Put|Delete|Update|BatchWrite|Abort)", action)]
+    assert actions("read") < actions("read_write")
+    assert not [action for action in actions("read") if re.search(r":(Put|Delete|Update|BatchWrite|Abort)", action)]
 
 
 def _owned(service: str) -> str:
@@ -213,3 +230,40 @@ def test_a_service_role_outlives_its_environment() -> None:
     cloud = Cloud(None, LOCAL, None)
     graph = build(parse(_owned("batch"), "spec.yaml", SpecModels()), Kinds(cloud))
     assert "r" in graph.nodes["c"].after
+
+
+def _function(function: str, role: str = "service: lambda", queue: str = "") -> str:
+    return (
+        f"stack: s\nresources:\n  q: {{kind: sqs.queue{queue}}}\n  n: {{kind: vpc}}\n  r: {{kind: iam.role, {role}}}\n"
+        f"  f: {{kind: lambda.function, code: 'x = 1', {function}}}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        (_function("dead_letter: q", queue=", fifo: true"), "f.dead_letter: Lambda sends to no fifo queue"),
+        (_function("role: r", "service: ec2"), "f.role: Lambda may not assume 'r'"),
+        (_function("role: r"), r"f.role: .*add log: \[f\] there"),
+        (_function("role: r, dead_letter: q", "service: lambda, log: [f]"), r"add send: \[q\] there"),
+        (_function("role: r, vpc: n", "service: lambda, log: [f]"), r"add in_vpc: \[f\] there"),
+        (_function("vpc: n, subnets: private"), "'n' has no private subnets"),
+        (_function("environment: {URL: q.uri}"), "'q' has no output 'uri'"),
+    ],
+)
+def test_what_lambda_would_refuse_is_said_before_any_call(written: str, says: str) -> None:
+    with pytest.raises(AwsrunError, match=says):
+        parse(written, "spec.yaml", SpecModels())
+
+
+def test_a_functions_own_role_allows_what_it_says_and_its_own_log() -> None:
+    cloud = Cloud(None, LOCAL, None)
+    written = _function("dead_letter: q, consume: [q], vpc: n")
+    graph = build(parse(written, "spec.yaml", SpecModels()), Kinds(cloud))
+    role = graph.nodes["f/role"].spec
+    assert (role.service, role.send, role.consume, role.log, role.in_vpc) == (  # type: ignore[attr-defined]
+        "lambda", ["q"], ["q"], ["f/logs"], ["f"],
+    )  # fmt: skip
+    assert {"f/role", "f/logs", "q"} <= graph.nodes["f"].after
+    for denied in ("CreateLogGroup", "*"):
+        assert denied not in json.dumps(policies.grant("logs.group", "arn", "log")).replace("arn:*", "")

@@ -17,6 +17,7 @@ from awsrun.local.patches import (
     ec2_network,
     ec2_templates,
     ecr,
+    functions,
     iam,
     s3,
     speed,
@@ -26,6 +27,7 @@ from awsrun.local.patches import (
 def patches(blobs: Blobs) -> Mapping[str, Sequence[Hook]]:
     """All patches, by the module that they are for."""
     return {
+        "moto.awslambda.models": [functions.whole_configuration],
         "moto.core.base_backend": [backends.same_every_time],
         "moto.core.responses": [speed.method_names_once],
         "moto.core.serialize": [dynamodb_speed.attribute_values_as_they_are],

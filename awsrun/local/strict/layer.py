@@ -19,6 +19,7 @@ from awsrun.local.strict.ledger import Ledger
 from awsrun.local.strict.logs import LogsRules
 from awsrun.local.strict.rules import Rules
 from awsrun.local.strict.s3 import S3Rules
+from awsrun.local.strict.sqs import SqsRules
 from awsrun.local.tokens import ClientTokens
 
 
@@ -66,5 +67,6 @@ class Strict:
             LambdaRules(ledger),
             LogsRules(ledger),
             S3Rules(ledger),
+            SqsRules(ledger),
         )
         return {one.service: one for one in rules}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from awsrun.local.iam.request import Authorization, Request, Rule, everywhere, nothing, on
+from awsrun.local.iam.request import Authorization, Request, Rule, everywhere, nothing, on, pairs, tag_keys, tags
 
 
 def _role(request: Request) -> Iterator[Authorization]:
@@ -26,9 +26,23 @@ def _quota(request: Request) -> Iterable[str]:
     return [request.arn(f"{request.body.get('ServiceCode', '')}/{request.body.get('QuotaCode', '')}")]
 
 
-def _queue(request: Request) -> Iterable[str]:
+def _queue(request: Request) -> Iterator[Authorization]:
+    """What is made with tags is tagged too; ``tags`` of CreateQueue is ``Tags`` of TagQueue."""
     name = request.body.get("QueueName") or str(request.body.get("QueueUrl", "")).rpartition("/")[2]
-    return [request.arn(str(name))]
+    given = tags(pairs(request.body.get("tags") or request.body.get("Tags")))
+    given = given or tag_keys(request.body.get("TagKeys", ()))
+    resource = request.arn(str(name))
+    yield Authorization(_ON_MESSAGES.get(request.operation, request.action), resource, given)
+    if given and request.operation == "CreateQueue":
+        yield Authorization("sqs:TagQueue", resource, given)
+
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
+_ON_MESSAGES = {
+    "ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "DeleteMessageBatch": "sqs:DeleteMessage",
+    "SendMessageBatch": "sqs:SendMessage",
+}
 
 
 STS: Mapping[str, Rule] = {
@@ -58,10 +72,11 @@ TAGGING: Mapping[str, Rule] = dict.fromkeys(("GetResources", "GetTagKeys", "GetT
 SQS: Mapping[str, Rule] = {
     **dict.fromkeys(
         (
-            "CreateQueue", "DeleteMessage", "DeleteQueue", "GetQueueAttributes", "GetQueueUrl", "PurgeQueue",
-            "ReceiveMessage", "SendMessage", "SetQueueAttributes",
+            "ChangeMessageVisibility", "CreateQueue", "DeleteMessage", "DeleteQueue", "GetQueueAttributes",
+            "GetQueueUrl", "ListQueueTags", "PurgeQueue", "ReceiveMessage", "SendMessage", "SetQueueAttributes",
+            "TagQueue", "UntagQueue", *_ON_MESSAGES,
         ),
-        on(_queue),
+        _queue,
     ),
     "ListQueues": everywhere,
 }  # fmt: skip
