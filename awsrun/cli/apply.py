@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from awsrun.cli.output import common, connect, emit, say
-from awsrun.cli.variables import variables_option
+from awsrun.cli.specs import only_option, variables_option
 
 if TYPE_CHECKING:
     from awsrun.reconcile.apply import Applied
@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("spec", type=click.Path())
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before something is replaced or deleted.")
+@only_option
 @variables_option
 @common
-def apply(spec: str, variables: Mapping[str, str], yes: bool, context: str | None, as_json: bool) -> int:
+def apply(
+    spec: str, variables: Mapping[str, str], only: Sequence[str], yes: bool, context: str | None, as_json: bool
+) -> int:
     """Make AWS look like SPEC.
 
     \b
       awsrun apply specs/batch.yaml
       awsrun apply specs/batch.yaml --yes --json
+      awsrun apply specs/batch.yaml --only results              that bucket, and what it needs
 
     Shows the plan first, and asks before anything is replaced or deleted; what only creates or changes in place goes
     ahead.  Stopped or killed at any point, the same command goes on from what is there.  A resource that fails stops
@@ -45,10 +49,14 @@ def apply(spec: str, variables: Mapping[str, str], yes: bool, context: str | Non
     confirm = _Confirm(out, yes)
     with Progress() as progress:
         confirm.progress = progress
-        result = api.apply(stack, cloud, confirm, progress)
+        result = api.apply(stack, cloud, confirm, progress, only)
     if as_json:
         emit(result.to_json())
-    _tell(stack, result, out, time.monotonic() - confirm.since, confirm.shown)
+    if not confirm.shown:
+        of_these = f" of {' and '.join(only)} and what that needs" if only else ""
+        out(f"stack {result.stack}: no change{of_these}")
+    else:
+        _tell(stack, result, out, time.monotonic() - confirm.since)
     return 1 if result.failed else 0
 
 
@@ -82,10 +90,7 @@ class _Confirm:
             return yes
 
 
-def _tell(stack: StackSpec, result: Applied, out: Callable[[str], Any], seconds: float, shown: bool) -> None:
-    if not shown:
-        out(f"stack {result.stack}: no change")
-        return
+def _tell(stack: StackSpec, result: Applied, out: Callable[[str], Any], seconds: float) -> None:
     _tell_failures(result)
     counts = Counter(done.action for done in result.applied)
     words = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}

@@ -33,6 +33,7 @@ def show_changes(plan: Plan, out: Callable[[str], Any], details: bool = False) -
     if not changes:
         out(f"stack {plan.stack}: no change")
         _show_notes(plan, out)
+        _show_left_out(plan, out)
         return
     out(f"stack {plan.stack}:")
     for name, (old, new) in plan.variables.items():
@@ -46,6 +47,7 @@ def show_changes(plan: Plan, out: Callable[[str], Any], details: bool = False) -
     where = "" if plan.bill is None or plan.bill.billed else " on AWS"
     usually = f"; usually {minutes(plan.usual)}{where}" if plan.usual else ""
     out(summary(change.action for change in changes) + usually)
+    _show_left_out(plan, out)
     if plan.bill:
         show_cost(plan.bill, out)
     _show_notes(plan, out)
@@ -53,6 +55,11 @@ def show_changes(plan: Plan, out: Callable[[str], Any], details: bool = False) -
         out(click.style(f"warning: {finding.what}", fg="yellow"))
         for line in filter(None, (finding.why, finding.hint and f"→ {finding.hint}")):
             out(f"    {line}")
+
+
+def _show_left_out(plan: Plan, out: Callable[[str], Any]) -> None:
+    if plan.left_out:
+        out(f"left as they are: {', '.join(plan.left_out)}")
 
 
 def _show_notes(plan: Plan, out: Callable[[str], Any]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from awsrun.cli.output import common, emit, say
-from awsrun.cli.variables import variables_option
+from awsrun.cli.specs import variables_option
 
 if TYPE_CHECKING:
     from awsrun.aws.clients import Cloud

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 
 from awsrun.cli.output import common, connect, emit
-from awsrun.cli.variables import variables_option
+from awsrun.cli.specs import only_option, variables_option
 
 
 @click.command()
 @click.argument("spec", type=click.Path())
 @click.option("--details", is_flag=True, help="Also what is set of each new resource.")
+@only_option
 @variables_option
 @common
-def plan(spec: str, variables: Mapping[str, str], details: bool, context: str | None, as_json: bool) -> int:
+def plan(
+    spec: str, variables: Mapping[str, str], only: Sequence[str], details: bool, context: str | None, as_json: bool
+) -> int:
     """Show what `awsrun apply SPEC` would change.  Nothing is written.
 
     \b
@@ -30,7 +33,7 @@ def plan(spec: str, variables: Mapping[str, str], details: bool, context: str | 
     from awsrun.reconcile import api
 
     stack = api.load(spec, variables)
-    found = api.plan(stack, connect(context))
+    found = api.plan(stack, connect(context), only)
     if as_json:
         emit(found.to_json())
     else:

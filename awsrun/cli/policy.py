@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from awsrun.cli.output import context_option, emit, json_option, say
-from awsrun.cli.variables import variables_option
+from awsrun.cli.specs import variables_option
 
 if TYPE_CHECKING:
     from awsrun.aws.clients import Cloud

@@ -10,7 +10,7 @@ import click
 
 from awsrun.cli.complete import stack_names
 from awsrun.cli.output import common, connect, emit, say
-from awsrun.cli.variables import variables_option
+from awsrun.cli.specs import variables_option
 
 if TYPE_CHECKING:
     from awsrun.reconcile.status import Status

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -62,15 +62,18 @@ def load(path: str | Path, variables: Mapping[str, Any] | None = None) -> StackS
     return load_spec(path, SpecModels(), Given(texts, os.environ))
 
 
-def plan(spec: Spec, context: Where = None) -> Plan:
+def plan(spec: Spec, context: Where = None, only: Collection[str] = ()) -> Plan:
     """What `apply` would do.  Calls nothing that changes anything.
+
+    Args:
+        only: as `apply`.
 
     Raises:
         AwsrunError: the spec asks for what AWS does not have, or the cloud cannot be used.
     """
     session = open_session(context)
     watch = _preflight(session, spec)
-    return replace(_survey(session, spec), findings=_worth_saying(watch))
+    return replace(_survey(session, spec, only), findings=_worth_saying(watch))
 
 
 def drift(spec: Spec, context: Where = None) -> Plan:
@@ -79,13 +82,19 @@ def drift(spec: Spec, context: Where = None) -> Plan:
 
 
 def apply(
-    spec: Spec, context: Where = None, confirm: Callable[[Plan], bool] = lambda plan: True, observer: Observer = silent
+    spec: Spec,
+    context: Where = None,
+    confirm: Callable[[Plan], bool] = lambda plan: True,
+    observer: Observer = silent,
+    only: Collection[str] = (),
 ) -> Applied:
     """Make AWS look like the spec; may be killed and run again at any time.
 
     Args:
         confirm: is shown the plan, and says whether to go on; called again where it changes under the lock.
         observer: is told what happens, from several threads.
+        only: the names of resources: these and what they need are made right, and nothing else is touched; empty
+            means all.
 
     Returns:
         what was done, what failed and why, and the outputs.  No exception for single resources that failed.
@@ -96,7 +105,7 @@ def apply(
     session = open_session(context, observer)
     again = "run the same apply again: it goes on from what is there"
     with on_signals(session.halt, again), _told(session, f"apply stack {spec.stack}"):
-        return applying.apply(session, spec, _Shown(session, spec, confirm))
+        return applying.apply(session, spec, _Shown(session, spec, confirm), only)
 
 
 def teardown(
@@ -146,9 +155,9 @@ def open_session(context: Where = None, observer: Observer = silent) -> Session:
     return Session(cloud, Kinds(cloud), clock, timing_of(cloud), observer, Halt(clock.wake))
 
 
-def _survey(session: Session, spec: Spec) -> Plan:
+def _survey(session: Session, spec: Spec, only: Collection[str] = ()) -> Plan:
     with _told(session, "look at what is there"):
-        return first_survey(session, spec, StackTable(session.cloud, spec.stack, session.calls)).plan
+        return first_survey(session, spec, StackTable(session.cloud, spec.stack, session.calls), only).plan
 
 
 def _preflight(session: Session, spec: Spec) -> Watch:

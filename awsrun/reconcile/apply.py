@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -17,11 +17,12 @@ from awsrun.reconcile.converge import converge
 from awsrun.reconcile.create import Created, Creator
 from awsrun.reconcile.decide import Decision, decide, purges
 from awsrun.reconcile.graph import Node, Spec
+from awsrun.reconcile.guard import PROTECTED, keep_protected
 from awsrun.reconcile.host import myself
 from awsrun.reconcile.lock import Lease
 from awsrun.reconcile.outlook import Outlook
 from awsrun.reconcile.parallel import Skipped, run_graph
-from awsrun.reconcile.plan import PROTECTED, Plan, Survey, first_survey, guard, survey
+from awsrun.reconcile.plan import Plan, Survey, first_survey, survey
 from awsrun.reconcile.record import record_of
 from awsrun.reconcile.remove import nonce_of, remove
 from awsrun.reconcile.session import Session
@@ -77,24 +78,25 @@ class Applied:
         }
 
 
-def apply(session: Session, spec: Spec, confirm: Confirm) -> Applied:
+def apply(session: Session, spec: Spec, confirm: Confirm, only: Collection[str] = ()) -> Applied:
     """Make AWS look like ``spec``.
 
     Args:
+        only: these resources and what they need; empty means all.
         confirm: shown the plan before anything is written, and again where it is another one under the lock.
 
     Raises:
         AwsrunError: it was not confirmed, another command is changing the stack, or this one was stopped.
     """
     table = StackTable(session.cloud, spec.stack, session.calls)
-    before = first_survey(session, spec, table)
+    before = first_survey(session, spec, table, only)
     if not before.plan and before.complete and before.contents.record:
         return Applied(spec.stack, outputs=before.contents.record.outputs)
     _ask(confirm, before.plan)
     table.ensure(runs=spec.jobs is not None, absent=before.wide)
     with Lease(session, table, unused=before.wide) as lease:
         contents = None if lease.first else table.load()
-        again = survey(session, spec, None if before.wide else contents)
+        again = survey(session, spec, None if before.wide else contents, only)
         if [c.to_json() for c in again.plan.changes] != [c.to_json() for c in before.plan.changes]:
             _ask(confirm, again.plan)
         result = _Apply(session, spec, table, again, contents or Contents()).run()
@@ -104,7 +106,7 @@ def apply(session: Session, spec: Spec, confirm: Confirm) -> Applied:
 
 
 def _ask(confirm: Confirm, plan: Plan) -> None:
-    guard(plan)
+    keep_protected(plan.changes)
     if plan and not confirm(plan):
         raise AwsrunError("nothing was changed", "the plan was not confirmed")
 
@@ -267,7 +269,7 @@ class _Apply:
     def _forget_the_dead(self) -> None:
         """Drop the intents of what an apply that was cut short had deleted, but not yet forgotten: all that there is of
         the stack is known now."""
-        for intent in self._contents.intents.values():
+        for intent in self._contents.intents.values() if self._graph.whole else ():
             if (intent.kind, intent.id) not in self._live and intent.nonce not in self._nonces | self._creator.kept:
                 self._table.forget(intent.nonce)
 
@@ -296,4 +298,4 @@ class _Apply:
         return result
 
     def _record(self, complete: bool) -> StackRecord:
-        return record_of(self._session, self._graph, self._spec, self._outputs, complete)
+        return record_of(self._session, self._graph, self._spec, self._outputs, self._contents.record, complete)

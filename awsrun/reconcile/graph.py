@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.resources.kind import Kind
+from awsrun.spec.mistakes import near
 from awsrun.spec.references import RefTo, ResourceSpec, references
 
 
@@ -51,11 +52,18 @@ class Graph:
 
     Attributes:
         tops: what the user wrote, by logical name.
+        left_out: the nodes of the spec that this command leaves as they are.
     """
 
     stack: str
     nodes: Mapping[str, Node]
     tops: Mapping[str, ResourceSpec]
+    left_out: Mapping[str, Node] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the spec is looked at."""
+        return not self.left_out
 
     def group(self, name: str) -> list[str]:
         """The nodes that ``name`` stands for."""
@@ -75,12 +83,18 @@ def exact(asking: str, named: str) -> bool:
     return group_of(asking) == group_of(named) or "/" in named
 
 
-def build(spec: Spec, kinds: Mapping[str, Kind[Any, Any]]) -> Graph:
+def build(spec: Spec, kinds: Mapping[str, Kind[Any, Any]], only: Collection[str] = ()) -> Graph:
     """The graph of a spec.
 
+    Args:
+        only: of these resources and of what they need, directly or through others; empty means all.
+
     Raises:
-        AwsrunError: resources need each other in a circle.
+        AwsrunError: resources need each other in a circle, or ``only`` names one that is not there.
     """
+    for name in only:
+        if name not in spec.resources:
+            raise AwsrunError(f"the spec has no resource {name!r}{near(name, spec.resources)}")
     specs: dict[str, ResourceSpec] = {}
     for name, written in spec.resources.items():
         specs.update(kinds[written.kind].expand(name, written))
@@ -98,17 +112,31 @@ def build(spec: Spec, kinds: Mapping[str, Kind[Any, Any]]) -> Graph:
         return asked and kinds[specs[name].kind].taggable  # what has no tags goes with what it is a part of
 
     nodes = {name: Node(name, specs[name].kind, specs[name], after[name], protected(name)) for name in order}
-    return Graph(spec.stack, nodes, dict(spec.resources))
+    chosen = _needed(only or spec.resources, nodes)
+    parts = {name: node for name, node in nodes.items() if group_of(name) in chosen}
+    rest = {name: node for name, node in nodes.items() if name not in parts}
+    return Graph(spec.stack, parts, dict(spec.resources), rest)
+
+
+def _needed(names: Iterable[str], nodes: Mapping[str, Node]) -> set[str]:
+    """``names`` and all that they need, as the user wrote it: of a composite always the whole."""
+    found: set[str] = set()
+    rest = set(names)
+    while rest:
+        found |= rest
+        needs = (node.after for name, node in nodes.items() if group_of(name) in rest)
+        rest = {group_of(one) for after in needs for one in after} - found
+    return found
 
 
 def _needs(name: str, spec: ResourceSpec, specs: Mapping[str, ResourceSpec]) -> frozenset[str]:
     needed: set[str] = set()
-    for field, target, mark in references(spec):
+    for where, target, mark in references(spec):
         if not mark.edge:
             continue
         found = {target} if exact(name, target) else {other for other in specs if group_of(other) == target}
         if not found <= specs.keys() or not found:
-            raise AwsrunError(f"{name}: {field} names {target!r}, which is not there")
+            raise AwsrunError(f"{name}: {where} names {target!r}, which is not there")
         needed |= found
     return frozenset(needed)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from awsrun.aws.errors import AwsrunError
 from awsrun.aws.stacks import StackRecord
 from awsrun.preflight.check import Finding
 from awsrun.reconcile import graph as graphs
 from awsrun.reconcile.bill import Bill, bill_of
 from awsrun.reconcile.decide import Decision, decide, purges
 from awsrun.reconcile.graph import Graph, Node, Spec, group_of
+from awsrun.reconcile.guard import PROTECTED, keep_users
 from awsrun.reconcile.outlook import Outlook
 from awsrun.reconcile.plain import plain
 from awsrun.reconcile.record import record_of
@@ -21,8 +21,6 @@ from awsrun.reconcile.table import Contents, StackTable
 from awsrun.reconcile.usual import usual
 from awsrun.reconcile.world import Located, by_node, observe
 from awsrun.resources.kind import Change, Outputs, State
-
-PROTECTED = "it is protected (`protect: true`)"
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,7 @@ class Plan:
         bill: what the stack costs by the hour once it is as the spec has it.
         usual: seconds that AWS usually takes for the changes.
         findings: what may go wrong with it in this account, where that was looked at.
+        left_out: what the command leaves as it is, by the names that the user wrote.
         variables: name -> the value of the last apply and the one now, of those that differ.
         notes: logical name -> what there is to know of a resource that is there.
     """
@@ -76,6 +75,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     variables: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.changes)
@@ -88,7 +88,7 @@ class Plan:
         price = {"price": self.bill.to_json()} if self.bill else {}
         said = {"findings": [one.to_json() for one in self.findings]} if self.findings else {}
         varied = {name: {"old": plain(old), "new": plain(new)} for name, (old, new) in self.variables.items()}
-        more = {"variables": varied, "notes": dict(self.notes)}
+        more = {"variables": varied, "notes": dict(self.notes), "left_out": list(self.left_out)}
         return found | price | {"usual_seconds": round(self.usual)} | said | {k: v for k, v in more.items() if v}
 
 
@@ -112,26 +112,30 @@ class Survey:
     outputs: Mapping[str, Outputs] = field(default_factory=dict)
 
 
-def first_survey(session: Session, spec: Spec, table: StackTable) -> Survey:
+def first_survey(session: Session, spec: Spec, table: StackTable, only: Collection[str] = ()) -> Survey:
     """`survey` by what the stack's table says; the clients that it needs are made while the table is read."""
-    graph = graphs.build(spec, session.kinds)
+    graph = graphs.build(spec, session.kinds, only)
     session.cloud.read("dynamodb")
     session.cloud.warm(sorted({session.kinds[name].service for name in graph.kinds()} - {""}))
-    return survey(session, spec, table.load())
+    return survey(session, spec, table.load(), only)
 
 
-def survey(session: Session, spec: Spec, contents: Contents | None) -> Survey:
+def survey(session: Session, spec: Spec, contents: Contents | None, only: Collection[str] = ()) -> Survey:
     """Look at everything and compare.  Makes no writing call.
 
     Args:
         contents: the stack's table; None where there is none: then all there is of every kind is looked at.
+        only: see `awsrun.reconcile.graph.build`; nothing else is changed or deleted then.
+
+    Raises:
+        AwsrunError: something would be replaced that is used by what is left out.
     """
-    graph = graphs.build(spec, session.kinds)
+    graph = graphs.build(spec, session.kinds, only)
     known, wide = contents or Contents(), contents is None
     kinds = session.kinds.keys() if wide else graph.kinds() | (known.kinds & session.kinds.keys())
     there = by_node(observe(session, graph.stack, kinds, contents, wide))
     mine = {(node.kind, node.name) for node in graph.nodes.values()}
-    leftover = tuple(one for key, found in there.items() if key not in mine for one in found)
+    leftover = tuple(one for key, found in there.items() if key not in mine for one in found) if graph.whole else ()
     outputs: dict[str, Outputs] = {}
     planned: list[Planned] = []
     lowered: dict[str, State] = {}
@@ -147,11 +151,13 @@ def survey(session: Session, spec: Spec, contents: Contents | None) -> Survey:
     gone = [_deletion(session, one, "it is not in the spec any more") for one in _last_first(session, leftover)]
     planned = [_with_rename(change, lowered, leftover) for change in planned]
     changes = (*planned, *gone)
+    keep_users(graph, planned)
     bill = bill_of(session, ((node.name, node.kind, lowered[node.name]) for node in graph.nodes.values()))
     usually, varied = _usual(session, graph, changes), _varied(spec, known)
     noted = {name: note for name, note in notes.items() if note}
-    plan = Plan(graph.stack, changes, bill, usually, variables=varied, notes=noted)
-    record = record_of(session, graph, spec, outputs) if not plan else None
+    left_out = tuple(dict.fromkeys(group_of(name) for name in graph.left_out))
+    plan = Plan(graph.stack, changes, bill, usually, variables=varied, notes=noted, left_out=left_out)
+    record = record_of(session, graph, spec, outputs, known.record) if not plan else None
     complete = record is not None and known.record is not None and _same(record, known.record)
     return Survey(plan, graph, there, leftover, known, complete, wide, outputs)
 
@@ -194,24 +200,6 @@ def _planned(session: Session, node: Node, wanted: State, decision: Decision) ->
 def _deletion(session: Session, one: Located, why: str) -> Planned:
     refused = refusal(session, one, one.purge)
     return Planned(one.name, one.kind, "delete", (), why, refused, protected=one.protected)
-
-
-def guard(plan: Plan) -> None:
-    """Refuse a plan that replaces or deletes what is protected.
-
-    Raises:
-        AwsrunError: it does; all that is protected is named.
-    """
-    guarded = [change for change in plan.changes if change.protected]
-    if not guarded:
-        return
-    lines = "\n".join(f"{one.name} would be {one.action}d: {one.why}" for one in guarded)
-    names = ", ".join(dict.fromkeys(group_of(one.name) for one in guarded))
-    raise AwsrunError(
-        f"nothing was changed: {names} {'is' if len(guarded) == 1 else 'are'} protected",
-        lines,
-        "leave it as it is; or take its `protect: true` out of the spec and apply that first, then this",
-    )
 
 
 def refusal(session: Session, one: Located, purge: bool) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from awsrun.aws.names import runs_table
 from awsrun.aws.stacks import StackRecord
-from awsrun.reconcile.graph import Graph, Spec
+from awsrun.reconcile.graph import Graph, Spec, group_of
 from awsrun.reconcile.outlook import NOT_YET, combined
 from awsrun.reconcile.plain import plain
 from awsrun.reconcile.session import Session
@@ -20,11 +20,25 @@ _WORKER = ("vcpus", "gpus", "memory_mib", "log_group")
 
 
 def record_of(
-    session: Session, graph: Graph, spec: Spec, outputs: Mapping[str, Outputs], complete: bool = True
+    session: Session,
+    graph: Graph,
+    spec: Spec,
+    outputs: Mapping[str, Outputs],
+    before: StackRecord | None,
+    complete: bool = True,
 ) -> StackRecord:
-    """The record of a stack whose nodes put out ``outputs``; what is not there is left out."""
+    """The record of a stack whose nodes put out ``outputs``; what is not there is left out.
+
+    Args:
+        before: the last record; it goes on telling of what was not looked at.
+    """
     seen = {name: combined(session.kinds, graph, name, outputs) for name in graph.tops}
     known = {name: dict(found) for name, found in seen.items() if found is not NOT_YET}
+    if not graph.whole:
+        last = before or StackRecord(graph.stack)
+        mine = {group_of(name) for name in graph.nodes}
+        known = {name: dict(found) for name, found in last.outputs.items() if name not in mine} | known
+        complete = complete and last.complete
     at = datetime.fromtimestamp(session.clock.now(), timezone.utc).isoformat(timespec="seconds")
     where = _jobs(graph, spec.jobs, known) if spec.jobs is not None else {}
     return StackRecord(graph.stack, plain(known), plain(where), at, complete, plain(spec.variables))

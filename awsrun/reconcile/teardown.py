@@ -11,9 +11,10 @@ from awsrun.aws import stacks
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.names import runs_table
 from awsrun.reconcile import graph as graphs
+from awsrun.reconcile.guard import PROTECTED
 from awsrun.reconcile.lock import Lease
 from awsrun.reconcile.parallel import Skipped, run_graph
-from awsrun.reconcile.plan import PROTECTED, refusal
+from awsrun.reconcile.plan import refusal
 from awsrun.reconcile.progress import Event
 from awsrun.reconcile.remove import Kept, Protected, nonce_of, remove
 from awsrun.reconcile.session import Session

@@ -1,4 +1,4 @@
-"""The option ``--var`` of the commands that read a spec."""
+"""The options of the commands that read a spec: ``--var`` and ``--only``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,16 @@ def variables_option(command: F) -> F:
         multiple=True,
         callback=_read,
         help="A value for a variable of SPEC (repeatable; else AWSRUN_VAR_NAME, else its default).",
+    )(command)
+
+
+def only_option(command: F) -> F:
+    """``--only NAME``: passed as ``only``, names of resources."""
+    return click.option(
+        "--only",
+        metavar="NAME",
+        multiple=True,
+        help="This resource and what it needs (repeatable); all else is left as it is.",
     )(command)
 
 
