@@ -26,7 +26,7 @@ _USUAL = {"waiting": "usually 1-5 min on AWS", "starting": "usually 1-3 min on A
 
 def follow(run: Run) -> int:
     """Show progress until the run is over; the exit code.  Ctrl-C leaves the run going."""
-    line = _Line(sys.stderr.isatty())
+    line = Line(sys.stderr.isatty())
     try:
         status = run.wait(progress=lambda status: line.show(brief(status)))
     except KeyboardInterrupt:
@@ -109,7 +109,7 @@ def lasting(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-class _Line:
+class Line:
     """The last line of the terminal; elsewhere each change is a line of its own."""
 
     def __init__(self, terminal: bool) -> None:

@@ -26,9 +26,10 @@ EVERYTHING = "all"
     "--for",
     "commands",
     multiple=True,
-    type=click.Choice(["plan", "apply", "teardown", "submit", "results", EVERYTHING]),
+    type=click.Choice(["plan", "apply", "teardown", "submit", "results", "ssh", EVERYTHING]),
     help="What it is for (repeatable): plan (and drift, status, outputs, doctor), apply (and plan), teardown, submit "
-    "(and cancel, retry, resume, results), results (and runs, show, plot, logs), or all: the default.",
+    "(and cancel, retry, resume, results), results (and runs, show, plot, logs), ssh (and jupyter), or all: "
+    "the default.",
 )
 @click.option("--account", metavar="ID", help="The account it is for (default: that of the credentials).")
 @click.option("--region", help="The region it is for (default: the context's).")
@@ -125,6 +126,8 @@ def rights_of(stack: StackSpec, cloud: Cloud, commands: Sequence[str]) -> list[R
     from awsrun.preflight import rights as preflight
     from awsrun.reconcile import rights as stacks
     from awsrun.resources.registry import Kinds
+    from awsrun.ssh import rights as ssh
+    from awsrun.ssh.machine import INSTANCE
 
     kinds = Kinds(cloud)
     where = stacks.where_jobs_run(stack, kinds, cloud)
@@ -135,6 +138,9 @@ def rights_of(stack: StackSpec, cloud: Cloud, commands: Sequence[str]) -> list[R
             found += preflight.rights(cloud, stack.resources)
         for one in stacks.VERBS if every else {command} & stacks.VERBS.keys():
             found += stacks.rights(stack, kinds, cloud, one)
+        servers = any(one.kind == INSTANCE for one in stack.resources.values())
+        if command == "ssh" or (every and servers):
+            found += ssh.rights(cloud, stack.stack)
         for one in jobs.VERBS if every else {command} & jobs.VERBS.keys():
             found += jobs.rights(cloud, stack.stack, where, one)
     return found

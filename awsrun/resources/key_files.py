@@ -14,12 +14,13 @@ import binascii
 import hashlib
 import os
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from awsrun.aws.context import Context
-from awsrun.aws.errors import AwsrunError
+from awsrun.aws.errors import AwsrunError, outcome
 from awsrun.aws.paths import data_dir
 
 MARK = "awsrun:"  # starts the comment of keys that awsrun made
@@ -143,14 +144,30 @@ def make(path: Path, comment: str) -> PublicKey:
     return parse(half.read_text())
 
 
-def remove(path: Path, comment: str) -> None:
-    """Delete the key that `make` made for ``comment``; anything else stays."""
+@contextmanager
+def removed(path: Path, comment: str) -> Iterator[None]:
+    """Delete the key that `make` made for ``comment``, and then what is done inside; anything else at ``path`` stays.
+
+    The file goes first: killed between the two, a second run finds what is left in AWS, and would not find a file.  If
+    AWS refuses what is done inside, the key is there again.
+    """
     found = _read(public_half(path))
-    if found is None or found.comment != comment:
-        return
-    with suppress(FileNotFoundError):
-        path.unlink()
-    public_half(path).unlink(missing_ok=True)
+    private = path.read_bytes() if found is not None and found.comment == comment and path.is_file() else None
+    if found is not None and found.comment == comment:
+        path.unlink(missing_ok=True)
+        public_half(path).unlink(missing_ok=True)
+    try:
+        yield
+    except Exception as error:
+        if found is not None and private is not None and outcome(error) != "unknown":
+            _put_back(path, private, found)
+        raise
+
+
+def _put_back(path: Path, private: bytes, public: PublicKey) -> None:
+    public_half(path).write_text(f"{public.line}\n")
+    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, PRIVATE)) as file:
+        file.write(private)
 
 
 def _read(half: Path) -> PublicKey | None:

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from awsrun.aws.errors import AwsrunError, outcome
+from awsrun.aws.errors import AwsrunError
 from awsrun.aws.names import physical
 from awsrun.aws.tags import NAME, STACK
 from awsrun.resources import key_files
@@ -166,18 +167,10 @@ class KeyPair(Ec2Kind[KeyPairSpec, KeyPairState]):
             super().tag(entry["KeyPairId"], set, unset)
 
     def delete(self, id: str, seen: Seen[KeyPairState]) -> None:
-        """By AWS's id: the name may be somebody else's by now.
-
-        The private key goes with it, unless AWS says that the pair stays: if no answer came, the engine looks, finds
-        nothing and does not call again.
-        """
-        try:
+        """By AWS's id: the name may be somebody else's by now.  The private key on this machine goes with it."""
+        source = seen.state.source if seen.state is not None else Source()
+        with key_files.removed(key_files.placed(source.file), source.purpose) if source.host else nullcontext():
             self.ec2.delete_key_pair(KeyPairId=seen.outputs["id"])
-        except Exception as error:
-            if outcome(error) == "unknown":
-                _forget(seen)
-            raise
-        _forget(seen)
 
     def left_behind(self, seen: Seen[KeyPairState]) -> str:
         if seen.state is None or not seen.state.source.host:
@@ -218,8 +211,3 @@ def _absence(source: Source) -> str:
     if found.blob != key_files.parse(source.public).blob:
         return f"the private key in {source.file} is another one: {source.host} made the one that is in AWS"
     return ""
-
-
-def _forget(seen: Seen[KeyPairState]) -> None:
-    if seen.state is not None and seen.state.source.host:
-        key_files.remove(key_files.placed(seen.state.source.file), seen.state.source.purpose)

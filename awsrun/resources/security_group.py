@@ -192,6 +192,28 @@ class SecurityGroup(Ec2Kind[SecurityGroupSpec, SecurityGroupState]):
             self._revoke(id, _naming_groups(seen.state.ingress), _naming_groups(seen.state.egress))
         self.ec2.delete_security_group(GroupId=id)
 
+    def follow_me(self, id: str) -> str:
+        """Move the rules for the caller's own address, as it was when they were made, to what it is now; the address
+        as a CIDR, or an empty string where the group has no such rule.
+
+        Cut short, it can be called again, or leaves a rule too many, which the next apply revokes.
+        """
+        entry = next(self._list(GroupIds=[id]))
+        tags = mapping(entry.get("Tags"))
+        seen = self.seen(entry, tags).state
+        mine = [rule for rule in seen.ingress if rule.source == MY_ADDRESS] if seen is not None else []
+        if not mine:
+            return ""
+        address, recorded = my_address(self.cloud.context), tags[ADDRESS_TAG]
+        if address == recorded:
+            return address
+        there = {rule._replace(source=MY_ADDRESS) for rule in _rules(entry["IpPermissions"]) if rule.source == address}
+        if wanting := set(mine) - there:
+            self.ec2.authorize_security_group_ingress(GroupId=id, IpPermissions=_permissions(wanting, id, address))
+        self.tag(id, {ADDRESS_TAG: address}, ())
+        self.ec2.revoke_security_group_ingress(GroupId=id, IpPermissions=_permissions(mine, id, recorded))
+        return address
+
     def holder(self, id: str, seen: Seen[SecurityGroupState]) -> str:
         """An interface, or the rule of another group: only rules of its own are revoked before its deletion."""
         if held := named(interfaces(self.cloud, "group-id", id)):

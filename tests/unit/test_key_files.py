@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.resources import key_files
@@ -58,7 +60,8 @@ def test_what_awsrun_did_not_make_is_neither_used_nor_written_over(path: Path, n
     (path.parent / name).write_text("mine")
     with pytest.raises(AwsrunError, match="is there already"):
         key_files.make(path, PURPOSE)
-    key_files.remove(path, PURPOSE)
+    with key_files.removed(path, PURPOSE):
+        pass
     assert (path.parent / name).read_text() == "mine"
 
 
@@ -67,10 +70,28 @@ def test_the_key_of_another_stack_is_neither_used_nor_deleted(path: Path) -> Non
     made = key_files.make(path, PURPOSE)
     with pytest.raises(AwsrunError, match="the key of local/first/key"):
         key_files.make(path, "awsrun:local/second/key")
-    key_files.remove(path, "awsrun:local/second/key")
-    assert key_files.beside(path) == made
-    key_files.remove(path, PURPOSE)
+    with key_files.removed(path, "awsrun:local/second/key"):
+        assert key_files.beside(path) == made
+    with key_files.removed(path, PURPOSE):
+        assert list(path.parent.iterdir()) == [], "killed now, a file would be left that nobody knows"
     assert list(path.parent.iterdir()) == []
+
+
+def answer(status: int) -> ClientError:
+    response: Any = {"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "DeleteKeyPair")
+
+
+@needs_keygen
+@pytest.mark.parametrize(("error", "stays"), [(answer(403), True), (answer(500), False), (TimeoutError(), False)])
+def test_a_key_whose_deletion_is_refused_is_there_again(path: Path, error: Exception, stays: bool) -> None:
+    made = key_files.make(path, PURPOSE)
+    private = path.read_bytes()
+    with pytest.raises(type(error)), key_files.removed(path, PURPOSE):
+        raise error
+    assert (key_files.beside(path) == made) == stays
+    if stays:
+        assert (path.read_bytes(), path.stat().st_mode & 0o777) == (private, 0o400)
 
 
 def test_without_ssh_keygen_users_are_told_what_to_install(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
