@@ -97,7 +97,7 @@ def reach(cloud: Cloud, name: str, login: Login) -> Target:
     from awsrun.ssh import reach
     from awsrun.ssh import target as targets
 
-    with _Progress() as wait:
+    with Progress() as wait:
         machine = _running(cloud, machines.find(cloud, name), login, wait)
         found = targets.target(cloud, machine, login.override)
         reach.await_answer(cloud, machine, found, wait, own_address=login.host is None, limit=login.wait)
@@ -148,7 +148,7 @@ def _cost(cloud: Cloud, machine: Machine) -> str:
     return f"{where} {dollars(price)}/h while it runs ({machine.type}, its public address included)"
 
 
-class _Progress:
+class Progress:
     """Draws what is waited for, in one line that changes; where there is no terminal, each thing once."""
 
     def __enter__(self) -> Wait:

@@ -69,7 +69,7 @@ def ssh(
     if as_text:
         click.echo(_text(cloud, name, login, forwards, options, remote))
         return
-    _check_ssh()
+    check_ssh("awsrun ssh")
     command = reach(cloud, name, login).command(forwards, options, remote)
     os.execvp(command[0], command)
 
@@ -87,11 +87,10 @@ def _text(
     return shlex.join(found.command(forwards, options, remote))
 
 
-def _check_ssh() -> None:
+def check_ssh(command: str) -> None:
     """Raises AwsrunError where there is no ``ssh``."""
     from awsrun.aws.errors import AwsrunError
 
     if shutil.which("ssh") is None:
-        raise AwsrunError(
-            "there is no ssh on this machine", "awsrun uses the system's", "apt-get install openssh-client"
-        )
+        why = f"{command} uses the system's own"
+        raise AwsrunError("there is no ssh on this machine", why, "apt-get install openssh-client (or the like)")

@@ -78,7 +78,7 @@ class KeyPairSpec(ResourceSpec):
 
 @dataclass(frozen=True)
 class Source:
-    """What is known of a key beside AWS; it never makes a difference.
+    """What is known of a key beside AWS; it never makes a difference, to names neither.
 
     Attributes:
         public: the line of the public half; empty for one that is still to be made.
@@ -87,10 +87,10 @@ class Source:
         host: which machine made it.
     """
 
-    public: str = field(default="", compare=False)
-    file: str = field(default="", compare=False)
-    purpose: str = field(default="", compare=False)
-    host: str = field(default="", compare=False)
+    public: str = field(default="", compare=False, repr=False)
+    file: str = field(default="", compare=False, repr=False)
+    purpose: str = field(default="", compare=False, repr=False)
+    host: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class KeyPairState(State):
 
     fingerprint: Annotated[str | None, REPLACE]
     own: Annotated[bool, REPLACE]
-    source: Source
+    source: Annotated[Source, REPLACE]
 
 
 class KeyPair(Ec2Kind[KeyPairSpec, KeyPairState]):
