@@ -32,10 +32,15 @@ def endpoint() -> str:
     return found
 
 
+def is_aws(endpoint_url: str | None) -> bool:
+    """Whether calls to ``endpoint_url`` (None: where boto3 sends them by itself) reach AWS, not an emulator."""
+    host = urlparse(endpoint_url or "").hostname or ""
+    return not host or host.endswith(("amazonaws.com", "amazonaws.com.cn"))
+
+
 def time_scale(endpoint_url: str | None) -> float:
     """Seconds there for one second of AWS: 1 for AWS itself, 0 for an emulator that answers and shows all at once."""
-    host = urlparse(endpoint_url or "").hostname or ""
-    if not endpoint_url or not host or host.endswith("amazonaws.com"):
+    if endpoint_url is None or is_aws(endpoint_url):
         return 1.0
     about = _about(endpoint_url)
     return float(about.get("time_scale", 0.0)) if about.get("strict") else 0.0

@@ -121,6 +121,7 @@ class _Apply:
         self._outputs: dict[str, Outputs] = {}
         self._stale: list[Located] = []
         self._removed: set[tuple[str, str]] = set()
+        self._anew: set[str] = set()  # names of the nodes that this run made
         self._live: set[tuple[str, str]] = set()  # kind and id of each node's resource
         self._nonces: set[str] = set()  # in the tags of those that were there before
         self._done: list[Done] = []
@@ -159,7 +160,9 @@ class _Apply:
         wanted = kind.lower(node.spec, Outlook(self._session, self._graph, node, dict(self._outputs)))
         decision = decide(kind, self._graph.stack, node, wanted, there, self._contents.ids())
         current = decision.current
-        if decision.action == "none" and current is not None and current.seen.phase == "ready":
+        # What it needs may have taken some of it along when it was made anew under its name: a function, its policy.
+        unmoved = current is not None and current.seen.phase == "ready" and not node.after & self._anew
+        if decision.action == "none" and current is not None and unmoved:
             self._note(node, current.id, current.seen.outputs, decision, "")
             return
         self._guard(node, decision)
@@ -224,6 +227,8 @@ class _Apply:
             self._nonces |= {nonce_of(decision.current)} if decision.current is not None else set()
             self._stale += [one for one in decision.stale if (one.kind, one.id) not in self._removed]
             self._stale += [one for one in decision.leaving if (one.kind, one.id) != (node.kind, id)]
+            if decision.action in ("create", "replace"):
+                self._anew.add(node.name)
             if action:
                 self._done.append(Done(node.name, node.kind, action))
 

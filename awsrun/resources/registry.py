@@ -31,6 +31,7 @@ KINDS = {
     "logs.group": "logs_group:LogGroup",
     "sqs.queue": "sqs_queue:Queue",
     "lambda.function": "lambda_function:Function",
+    "apigateway.rest_api": "apigateway_rest_api:RestApi",
     "batch.compute_environment": "batch_compute_environment:ComputeEnvironment",
     "batch.job_queue": "batch_job_queue:JobQueue",
     "batch.job_definition": "batch_job_definition:JobDefinition",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +148,49 @@ def _route_out(client: Client, id: str) -> None:
     attached = {"Name": "attachment.vpc-id", "Values": [vpc]}
     gateway = ec2.describe_internet_gateways(Filters=[attached])["InternetGateways"][0]["InternetGatewayId"]
     ec2.create_route(RouteTableId=id, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+
+
+def _disallow(client: Client, id: str) -> None:
+    """Its functions let it call them no more."""
+    functions = client("lambda")
+    for name in (one["FunctionName"] for one in functions.list_functions()["Functions"]):
+        try:
+            statements = json.loads(functions.get_policy(FunctionName=name)["Policy"])["Statement"]
+        except functions.exceptions.ResourceNotFoundException:
+            continue
+        for one in statements:
+            if f":{id}/" in one["Condition"]["ArnLike"]["AWS:SourceArn"]:
+                functions.remove_permission(FunctionName=name, StatementId=one["Sid"])
+
+
+def _second_stage(client: Client, id: str) -> None:
+    gateway = client("apigateway")
+    shown = gateway.get_stage(restApiId=id, stageName="live")["deploymentId"]
+    gateway.create_stage(restApiId=id, stageName="old", deploymentId=shown)
+
+
+def _methodless(client: Client, id: str) -> None:
+    for one in client("apigateway").get_resources(restApiId=id)["items"]:
+        if "GET" in one.get("resourceMethods", {}):
+            client("apigateway").delete_method(restApiId=id, resourceId=one["id"], httpMethod="GET")
+
+
+def _api(**fields: Any) -> ResourceSpec:
+    routes = {"GET /items": "ask", "PATCH /items/{id}": "ask", "ANY /rest/{path+}": "tell"}
+    return spec("apigateway.rest_api", **{"routes": routes, "cors": True, **fields})
+
+
+def _patched(path: str, value: str) -> Callable[[Client, str], Any]:
+    """Its stage is changed, or where there is no such setting the API itself."""
+    edits = [{"op": "replace", "path": path, "value": value}]
+
+    def act(client: Client, id: str) -> None:
+        if path == "/name":
+            client("apigateway").update_rest_api(restApiId=id, patchOperations=edits)
+        else:
+            client("apigateway").update_stage(restApiId=id, stageName="live", patchOperations=edits)
+
+    return act
 
 
 NETWORK = {"network": VPC}
@@ -502,4 +546,33 @@ SAMPLES = (
     Sample({"boxed": spec("lambda.function", image="123456789012.dkr.ecr.us-east-1.amazonaws.com/a:b")}, "boxed",
            (wants("an image", "image",
                   boxed=spec("lambda.function", image="123456789012.dkr.ecr.us-east-1.amazonaws.com/a:c")),)),
+    Sample(
+        {"ask": spec("lambda.function", code=HELLO), "tell": spec("lambda.function", code=HELLO), "api": _api()},
+        "api",
+        (
+            wants("a route less", "routes permissions deployed", api=_api(routes={"GET /items": "ask"})),
+            wants("a route elsewhere", "routes permissions deployed", api=_api(routes={"GET /items": "tell"})),
+            wants("no CORS", "cors deployed", api=_api(cors=False)),
+            wants("one origin", "cors deployed", api=_api(cors={"origin": "https://example.org", "headers": ["X-A"]})),
+            wants("another stage", "stage permissions", api=_api(stage="next")),
+            wants("limits", "rate burst", api=_api(rate=0.5, burst=2)),
+            hand("another name", "title", _patched("/name", "other")),
+            hand("unlimited", "rate", _patched("/*/*/throttling/rateLimit", "9000")),
+            hand("a method deleted", "routes cors", _methodless),
+            hand("its permissions taken", "permissions", _disallow),
+            hand("a second stage", "stage deployed", _second_stage),
+            hand(
+                "errors no page sees",
+                "cors",
+                lambda client, id: client("apigateway").delete_gateway_response(
+                    restApiId=id, responseType="DEFAULT_4XX"
+                ),
+            ),
+            hand(
+                "something deployed",
+                "deployed spare",
+                lambda client, id: client("apigateway").create_deployment(restApiId=id, stageName="live"),
+            ),
+        ),
+    ),
 )  # fmt: skip

@@ -8,9 +8,9 @@ import pytest
 
 from awsrun.aws.errors import matches
 from tests.conftest import ONCE, LocalCloud
-from tests.contract.strict_bench import at_once, passes, refused, unique, until
+from tests.contract.strict_bench import at_once, passes, refused, sometimes, unique, until
 
-THROTTLED = "TooManyRequestsException"
+THROTTLED, MISSING = "TooManyRequestsException", "NotFoundException"
 REGIONAL = {"types": ["REGIONAL"]}  # those at the edge are throttled ten times as much
 
 
@@ -20,8 +20,9 @@ def gateway(strict_cloud: LocalCloud) -> Any:
 
 
 def create(gateway: Any) -> str:
-    """The id of a new API."""
+    """The id of a new API, which is found by now."""
     made = passes(THROTTLED, gateway.create_rest_api, name=unique(), endpointConfiguration=REGIONAL)
+    passes(MISSING, gateway.get_rest_api, restApiId=made["id"])
     return str(made["id"])
 
 
@@ -58,6 +59,14 @@ def test_a_new_api_is_not_listed_for_a_moment(gateway: Any) -> None:
         return seen
 
     assert not all(listed() for _ in range(20))
+
+
+def test_a_new_api_is_not_found_for_a_moment(gateway: Any) -> None:
+    def look(name: str) -> None:
+        made = passes(THROTTLED, gateway.create_rest_api, name=name, endpointConfiguration=REGIONAL)
+        gateway.get_rest_api(restApiId=made["id"])
+
+    sometimes(MISSING, look)
 
 
 @pytest.mark.parametrize("verb", ["create", "deploy", "delete"])

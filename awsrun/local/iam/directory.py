@@ -28,7 +28,8 @@ class Directory:
 
     def backend(self, service: str, region: str = "") -> Any:
         """moto's records of a service."""
-        backends = getattr(importlib.import_module(f"moto.{service}.models"), f"{service}_backends")
+        prefix = "lambda" if service == "awslambda" else service
+        backends = getattr(importlib.import_module(f"moto.{service}.models"), f"{prefix}_backends")
         return backends[_ACCOUNT]["aws" if service in _GLOBAL else region]
 
     def iam_arn(self, kind: str, name: str) -> str:
@@ -108,6 +109,16 @@ class Directory:
     def _dynamodb_tags(self, region: str, resource: str, arn: str) -> Mapping[str, str]:
         table = self.backend("dynamodb", region).tables.get(resource.split("/")[1]) if "/" in resource else None
         return _mapping(table.tags) if table is not None else {}
+
+    def _apigateway_tags(self, region: str, resource: str, arn: str) -> Mapping[str, str]:
+        """What is below an API has its tags."""
+        found = self.backend("apigateway", region).apis.get(resource.removeprefix("/restapis/").partition("/")[0])
+        return dict(found.tags or {}) if found is not None else {}
+
+    def _lambda_tags(self, region: str, resource: str, arn: str) -> Mapping[str, str]:
+        name = resource.removeprefix("function:").partition(":")[0]
+        functions = self.backend("awslambda", region).list_functions()
+        return next((dict(one.tags) for one in functions if one.function_name == name), {})
 
     def _logs_tags(self, region: str, resource: str, arn: str) -> Mapping[str, str]:
         name = resource.removeprefix("log-group:").split(":")[0]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from awsrun.local.blobs import Blobs
 from awsrun.local.imports import Hook
 from awsrun.local.patches import (
+    apigateway,
     backends,
     dynamodb,
     dynamodb_speed,
@@ -28,6 +29,14 @@ def patches(blobs: Blobs) -> Mapping[str, Sequence[Hook]]:
     """All patches, by the module that they are for."""
     return {
         "moto.awslambda.models": [functions.whole_configuration],
+        "moto.apigateway.models": [
+            apigateway.deployments_are_copies,
+            apigateway.whole_bodies,
+            apigateway.missing_apis,
+        ],
+        "moto.apigateway.responses": [apigateway.tags_and_twins],
+        "moto.apigateway.urls": [apigateway.paths_of_tags],
+        "moto.awslambda.policy": [apigateway.statement_ids_are_unique],
         "moto.core.base_backend": [backends.same_every_time],
         "moto.core.responses": [speed.method_names_once],
         "moto.core.serialize": [dynamodb_speed.attribute_values_as_they_are],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from awsrun.local.calls import Call
 from awsrun.local.iam.request import Authorization, Request, Rule, everywhere, pairs, passing, tag_keys, tags
@@ -71,7 +71,17 @@ def _create(request: Request) -> Iterator[Authorization]:
 
 
 def _path(request: Request) -> Iterator[Authorization]:
-    yield Authorization(request.action, request.arn(request.call.path, account=""))
+    """Tags take rights of their own: a PUT on them, at the creation too, and a PATCH of what has them
+    (https://github.com/iann0036/iam-dataset/pull/39, https://github.com/mattclay/aws-terminator/pull/284).  In the ARN
+    of tags, that of what has them is percent-encoded."""
+    path = str(request.call.environ.get("RAW_URI", request.call.path)).partition("?")[0]
+    given = tags(pairs(request.body.get("tags"))) or tag_keys(request.call.query.get("tagKeys", ()))
+    yield Authorization(request.action, request.arn(path, account=""), given)
+    if path.startswith("/tags/"):
+        yield Authorization("apigateway:PATCH", unquote(path.removeprefix("/tags/")), given)
+    elif request.body.get("tags"):
+        tagged = quote(request.arn(f"{path}/", account=""), safe="") + "*"
+        yield Authorization("apigateway:PUT", request.arn(f"/tags/{tagged}", account=""), given)
 
 
 LAMBDA: Mapping[str, Rule] = {
