@@ -22,6 +22,7 @@ COMMANDS = {
     "drift": ("stacks:drift", "Show what was changed behind awsrun's back."),
     "teardown": ("teardown:teardown", "Delete a stack, or all of them, and prove that nothing is left."),
     "ssh": ("ssh:ssh", "Log in to a server of a stack, run a command there, forward ports."),
+    "jupyter": ("jupyter:jupyter", "Start Jupyter on a server of a stack, and open it here."),
     "schema": ("schema:schema", "Print the JSON schema of specs, for editors."),
     "policy": ("policy:policy", "Print the least rights that somebody needs for a spec, as an IAM policy."),
     "doctor": ("doctor:doctor", "Look for what would go wrong: machine, credentials, quotas, permissions."),

@@ -24,6 +24,7 @@ from awsrun.ssh.target import Target
 from awsrun.ssh.waiting import Wait
 
 Action = Literal["find", "start", "install", "stop"]
+Absence = Literal["idle", "missing"]
 IDLE, MISSING = 3, 4  # exit codes of the script: it does not run; it is not there
 OPEN = 60.0  # seconds until a tunnel has to carry answers
 PORT = 8888
@@ -50,15 +51,11 @@ class Running:
         return f"{'https' if self.secure else 'http'}://127.0.0.1:{port}{self.path}{query}"
 
 
-def find(target: Target) -> Running | None:
-    """The one that runs; None where none does, installed or not."""
+def find(target: Target) -> Running | Absence:
+    """The one that runs; ``idle`` where one could be started, ``missing`` where none is installed."""
     code, said = _script(target, "find")
-    return None if code in (IDLE, MISSING) else _running(target, code, said)
-
-
-def installed(target: Target) -> bool:
-    """Whether there is a Jupyter that could be started."""
-    return _script(target, "find")[0] != MISSING
+    absent: dict[int, Absence] = {IDLE: "idle", MISSING: "missing"}
+    return absent[code] if code in absent else _running(target, code, said)
 
 
 def install(target: Target) -> None:

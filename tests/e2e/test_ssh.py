@@ -1,19 +1,28 @@
-"""``awsrun ssh`` with a key pair of a stack, against a real sshd that stands for the instance."""
+"""``awsrun ssh`` and ``awsrun jupyter`` with a key pair of a stack: a real sshd stands for the instance, and a real
+Jupyter runs behind it."""
 
 from __future__ import annotations
 
 import http.server
+import json
+import os
 import shlex
 import shutil
+import signal
 import subprocess
+import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlparse
 
 import pytest
 from ssh_bench import SSHD, Server, answers, free_port, sshd
@@ -163,3 +172,101 @@ def test_completion_knows_the_servers(inside: Shell) -> None:
     env = inside.env | {"_AWSRUN_COMPLETE": "bash_complete", "COMP_WORDS": shlex.join(["awsrun", "ssh", "w"])}
     done = subprocess.run([str(BIN / "awsrun")], env=env | {"COMP_CWORD": "2"}, capture_output=True, text=True)
     assert done.stdout.split() == ["plain,web"], done.stderr
+
+
+@contextmanager
+def tunnelled(shell: Shell, name: str, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """``awsrun jupyter NAME``: the URL that it prints, and the process."""
+    command = [str(BIN / "awsrun"), "jupyter", name, *options]
+    with subprocess.Popen(command, env=shell.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None and running.stderr is not None
+        try:
+            url = running.stdout.readline().strip()
+            assert url, running.stderr.read()
+            yield url, running
+        finally:
+            running.kill()
+
+
+def status(url: str, token: str) -> Any:
+    """What Jupyter's own API says of it: its start time tells one server from another."""
+    parts = urlparse(url)
+    asked = urllib.request.Request(f"http://{parts.netloc}/api/status", headers={"Authorization": f"token {token}"})
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        return json.load(answer)
+
+
+def token_of(url: str) -> str:
+    return parse_qs(urlparse(url).query)["token"][0]
+
+
+needs_jupyter = pytest.mark.skipif(find_spec("jupyter_server") is None, reason="no Jupyter")
+
+
+@needs_jupyter
+def test_a_server_outlives_its_tunnel_and_is_found_again(inside: Shell, server: Server) -> None:
+    port = free_port()
+    with tunnelled(inside, "web", "--port", str(port)) as (url, running):
+        assert urlparse(url).netloc == f"127.0.0.1:{port}"
+        token = token_of(url)
+        assert len(token) >= 32
+        first = status(url, token)
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            status(url, "wrong")
+        running.send_signal(signal.SIGINT)
+        said = running.communicate(timeout=60)[1]
+        assert running.returncode == 0 and "--stop" in said, said
+    listing = list((server.home / ".local/share/awsrun/jupyter/runtime").glob("jpserver-*.json"))
+    assert [one.stat().st_mode & 0o777 for one in listing] == [0o600]
+    args = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert token not in args, "the token stands in a command line"
+
+    with tunnelled(inside, "web", "--port", str(port)) as (url, running):  # and now the connection is lost
+        assert token_of(url) == token and status(url, token)["started"] == first["started"]
+        children = ["ps", "-o", "pid=", "--ppid", str(running.pid)]
+        (tunnel,) = subprocess.run(children, capture_output=True, text=True, check=True).stdout.split()
+        os.kill(int(tunnel), signal.SIGKILL)
+        said = running.communicate(timeout=60)[1]
+        assert running.returncode == 1 and "the connection to web is lost" in said
+        assert "runs on web already" in said
+
+    assert "has ended" in inside.awsrun("jupyter", "web", "--stop").stderr
+    assert "no Jupyter of awsrun runs" in inside.awsrun("jupyter", "web", "--stop").stderr
+
+
+@needs_jupyter
+def test_where_there_is_none_it_is_installed_after_saying_so(inside: Shell, ec2: Any, tmp_path: Path) -> None:
+    """What pip brings is stood in for: a server that would be downloaded."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("sh", "bash", "ps", "id", "seq", "sleep", "mkdir", "rm", "cat", "tail", "setsid", "nohup"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    jupyter = f"#!{sys.executable}\nfrom jupyter_server.serverapp import main\nmain()\n"
+    (tools / "python3").write_text(INSTALLER.format(jupyter=jupyter))
+    (tools / "python3").chmod(0o755)
+    (pair,) = ec2.describe_key_pairs(KeyNames=["first-key"], IncludePublicKey=True)["KeyPairs"]
+    new = instance(ec2, "first", "bare")
+    with sshd(tmp_path / "bare", pair["PublicKey"], path=str(tools)) as bare:
+        shell = replace(inside, env=inside.env | bare.env)
+        with tunnelled(shell, "bare", "--port", str(free_port())) as (url, running):
+            assert status(url, token_of(url))["started"]
+            running.send_signal(signal.SIGTERM)
+            assert "installing JupyterLab for" in running.communicate(timeout=60)[1]
+        assert "has ended" in shell.awsrun("jupyter", "bare", "--stop").stderr
+    ec2.terminate_instances(InstanceIds=[new])
+
+
+# `python3 -m venv DIR`, which makes a python that "installs" a server into the same folder.
+INSTALLER = """\
+#!/bin/sh
+for folder; do :; done
+mkdir -p "$folder/bin"
+cat > "$folder/bin/python" <<'END'
+#!/bin/sh
+bin=${{0%/*}}
+cat > "$bin/jupyter-server" <<'PROGRAM'
+{jupyter}PROGRAM
+/bin/chmod +x "$bin/jupyter-server"
+END
+/bin/chmod +x "$folder/bin/python"
+"""
