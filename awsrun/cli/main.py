@@ -17,6 +17,7 @@ COMMANDS = {
     "use": ("use:use", "Show or switch the cloud that commands talk to."),
     "plan": ("plan:plan", "Show what apply would change."),
     "apply": ("apply:apply", "Make AWS look like a spec."),
+    "adopt": ("adopt:adopt", "Take over resources that exist already and are not awsrun's."),
     "status": ("stacks:status", "Show stacks, or the resources of one."),
     "outputs": ("stacks:outputs", "Print what a stack's resources put out."),
     "drift": ("stacks:drift", "Show what was changed behind awsrun's back."),

@@ -26,10 +26,10 @@ EVERYTHING = "all"
     "--for",
     "commands",
     multiple=True,
-    type=click.Choice(["plan", "apply", "teardown", "submit", "results", "ssh", EVERYTHING]),
+    type=click.Choice(["plan", "apply", "adopt", "teardown", "submit", "results", "ssh", EVERYTHING]),
     help="What it is for (repeatable): plan (and drift, status, outputs, doctor), apply (and plan), teardown, submit "
     "(and cancel, retry, resume, results), results (and runs, show, plot, logs), ssh (and jupyter), or all: "
-    "the default.",
+    "the default; and adopt, which all does not have, because it may take over what nobody owns.",
 )
 @click.option("--account", metavar="ID", help="The account it is for (default: that of the credentials).")
 @click.option("--region", help="The region it is for (default: the context's).")
@@ -129,6 +129,7 @@ def rights_of(stack: StackSpec, cloud: Cloud, commands: Sequence[str]) -> list[R
     from awsrun.ssh import rights as ssh
     from awsrun.ssh.machine import INSTANCE
 
+    own = [verb for verb in stacks.VERBS if verb != "adopt"]
     kinds = Kinds(cloud)
     where = stacks.where_jobs_run(stack, kinds, cloud)
     found: list[Right] = []
@@ -136,7 +137,7 @@ def rights_of(stack: StackSpec, cloud: Cloud, commands: Sequence[str]) -> list[R
         every = command == EVERYTHING
         if command in (EVERYTHING, "plan", "apply"):
             found += preflight.rights(cloud, stack.resources)
-        for one in stacks.VERBS if every else {command} & stacks.VERBS.keys():
+        for one in own if every else {command} & stacks.VERBS.keys():
             found += stacks.rights(stack, kinds, cloud, one)
         servers = any(one.kind == INSTANCE for one in stack.resources.values())
         if command == "ssh" or (every and servers):

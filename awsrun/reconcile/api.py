@@ -23,9 +23,11 @@ from awsrun.aws.clients import Cloud, connect
 from awsrun.aws.context import Context
 from awsrun.aws.errors import AwsrunError
 from awsrun.preflight.check import Finding, Watch
+from awsrun.reconcile import adopt as adopting
 from awsrun.reconcile import apply as applying
 from awsrun.reconcile import status as looking
 from awsrun.reconcile import teardown as tearing
+from awsrun.reconcile.adopt import Adoption
 from awsrun.reconcile.apply import Applied
 from awsrun.reconcile.calls import explain
 from awsrun.reconcile.clock import SystemClock, timing_of
@@ -106,6 +108,33 @@ def apply(
     again = "run the same apply again: it goes on from what is there"
     with on_signals(session.halt, again), _told(session, f"apply stack {spec.stack}"):
         return applying.apply(session, spec, _Shown(session, spec, confirm), only)
+
+
+def adopt(
+    spec: Spec,
+    ids: Mapping[str, str],
+    context: Where = None,
+    confirm: Callable[[Sequence[Adoption]], bool] = lambda adoptions: True,
+    replacing: bool = False,
+) -> tuple[Adoption, ...]:
+    """Take over resources that exist and are not awsrun's; the next `apply` makes them as the spec has them.
+
+    Args:
+        ids: logical name -> what the resource is called in AWS: its name, or its id where that is AWS's.  A part of a
+            composite has a name of its own (``network/public-0``).
+        confirm: is shown what is taken over and how it differs, and says whether to go on.
+        replacing: also what AWS cannot change to be as the spec has it, so that the next apply would replace it.
+
+    Returns:
+        what was taken over; not what was the stack's already.
+
+    Raises:
+        AwsrunError: one of them is not there, belongs to another stack, or could not be found again; then none is
+            taken over.  Not confirmed, somebody else is changing the stack, stopped by a signal.
+    """
+    session = open_session(context)
+    with on_signals(session.halt, "run the same again"), _told(session, f"adopt for stack {spec.stack}"):
+        return adopting.adopt(session, spec, ids, confirm, replacing)
 
 
 def teardown(

@@ -299,8 +299,8 @@ def _foreign(node: Node, physical: str, whose: Found | None) -> AwsrunError:
     if whose is None:
         return AwsrunError(
             f"{physical} exists already and is not awsrun's",
-            "what awsrun did not make it never touches",
-            f"give {node.name!r} another `name:`, or delete {physical} by hand",
+            "what awsrun did not make it never touches unasked",
+            f"to take it over: awsrun adopt SPEC {node.name}={physical}; else give {node.name!r} another `name:`",
         )
     stack = whose.tags.get(tags.STACK)
     return AwsrunError(

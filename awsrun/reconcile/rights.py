@@ -20,6 +20,7 @@ _DELETE = frozenset({"delete", "empty", "lock"})
 VERBS: Mapping[str, frozenset[str]] = {
     "plan": _LOOK | {"price"},  # drift, status and outputs too
     "apply": _LOOK | _DELETE | {"price", "create", "update", "tag", "record"},
+    "adopt": _LOOK | {"create", "tag", "adopt", "record", "lock", "price"},
     "teardown": _LOOK | _DELETE | {"drop"},
 }
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from botocore.exceptions import ClientError
 
 from awsrun.aws.errors import matches
-from awsrun.aws.rights import Right, allow, equals, made_for, owned_by
+from awsrun.aws.rights import Right, allow, equals, made_for, not_owned, owned_by
 from awsrun.aws.tags import NAME, STACK, mapping, pairs
 from awsrun.resources.kind import ABSENT, Found, Kind, Owner, Seen, State
 from awsrun.resources.ours import arn, ours
@@ -59,6 +59,7 @@ class Ec2Kind(Kind[P, S]):
         if self.holders:
             yield allow("delete", "ec2", self.holders)
         yield allow("tag", "ec2", "CreateTags DeleteTags", anything, when=[fence])
+        yield allow("adopt", "ec2", "CreateTags", own, when=[not_owned(), made_for(stack)])
 
     @abstractmethod
     def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[S]:

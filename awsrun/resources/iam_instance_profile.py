@@ -13,7 +13,7 @@ from pydantic import Field
 from awsrun.aws.errors import matches
 from awsrun.aws.rights import Right, allow
 from awsrun.aws.tags import NAME, mapping, pairs
-from awsrun.resources.iam_role import GONE, path, regional
+from awsrun.resources.iam_role import GONE, elsewhere, path, regional
 from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
 from awsrun.resources.ours import ours, unless_denied
 from awsrun.resources.rights import iam_arn, pass_roles, pathless
@@ -108,6 +108,10 @@ class InstanceProfile(Kind[InstanceProfileSpec, InstanceProfileState]):
             self.cloud.write("iam").tag_instance_profile(InstanceProfileName=id, Tags=pairs(dict(set)))
         if unset:
             self.cloud.write("iam").untag_instance_profile(InstanceProfileName=id, TagKeys=sorted(unset))
+
+    def unfit(self, id: str, stack: str) -> str:
+        profile = self._iam.get_instance_profile(InstanceProfileName=id)["InstanceProfile"]
+        return elsewhere(profile["Path"], self.cloud.region, stack)
 
     def delete(self, id: str, seen: Seen[InstanceProfileState]) -> None:
         if seen.state is not None and seen.state.role:

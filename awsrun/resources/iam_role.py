@@ -37,6 +37,12 @@ def path(region: str, stack: str | None) -> str:
     return f"/awsrun/{region}/{stack}/" if stack else f"/awsrun/{region}/"
 
 
+def elsewhere(there: str, region: str, stack: str) -> str:
+    """Why what has the path ``there`` is not found among a stack's; empty where it is."""
+    wanted = path(region, stack)
+    return "" if there == wanted else f"its path is {there}, which AWS cannot change, and it is looked for in {wanted}"
+
+
 def regional(stack: str, name: str, region: str, limit: int) -> str:
     """A physical name with the region in it: IAM's names are unique in the account, stacks only in a region."""
     return physical(stack, name, limit, region)
@@ -206,6 +212,9 @@ class Role(Kind[RoleSpec, RoleState]):
             self.cloud.write("iam").tag_role(RoleName=id, Tags=pairs(dict(set)))
         if unset:
             self.cloud.write("iam").untag_role(RoleName=id, TagKeys=sorted(unset))
+
+    def unfit(self, id: str, stack: str) -> str:
+        return elsewhere(self._iam.get_role(RoleName=id)["Role"]["Path"], self.cloud.region, stack)
 
     def delete(self, id: str, seen: Seen[RoleState]) -> None:
         """Detaches what is attached, policies put there by hand included, then deletes."""

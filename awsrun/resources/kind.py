@@ -255,8 +255,9 @@ class Kind(ABC, Generic[P, S]):
     def rights(self, stack: str, specs: Mapping[str, P]) -> Iterable[Right]:
         """What an identity must be allowed so that this kind's verbs work for ``stack``; calls nothing.
 
-        Each right's verb is one of ``find``, ``read`` (with `holds`), ``create``, ``update``, ``tag``, ``delete`` and
-        ``empty``.  ``find`` is also wanted of kinds that the spec does not have: what was left behind is looked for.
+        Each right's verb is one of ``find``, ``read`` (with `holds`), ``create``, ``update``, ``tag``, ``delete``,
+        ``empty`` and ``adopt`` (to tag what nobody owns, where ``tag`` does not include that).  ``find`` is also
+        wanted of kinds that the spec does not have: what was left behind is looked for.
         Resources are as narrow as the action knows them; actions, resources and conditions are checked against the
         Service Authorization Reference in the tests.
 
@@ -313,6 +314,11 @@ class Kind(ABC, Generic[P, S]):
     @abstractmethod
     def tag(self, id: str, set: Mapping[str, str], unset: Collection[str]) -> None:
         """Set and remove tags."""
+
+    def unfit(self, id: str, stack: str) -> str:
+        """Why `find` would not find ``id`` even with the owner tags of ``stack``, so that it cannot be taken over;
+        empty where it would.  Its physical name is what `physical` says."""
+        return ""
 
     @abstractmethod
     def delete(self, id: str, seen: Seen[S]) -> None:

@@ -63,7 +63,7 @@ def on(rights: Iterable[Right], action: str) -> set[str]:
 def test_every_kind_says_what_its_verbs_need(name: str) -> None:
     made = kind(name)
     verbs = {right.verb for right in made(CLOUD).rights("mnist", {})}
-    assert verbs <= {"find", "read", "create", "update", "tag", "delete", "empty"}
+    assert verbs <= {"find", "read", "create", "update", "tag", "delete", "empty", "adopt"}
     assert {"find", "create", "delete"} <= verbs
     assert ("tag" in verbs) == made.taggable
     changeable = {field.name for field in dataclasses.fields(made.State)} - replace_fields(made.State)
