@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -87,8 +87,11 @@ def login_options(port: str) -> Callable[[F], F]:
     return decorated
 
 
-def reach(cloud: Cloud, name: str, login: Login) -> Target:
+def reach(cloud: Cloud, name: str, login: Login, direct: bool = True) -> Target:
     """Where to log in to the server called ``name``, once it is up and answers; a stopped one is started, after asking.
+
+    Args:
+        direct: False where ``ssh`` goes through another machine, so that nobody here can see whether it answers.
 
     Raises:
         AwsrunError: there is none, it cannot be reached, or nobody wants it started.
@@ -96,20 +99,23 @@ def reach(cloud: Cloud, name: str, login: Login) -> Target:
     from awsrun.ssh import machine as machines
     from awsrun.ssh import reach
     from awsrun.ssh import target as targets
+    from awsrun.ssh.identity import identity
 
     with Progress() as wait:
-        machine = _running(cloud, machines.find(cloud, name), login, wait)
-        found = targets.target(cloud, machine, login.override)
-        reach.await_answer(cloud, machine, found, wait, own_address=login.host is None, limit=login.wait)
+        machine = machines.find(cloud, name)
+        targets.check_is_machine(cloud, machine, login.override)
+        key = login.key or identity(cloud, machine)  # before anything is started
+        machine = _running(cloud, machine, login, wait)
+        found = targets.target(cloud, machine, replace(login.override, key=key))
+        if direct:
+            reach.await_answer(cloud, machine, found, wait, own_address=login.host is None, limit=login.wait)
     found.prepare()
     return found
 
 
 def _running(cloud: Cloud, machine: Machine, login: Login, wait: Wait) -> Machine:
     from awsrun.ssh import machine as machines
-    from awsrun.ssh import target as targets
 
-    targets.check_is_machine(cloud, machine, login.override)
     if machine.state == "stopping":
         machine = machines.stopped(cloud, machine, wait)
     if machine.state == "stopped":

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     "-L", "forwards", multiple=True, metavar="PORT:HOST:PORT", help="Forward a port, as ssh does (repeatable)."
 )
 @click.option("-N", "--no-command", is_flag=True, help="Run nothing there: for forwarding alone, until Ctrl-C.")
+@click.option("-t", "--tty", is_flag=True, help="Give COMMAND a terminal (htop, vim).")
 @click.option("-o", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of ssh_config (repeatable).")
 @login_options("--port")
 @click.option("--print", "as_text", is_flag=True, help="Print the command line of ssh instead of running it.")
@@ -38,6 +39,7 @@ def ssh(
     remote: Sequence[str],
     forwards: Sequence[str],
     no_command: bool,
+    tty: bool,
     settings: Sequence[str],
     host: str | None,
     ssh_port: int | None,
@@ -63,14 +65,16 @@ def ssh(
     from awsrun.ssh.reach import let_me_in as move
 
     login, cloud = Login(host, ssh_port, user, key, yes, wait), connect(context)
-    options = [*(["-N"] if no_command else []), *(part for one in settings for part in ("-o", one))]
+    options = [flag for flag, given in (("-N", no_command), ("-t", tty)) if given]
+    options += [part for one in settings for part in ("-o", one)]
     if let_me_in:
         say(f"{name} lets in {move(cloud, machines.find(cloud, name))} now")
     if as_text:
         click.echo(_text(cloud, name, login, forwards, options, remote))
         return
     check_ssh("awsrun ssh")
-    command = reach(cloud, name, login).command(forwards, options, remote)
+    proxied = any(one.lower().startswith(("proxyjump", "proxycommand")) for one in settings)
+    command = reach(cloud, name, login, direct=not proxied).command(forwards, options, remote)
     os.execvp(command[0], command)
 
 

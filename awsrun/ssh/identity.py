@@ -12,7 +12,8 @@ from awsrun.ssh.machine import Machine
 
 
 def identity(cloud: Cloud, machine: Machine) -> Path | None:
-    """The private key of the server's key pair; None where ``ssh`` has to find one by itself.
+    """The private key of the server's key pair; None where ``ssh`` has to find one by itself: a key of the user's own
+    may be in an agent, or lie elsewhere on this machine.
 
     Raises:
         AwsrunError: awsrun made the key on another machine, or it is gone.
@@ -36,4 +37,5 @@ def identity(cloud: Cloud, machine: Machine) -> Path | None:
             f"copy {state.source.file} from {state.source.host} to here (and the .pub beside it; chmod 400), or: "
             f"awsrun ssh {machine.name} -i FILE",
         )
-    return key_files.placed(state.source.file)
+    file = key_files.placed(state.source.file)
+    return file if file.exists() else None

@@ -78,16 +78,17 @@ def find(cloud: Cloud, name: str) -> Machine:
     )
 
 
-def again(cloud: Cloud, machine: Machine) -> Machine:
-    """The same server as it is now.
+def again(cloud: Cloud, machine: Machine) -> Machine | None:
+    """The same server as it is now; None where the server of AWS that answers does not know it (yet).
 
     Raises:
         AwsrunError: it is gone.
     """
-    found = [one for one in _described(cloud, InstanceIds=[machine.id]) if one.state in ALIVE]
-    if not found:
+    asked = [{"Name": "instance-id", "Values": [machine.id]}]
+    found = next(_described(cloud, Filters=asked), None)
+    if found is not None and found.state not in ALIVE:
         raise AwsrunError(f"{machine.name} ({machine.id}) is gone", "somebody terminated it", "awsrun apply SPEC")
-    return found[0]
+    return found
 
 
 def user(cloud: Cloud, machine: Machine) -> str:
@@ -118,13 +119,16 @@ def stopped(cloud: Cloud, machine: Machine, wait: Wait) -> Machine:
 
 
 def _in_state(cloud: Cloud, machine: Machine, state: str, wait: Wait) -> Machine:
+    last = machine
+
     def there() -> Machine | None:
-        now = again(cloud, machine)
-        return now if now.state == state else None
+        nonlocal last
+        last = again(cloud, machine) or last
+        return last if last.state == state else None
 
     found = wait.until(there, STARTING, lambda: f"{machine.name} to be {state}")
     if found is None:
-        why = f"after {STARTING / 60:.0f} minutes it is {again(cloud, machine).state}"
+        why = f"after {STARTING / 60:.0f} minutes it is {last.state}"
         raise AwsrunError(f"{machine.name} ({machine.id}) is not {state}", why, "run the same again")
     return found
 
