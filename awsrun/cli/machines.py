@@ -130,7 +130,7 @@ def _ask_to_start(cloud: Cloud, machine: Machine, yes: bool) -> None:
 
     costs = _cost(cloud, machine)
     say(f"{machine.name} ({machine.id}) is stopped; {costs}")
-    if not agreed("Start it?", yes, f"{machine.name} is stopped; {costs}"):
+    if not agreed("Start it?", yes, f"{machine.name} would be started"):
         raise AwsrunError(
             f"{machine.name} stays stopped", "nobody wanted it started", f"awsrun ssh {machine.name} --yes"
         )
