@@ -143,7 +143,7 @@ def test_ports_are_forwarded(inside: Shell, tmp_path: Path) -> None:
 def test_a_stopped_server_is_started_when_somebody_says_so(inside: Shell, ec2: Any, web: str) -> None:
     ec2.stop_instances(InstanceIds=[web])
     refused = inside.awsrun("ssh", "web", "--", "true", code=1).stderr
-    assert "web is stopped; on AWS it costs $0.015/h" in refused and "add --yes" in refused
+    assert "is stopped; on AWS it costs $0.015/h" in refused and "add --yes" in refused
     assert state(ec2, web) == "stopped"
     assert inside.at_terminal(b"n\n", "ssh", "web", "--", "true")[0] == 1
     assert state(ec2, web) == "stopped"
