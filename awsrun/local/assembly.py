@@ -17,6 +17,9 @@ from awsrun.local.batch.scheduler import Scheduler
 from awsrun.local.batch.service import Batch
 from awsrun.local.blobs import Blobs
 from awsrun.local.calls import Perform
+from awsrun.local.ecs.metadata import Metadata
+from awsrun.local.ecs.scheduler import Scheduler as TaskScheduler
+from awsrun.local.ecs.service import Ecs
 from awsrun.local.emulator import Moto
 from awsrun.local.http import HttpServer, listen
 from awsrun.local.iam.layer import Enforcement
@@ -52,16 +55,17 @@ class EmbeddedCloud:
 
     def __init__(self, files: Files, options: Options) -> None:
         self._files, self._options = files, options
-        moto, self._batch = Moto(blobs := Blobs(files.store / "blobs")), Batch()
-        tokens = ClientTokens(moto)
+        moto, self._batch, self._tasks = Moto(blobs := Blobs(files.store / "blobs")), Batch(), Ecs()
+        tokens = ClientTokens(lambda call: self._tasks.handle(call) or moto(call))
         self._passwords = Passwords(files.store / "registry-secret")
         self._sessions = Sessions.of(files.store / "session-secret")
-        self._strict = Strict(self._batch, tokens)
+        self._strict = Strict(self._batch, self._tasks, tokens)
         self._iam = Enforcement(self._batch, self._sessions)
         self._ecr = Ecr(moto, self._passwords, self._iam.caller)
-        services: list[Service] = [self._batch, tokens, self._ecr, PriceListService(), ServiceQuotas(options.quotas)]
+        own: list[Service] = [self._tasks, self._ecr, PriceListService(), ServiceQuotas(options.quotas)]
+        services: list[Service] = [self._batch, tokens, *own]
         self._world = World(files.store, blobs, moto, services, [self._iam, self._strict])
-        self._scheduler: Scheduler
+        self._schedulers: tuple[Scheduler, TaskScheduler]
 
     def recover(self) -> int:
         """Load what was there; how many records were replayed."""
@@ -73,37 +77,44 @@ class EmbeddedCloud:
         return replayed
 
     def start(self, port: int | None) -> int:
-        """Answer calls and run jobs; the port.
+        """Answer calls, run jobs and tasks; the port.
 
         Args:
             port: to listen on; None means that of the last time if it is free, else any.
         """
         self._start_registry()
-        tasks = Tasks(self._batch, self._sessions, self._world.lock, lifetime())
+        roles = Tasks(self._batch, self._tasks, self._sessions, self._world.lock, lifetime())
         about = {"data": str(self._files.data), "version": awsrun.__version__, **asdict(self._options)}
-        http = self._listen(application(self._outermost(), about, tasks.answer), port)
+        metadata = Metadata(self._tasks, self._world.lock)
+        http = self._listen(application(self._outermost(), about, roles.answer, metadata.answer), port)
         threading.Thread(target=http.serve_forever, daemon=True, name="http").start()
         self._world.keep()
-        processes = Processes(self._files.jobs / "bin")
-        contained = self._options.containers
-        machine = Containers(self._files.data, self._ecr.login, processes) if contained else processes
-        self._scheduler = Scheduler(
-            self._world,
-            self._batch,
-            machine,
-            self._files.jobs,
-            f"http://{HOST}:{http.port}",
-            Slots(environment.slots()),
-            tasks.variables if self._options.iam else None,
-        )
-        machine.tidy(self._scheduler.adopt())
-        self._scheduler.start()
+        self._start_work(f"http://{HOST}:{http.port}", roles)
         return http.port
 
     def stop(self) -> None:
-        """End the jobs and write everything down; no call is answered any more."""
-        self._scheduler.stop()
+        """End jobs and tasks and write everything down; no call is answered any more."""
+        for scheduler in self._schedulers:
+            scheduler.stop()
         self._world.close()
+
+    def _start_work(self, endpoint: str, roles: Tasks) -> None:
+        """Begin to run jobs and tasks, which share this machine; what an earlier server started goes on."""
+        processes = Processes(self._files.jobs / "bin")
+        contained, iam = self._options.containers, self._options.iam
+        machine = Containers(self._files.data, self._ecr.login, processes) if contained else processes
+        slots = Slots(environment.slots())
+        pace = self._options.time_scale if self._options.strict else 0.0
+        jobs = Scheduler(
+            self._world, self._batch, machine, self._files.jobs, endpoint, slots, roles.of_job if iam else None
+        )
+        tasks = TaskScheduler(
+            self._world, self._tasks, machine, self._files.tasks, endpoint, slots, roles.of_task if iam else None, pace
+        )
+        self._schedulers = jobs, tasks
+        machine.tidy(jobs.adopt() | tasks.adopt())
+        for scheduler in self._schedulers:
+            scheduler.start()
 
     def _outermost(self) -> Perform:
         """What a call meets first: under strict, all that goes wrong between a client and AWS."""

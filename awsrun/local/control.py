@@ -113,7 +113,7 @@ def reset(data: Path) -> Status:
             from awsrun.local.work import containers
 
             containers.remove_all(containers.cloud_of(data))
-        for path in (files.store, files.jobs):
+        for path in (files.store, files.jobs, files.tasks):
             shutil.rmtree(path, ignore_errors=True)
         for path in (files.server, files.log, files.options):
             path.unlink(missing_ok=True)

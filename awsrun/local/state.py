@@ -91,6 +91,11 @@ class Files:
         """One folder per running attempt of a job."""
         return self.data / "jobs"
 
+    @property
+    def tasks(self) -> Path:
+        """One folder per running container of a task of ECS."""
+        return self.data / "tasks"
+
     def make(self) -> None:
         """Make the folder, for this user alone."""
         self.data.mkdir(parents=True, exist_ok=True)

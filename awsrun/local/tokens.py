@@ -1,4 +1,4 @@
-"""Client tokens, which moto ignores: the same token brings the same answer, and makes nothing twice.
+"""Client tokens, for all services here: the same token brings the same answer, and makes nothing twice.
 
 EC2 (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html): valid for a day, even after the resource
 is gone; other parameters are IdempotentParameterMismatch.  ECS
@@ -65,13 +65,13 @@ class ClientTokens:
     """Remembers the answers of calls with a client token.  All methods are called with the world's lock held.
 
     Args:
-        moto: carries a call out.
+        carry_out: carries a call out.
     """
 
     name = "client-tokens"
 
-    def __init__(self, moto: Perform) -> None:
-        self._moto = moto
+    def __init__(self, carry_out: Perform) -> None:
+        self._carry_out = carry_out
         self._answers: dict[_Key, _Answer] = {}  # the oldest first
 
     def handle(self, call: Call) -> Reply | None:
@@ -82,7 +82,7 @@ class ClientTokens:
         known = self._known(how, key)
         if known is not None:
             return known[2] if known[1] == digest else refusal(call, how.code, how.message)
-        reply = self._moto(call)
+        reply = self._carry_out(call)
         if reply.status < 400:
             self._answers[key] = (clock.now(), digest, reply)
             self._forget()

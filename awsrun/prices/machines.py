@@ -10,8 +10,9 @@ from awsrun.prices.price import Price
 from awsrun.prices.table import HOURS, Instance, Prices
 
 ROOT_GB = 30  # of the ECS images: https://docs.aws.amazon.com/batch/latest/userguide/launch-templates.html
+FREE_GIB = 20  # disk of a Fargate task that is not billed: https://aws.amazon.com/fargate/pricing/
 FARGATE_GB_PER_VCPU = 8  # the most memory that Fargate sells per vCPU, from 0.5 vCPU on
-_SPOT = "as spot usually well below that"
+SPOT = "as spot usually well below that"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def ec2(
     dearest, cheapest = max(full, key=lambda one: one.hourly), min(full, key=lambda one: one.hourly)
     note = str(dearest) if len(full) == 1 else f"{cheapest} to {dearest}"
     note += f", each with {'a public IPv4 address and ' if public else ''}a {disk_gb} GB disk"
-    return Price(max(one.hourly for one in idle), dearest.hourly, f"{note}; {_SPOT}" if spot else note)
+    return Price(max(one.hourly for one in idle), dearest.hourly, f"{note}; {SPOT}" if spot else note)
 
 
 def jobs(
@@ -73,11 +74,21 @@ def jobs(
 
 def fargate_jobs(prices: Prices, count: int, vcpus: float, memory_mib: int, public: bool = True) -> float | None:
     """US dollars per hour of ``count`` tasks; None where the price is not known."""
-    vcpu, memory = prices.rate("fargate_vcpu_hour"), prices.rate("fargate_gb_hour")
-    if vcpu is None or memory is None:
+    one = fargate_task(prices, vcpus, memory_mib, public=public)
+    return None if one is None else count * one
+
+
+def fargate_task(
+    prices: Prices, vcpus: float, memory_mib: int, arm: bool = False, storage_gib: int = FREE_GIB, public: bool = True
+) -> float | None:
+    """US dollars per hour of one task, with a disk beyond what is free; None where the price is not known."""
+    vcpu = prices.rate("fargate_arm_vcpu_hour" if arm else "fargate_vcpu_hour")
+    memory = prices.rate("fargate_arm_gb_hour" if arm else "fargate_gb_hour")
+    disk = prices.rate("fargate_storage_gb_hour")
+    if vcpu is None or memory is None or disk is None:
         return None
     address = (prices.rate("public_ipv4_hour") or 0.0) * public
-    return count * (vcpus * vcpu + memory_mib / 1024 * memory + address)
+    return vcpus * vcpu + memory_mib / 1024 * memory + (storage_gib - FREE_GIB) * disk + address
 
 
 def fargate(prices: Prices, most_vcpus: int, spot: bool = False, public: bool = True) -> Price:
@@ -88,7 +99,7 @@ def fargate(prices: Prices, most_vcpus: int, spot: bool = False, public: bool = 
     address = (prices.rate("public_ipv4_hour") or 0.0) * public
     note = f"{most_vcpus} vCPUs with {FARGATE_GB_PER_VCPU} GB each"
     hourly = most_vcpus * (vcpu + FARGATE_GB_PER_VCPU * memory + address)
-    return Price(0.0, hourly, f"{note}; {_SPOT}" if spot else note)
+    return Price(0.0, hourly, f"{note}; {SPOT}" if spot else note)
 
 
 def _beside(prices: Prices, public: bool, disk_gb: int) -> float:

@@ -57,6 +57,9 @@ class Product:
 PRODUCTS: Mapping[Rate, Product] = {
     "fargate_vcpu_hour": Product("AmazonECS", "Fargate-vCPU-Hours:perCPU"),
     "fargate_gb_hour": Product("AmazonECS", "Fargate-GB-Hours"),
+    "fargate_arm_vcpu_hour": Product("AmazonECS", "Fargate-ARM-vCPU-Hours:perCPU"),
+    "fargate_arm_gb_hour": Product("AmazonECS", "Fargate-ARM-GB-Hours"),
+    "fargate_storage_gb_hour": Product("AmazonECS", "Fargate-EphemeralStorage-GB-Hours"),
     "public_ipv4_hour": Product("AmazonVPC", "PublicIPv4:InUseAddress"),
     "nat_gateway_hour": Product("AmazonEC2", "NatGateway-Hours"),
     "nat_gateway_gb": Product("AmazonEC2", "NatGateway-Bytes"),

@@ -24,6 +24,9 @@ from typing import Any, Literal
 Rate = Literal[
     "fargate_vcpu_hour",
     "fargate_gb_hour",
+    "fargate_arm_vcpu_hour",
+    "fargate_arm_gb_hour",
+    "fargate_storage_gb_hour",
     "public_ipv4_hour",
     "nat_gateway_hour",
     "nat_gateway_gb",

@@ -7,8 +7,11 @@ the P family have Grace processors.  https://docs.aws.amazon.com/ec2/latest/inst
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 X86, ARM = "linux/amd64", "linux/arm64"
+Architecture = Literal["arm64", "x86_64"]
+"""As Lambda and ECS call them.  One for all kinds: typing takes equal Literals for one, in the order it met first."""
 _ARM = re.compile(r"(a1|[a-z]+\d+g[a-z]*|[a-z0-9]+-gb\d+)(\.|$)|default_arm64$")
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from awsrun.functions.package import Package, Target, files, inline
-from awsrun.resources.architecture import ARM
+from awsrun.resources.architecture import ARM, Architecture
 from awsrun.resources.iam_role import Grant, RoleSpec, ToFunction, ToQueue
 from awsrun.resources.units import Duration
 from awsrun.resources.vpc import VpcSpec
@@ -22,7 +22,6 @@ Runtime = Literal[
     "python3.10", "python3.11", "python3.12", "python3.13", "python3.14", "nodejs20.x", "nodejs22.x", "nodejs24.x",
     "ruby3.3", "ruby3.4", "java17", "java21", "java25", "dotnet8", "provided.al2", "provided.al2023",
 ]  # fmt: skip
-Architecture = Literal["arm64", "x86_64"]
 DEFAULT_RUNTIME: Runtime = "python3.13"
 DEFAULT_HANDLER = "index.handler"
 WHEELS: Mapping[str, str] = {"arm64": "manylinux2014_aarch64", "x86_64": "manylinux2014_x86_64"}

@@ -35,6 +35,9 @@ KINDS = {
     "batch.compute_environment": "batch_compute_environment:ComputeEnvironment",
     "batch.job_queue": "batch_job_queue:JobQueue",
     "batch.job_definition": "batch_job_definition:JobDefinition",
+    "ecs.cluster": "ecs_cluster:Cluster",
+    "ecs.task_definition": "ecs_task_definition:TaskDefinition",
+    "ecs.service": "ecs_service:Service",
 }
 
 

@@ -92,9 +92,11 @@ class Bench:
         raise AssertionError(f"{name} does not get there: {seen.phase} {seen.why} {changes}")
 
     def _read_once_settled(self, kind: Kind[Any, Any], name: str) -> Seen[Any]:
-        """What is seen once nothing of this machine's own is under way any more: an image that is built."""
+        """What is seen once nothing of this machine's own is under way any more: an image that is built, tasks that
+        come to run."""
         end = time.monotonic() + 120
-        while (seen := kind.read(self.ids[name])).phase == "pending" and not kind.taggable:
+        own = not kind.taggable or kind.service == "ecs"
+        while (seen := kind.read(self.ids[name])).phase == "pending" and own:
             assert time.monotonic() < end, seen
             threading.Event().wait(0.02)
         return seen
@@ -117,8 +119,12 @@ class Bench:
     def remove(self, name: str) -> int:
         """Delete until it is absent; how many steps that took."""
         kind = self.kind(self.nodes[name])
+        end = time.monotonic() + 120
         for step in range(STEPS):
             seen = kind.read(self.ids[name])
+            while kind.kind == "ecs.service" and seen.phase == "deleting" and time.monotonic() < end:
+                threading.Event().wait(0.02)  # its tasks end
+                seen = kind.read(self.ids[name])
             if seen.phase == "absent":
                 return step
             while getattr(self.nodes[name], "purge", False) and kind.holds(self.ids[name]):

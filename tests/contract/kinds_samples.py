@@ -193,6 +193,14 @@ def _patched(path: str, value: str) -> Callable[[Client, str], Any]:
     return act
 
 
+WAIT = spec("ecs.task_definition", command=["sleep", "600"], stop_timeout="2s")
+KEEPER = spec("ecs.service", cluster="tasks", task_definition="wait", vpc="network", desired_count=0)
+
+
+def _keeper(**fields: Any) -> ResourceSpec:
+    return KEEPER.model_copy(update=fields)
+
+
 NETWORK = {"network": VPC}
 NAT = {"network": VPC.model_copy(update={"private": "nat"})}
 SHUT = {"network": VPC.model_copy(update={"private": "endpoints"})}
@@ -572,6 +580,47 @@ SAMPLES = (
                 "something deployed",
                 "deployed spare",
                 lambda client, id: client("apigateway").create_deployment(restApiId=id, stageName="live"),
+            ),
+        ),
+    ),
+    Sample(
+        {"tasks": spec("ecs.cluster")},
+        "tasks",
+        (
+            wants("metrics of its tasks", "insights", tasks=spec("ecs.cluster", insights=True)),
+            hand(
+                "without capacity",
+                "providers",
+                lambda client, id: client("ecs").put_cluster_capacity_providers(
+                    cluster=id, capacityProviders=[], defaultCapacityProviderStrategy=[]
+                ),
+            ),
+        ),
+    ),
+    Sample(
+        {"answers": spec("dynamodb.table", hash_key="id"), "worker": ROLE,
+         "ask": spec("ecs.task_definition", vcpus=1, memory_mib=4096, role="worker", command=["python", "-c", "pass"],
+                     environment={"TABLE": "answers.name", "LIMIT": 5}, storage_gib=40, stop_timeout="60s", log_days=7,
+                     architecture="arm64")},
+        "ask",
+        (),
+    ),
+    Sample(
+        {**NETWORK, "tasks": spec("ecs.cluster"), "wait": WAIT, "other": WAIT.model_copy(update={"vcpus": 0.5,
+         "memory_mib": 1024}), "keeper": KEEPER, "inside": WEB},
+        "keeper",
+        (
+            wants("a task", "desired_count", keeper=_keeper(desired_count=1)),
+            wants("another definition", "task_definition vcpus memory_mib", keeper=_keeper(task_definition="other")),
+            wants("spot", "spot", keeper=_keeper(spot=True)),
+            wants("another group", "security_groups", keeper=_keeper(security_groups=["inside"])),
+            wants("no way back", "roll_back", keeper=_keeper(roll_back=False)),
+            hand(
+                "scaled",
+                "desired_count",
+                lambda client, id: client("ecs").update_service(
+                    cluster=id.split("/")[1], service=id, desiredCount=1
+                ),
             ),
         ),
     ),

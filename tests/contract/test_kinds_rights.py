@@ -32,6 +32,9 @@ ONLY_ON_AWS: dict[str, dict[str, str]] = {
     ),
 }
 
+# What is used only where something goes wrong, for the reason that is told then.
+IN_TROUBLE = {"ecs.service": {"ecs:DescribeTasks"}}
+
 # What is used where there is a Docker engine to push with.
 PUSHING = {
     "ecr:BatchCheckLayerAvailability",
@@ -83,6 +86,10 @@ def live(bench: Bench, sample: Sample, root: Any) -> None:
     if kind.taggable:
         kind.tag(id, {PURGE: "true"}, ())
         kind.tag(id, {}, (PURGE,))
+    if kind.kind == "ecs.cluster":
+        task = run_task(root, id)
+        kind.delete(id, bench.seen(name))
+        root("ecs").get_waiter("tasks_stopped").wait(cluster=id, tasks=[task], WaiterConfig={"Delay": 1})
     if kind.kind == "s3.bucket":
         root("s3").put_object(Bucket=id, Key="a", Body=b"x")
     if kind.kind == "ecr.repository":
@@ -93,6 +100,21 @@ def live(bench: Bench, sample: Sample, root: Any) -> None:
     kind.holder(id, bench.seen(name))
     for other in reversed(bench.order()):
         bench.remove(other)
+
+
+def run_task(root: Any, cluster: str) -> str:
+    """Somebody runs a task in a cluster; its ARN."""
+    container = {"name": "main", "image": "busybox", "command": ["sleep", "600"], "stopTimeout": 2}
+    definition = root("ecs").register_task_definition(
+        family=f"f{uuid.uuid4().hex}", containerDefinitions=[container], cpu="256", memory="512",
+        requiresCompatibilities=["FARGATE"], networkMode="awsvpc",
+    )["taskDefinition"]["taskDefinitionArn"]  # fmt: skip
+    subnet = root("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
+    made = root("ecs").run_task(
+        cluster=cluster, taskDefinition=definition, launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet]}},
+    )  # fmt: skip
+    return str(made["tasks"][0]["taskArn"])
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -107,6 +129,7 @@ def test_a_kind_needs_just_what_it_names(recorded: RecordedCloud, name: str) -> 
         named |= {action for right in rights[name] for action in right.actions}
         used |= user.used()
         _assert_denied_only_of_others(user, stack)
+    used |= IN_TROUBLE.get(name, set())
     if docker_engine.client() is None:
         used |= PUSHING & named
     assert named - used == ONLY_ON_AWS.get(name, {}).keys()

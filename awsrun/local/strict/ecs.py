@@ -1,11 +1,11 @@
-"""ECS as hard as it is: clusters that are in use stay, new tasks are not found, and the first use of an account fails.
+"""ECS as hard as it is: what is new is not found for a moment, clusters are busy, an account's first use fails.
 
-Sources, below https://docs.aws.amazon.com/AmazonECS/latest/APIReference/: API_DeleteCluster.html
-(ClusterContainsServicesException, ClusterContainsTasksException, ClusterContainsContainerInstancesException; an
-INACTIVE cluster is still described), API_RunTask.html (eventual consistency: describe again until the task is found;
-ClusterNotFoundException), API_CreateService.html.  First use:
+Sources, below https://docs.aws.amazon.com/AmazonECS/latest/APIReference/: API_RunTask.html (the API is eventually
+consistent: describe again until the task is found), API_DeleteCluster.html and API_PutClusterCapacityProviders.html
+(UpdateInProgressException).  First use:
 https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/818 (CreateCluster makes the service-linked
-role, fails, and succeeds on the second try).  Client tokens are in `awsrun.local.tokens`.
+role, fails, and succeeds on the second try).  Client tokens are in `awsrun.local.tokens`; clusters in use, the states
+of tasks and the draining of services are ECS's own, in `awsrun.local.ecs`, strict or not.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from awsrun.local.calls import Call, Perform, Reply
+from awsrun.local.ecs.service import Ecs
 from awsrun.local.errors import refusal
 from awsrun.local.strict.ledger import Ledger
 from awsrun.local.strict.rules import Rules, backend, document, with_document
@@ -21,55 +22,80 @@ from awsrun.local.tokens import ClientTokens
 
 LINKED_ROLE = "AWSServiceRoleForECS"
 ASSUMED = 10.0  # seconds until ECS can assume its new role, at most
-KNOWN, LISTED = 2.0, 5.0  # seconds until DescribeTasks finds a new task, and ListTasks shows it
+KNOWN, LISTED = 2.0, 5.0  # seconds until describing finds what is new, and lists show it
+BUSY = 5.0  # seconds for which a cluster's capacity providers change
 
-_ON_CLUSTER = frozenset({"CreateService", "RunTask", "StartTask", "UpdateService"})
+_BUSY = (
+    "The specified cluster is in a busy state. Cluster attachments must be in UPDATE_COMPLETE or UPDATE_FAILED state "
+    "before they can be updated. Wait and try again."
+)
+# Operation -> where its answer has what was described, with its ARN; where it has what was listed.
+_DESCRIBED = {
+    "DescribeClusters": ("clusters", "clusterArn"),
+    "DescribeServices": ("services", "serviceArn"),
+    "DescribeTasks": ("tasks", "taskArn"),
+}
+_LISTED = {
+    "ListClusters": "clusterArns",
+    "ListServices": "serviceArns",
+    "ListTaskDefinitions": "taskDefinitionArns",
+    "ListTasks": "taskArns",
+}
 
 
 class EcsRules(Rules):
     service = "ecs"
 
-    def __init__(self, ledger: Ledger, tokens: ClientTokens) -> None:
+    def __init__(self, ledger: Ledger, ecs: Ecs, tokens: ClientTokens) -> None:
         super().__init__(ledger)
-        self._tokens = tokens
+        self._ecs, self._tokens = ecs, tokens
 
     def before(self, call: Call, inner: Perform) -> Reply | None:
-        ecs, action = backend("ecs", call.scope[1]), call.action
-        if action in ("CreateCluster", "CreateService", "RunTask") and (refused := self._first_use(call)):
+        if call.action in ("CreateCluster", "CreateService", "RunTask") and (refused := self._first_use(call)):
             return refused
-        cluster = ecs.clusters.get(_cluster(call))
-        if action in _ON_CLUSTER and (cluster is None or cluster.status == "INACTIVE"):
-            return refusal(call, "ClusterNotFoundException", "Cluster not found.")
-        if action == "DeleteCluster" and cluster is not None:
-            return _in_use(call, ecs, cluster.name)
-        if action == "CreateService" and not self._tokens.knows(call):
-            service = ecs.services.get(f"{_cluster(call)}:{call.json.get('serviceName')}")
-            if service is not None and service.status == "ACTIVE":
-                return refusal(call, "InvalidParameterException", "Creation of service was not idempotent.")
+        if call.action in ("DeleteCluster", "PutClusterCapacityProviders") and self.ledger.phase(self._busy(call)):
+            return refusal(call, "UpdateInProgressException", _BUSY)
         return None
 
     def around(self, call: Call, inner: Perform) -> Reply:
-        repeated = self._tokens.knows(call)
+        repeated, known = self._tokens.knows(call), self._clusters(call)
         reply = super().around(call, inner)
-        if call.action in ("RunTask", "StartTask") and reply.status < 400 and not repeated:
-            for task in document(reply)["tasks"]:
-                self.ledger.made(self.key(call, task["taskArn"]), KNOWN, LISTED)
+        if reply.status >= 400 or repeated:
+            return reply
+        for arn in _made(call.action, reply):
+            if arn not in known:
+                self.ledger.made(self.key(call, arn), KNOWN, LISTED)
+        if call.action == "PutClusterCapacityProviders":
+            self.ledger.enter(self._busy(call), "busy", BUSY)
         return reply
 
     def after(self, call: Call, reply: Reply) -> Reply:
         if reply.status >= 400:
             return reply
-        action = call.action
-        if action == "DescribeTasks":
-            found = document(reply)
-            new = [one["taskArn"] for one in found["tasks"] if self.ledger.unknown(self.key(call, one["taskArn"]))]
-            tasks = [one for one in found["tasks"] if one["taskArn"] not in new]
-            failures = [*found.get("failures", []), *({"arn": arn, "reason": "MISSING"} for arn in new)]
-            return with_document(reply, {**found, "tasks": tasks, "failures": failures})
-        if action == "ListTasks":
-            hidden, found = self.ledger.unlisted_of(self.service, call.scope[1]), document(reply)
-            return with_document(reply, {**found, "taskArns": [arn for arn in found["taskArns"] if arn not in hidden]})
+        if call.action in _DESCRIBED:
+            return self._without_new(call, reply, *_DESCRIBED[call.action])
+        if call.action in _LISTED:
+            key, found = _LISTED[call.action], document(reply)
+            hidden = self.ledger.unlisted_of(self.service, call.scope[1])
+            return with_document(reply, {**found, key: [arn for arn in found[key] if arn not in hidden]})
         return reply
+
+    def _without_new(self, call: Call, reply: Reply, key: str, arn_key: str) -> Reply:
+        found = document(reply)
+        new = [one[arn_key] for one in found[key] if self.ledger.unknown(self.key(call, one[arn_key]))]
+        told = [one for one in found[key] if one[arn_key] not in new]
+        failures = [*found.get("failures", []), *({"arn": arn, "reason": "MISSING"} for arn in new)]
+        return with_document(reply, {**found, key: told, "failures": failures})
+
+    def _clusters(self, call: Call) -> set[str]:
+        """The clusters that CreateCluster may bring without making them."""
+        if call.action != "CreateCluster":
+            return set()
+        return {one.arn for one in self._ecs.region(call.scope[1]).clusters.values() if one.active}
+
+    def _busy(self, call: Call) -> tuple[str, ...]:
+        name = str(call.json.get("cluster") or "default").rpartition("/")[2]
+        return (*self.key(call, name), "providers")
 
     def _first_use(self, call: Call) -> Reply | None:
         """ECS makes its service-linked role when it is first needed, and cannot assume it for a moment."""
@@ -85,18 +111,17 @@ class EcsRules(Rules):
         return replace(refusal(call, "InvalidParameterException", said), done=fresh)
 
 
-def _cluster(call: Call) -> str:
-    return str(call.json.get("cluster") or "default").rpartition("/")[2]
-
-
-def _in_use(call: Call, ecs: Any, cluster: str) -> Reply | None:
-    """Why a cluster cannot be deleted; None where it can."""
-    if any(one.cluster_name == cluster and one.status != "INACTIVE" for one in ecs.services.values()):
-        said = "The Cluster cannot be deleted while Services are active."
-        return refusal(call, "ClusterContainsServicesException", said)
-    if any(task.last_status != "STOPPED" for task in ecs.tasks.get(cluster, {}).values()):
-        return refusal(call, "ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
-    if ecs.container_instances.get(cluster):
-        said = "The Cluster cannot be deleted while Container Instances are active or draining."
-        return refusal(call, "ClusterContainsContainerInstancesException", said)
-    return None
+def _made(action: str, reply: Reply) -> list[str]:
+    """The ARNs of what a call made."""
+    told: Any = document(reply)
+    if action in ("RunTask", "StartTask"):
+        return [str(task["taskArn"]) for task in told["tasks"]]
+    places = {
+        "CreateCluster": ("cluster", "clusterArn"),
+        "CreateService": ("service", "serviceArn"),
+        "RegisterTaskDefinition": ("taskDefinition", "taskDefinitionArn"),
+    }
+    if action not in places:
+        return []
+    key, arn = places[action]
+    return [str(told[key][arn])]

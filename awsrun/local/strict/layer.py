@@ -6,6 +6,7 @@ from typing import Any
 
 from awsrun.local.batch.service import Batch
 from awsrun.local.calls import Call, Perform, Reply
+from awsrun.local.ecs.service import Ecs
 from awsrun.local.options import Options
 from awsrun.local.strict.apigateway import ApiGatewayRules
 from awsrun.local.strict.batch import BatchRules
@@ -28,8 +29,8 @@ class Strict:
 
     name = "strict"
 
-    def __init__(self, batch: Batch, tokens: ClientTokens) -> None:
-        self._batch, self._tokens = batch, tokens
+    def __init__(self, batch: Batch, ecs: Ecs, tokens: ClientTokens) -> None:
+        self._batch, self._ecs, self._tokens = batch, ecs, tokens
         self._on = False
         self._ledger = Ledger()
         self._rules = self._made()
@@ -62,7 +63,7 @@ class Strict:
             DynamoRules(ledger),
             Ec2Rules(ledger),
             EcrRules(ledger),
-            EcsRules(ledger, self._tokens),
+            EcsRules(ledger, self._ecs, self._tokens),
             IamRules(ledger),
             LambdaRules(ledger),
             LogsRules(ledger),

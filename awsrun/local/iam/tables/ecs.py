@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from awsrun.local.iam.request import Authorization, Request, Rule, everywhere, on, pairs, passing, tag_keys, tags
 
+_LINKED = "AWSServiceRoleForECS"
 _ROLES = ("taskRoleArn", "executionRoleArn")
 
 
@@ -27,6 +28,9 @@ def _tagged(request: Request, resource: str) -> Iterator[Authorization]:
 
 def _create_cluster(request: Request) -> Iterator[Authorization]:
     yield from _tagged(request, request.arn(f"cluster/{request.body.get('clusterName') or 'default'}"))
+    if not request.directory.has_role(_LINKED):
+        resource = request.arn(f"role/aws-service-role/ecs.amazonaws.com/{_LINKED}", "iam", region="")
+        yield Authorization("iam:CreateServiceLinkedRole", resource, {"iam:AWSServiceName": ("ecs.amazonaws.com",)})
 
 
 def _register(request: Request) -> Iterator[Authorization]:
@@ -57,16 +61,37 @@ def _tasks(request: Request) -> Iterable[str]:
 
 
 def _definition(request: Request) -> Iterable[str]:
+    return [_revision(request, str(request.body.get("taskDefinition", "")))]
+
+
+def _revision(request: Request, given: str) -> str:
     """A family without a revision means the newest, which the call does not tell."""
-    given = str(request.body.get("taskDefinition", ""))
     whole = _arn(request, "task-definition", given)
-    return [whole if ":" in given.rpartition("/")[2] else f"{whole}:*"]
+    return whole if ":" in given.rpartition("/")[2] else f"{whole}:*"
 
 
 def _instances(request: Request) -> Iterable[str]:
     """Tasks are listed by the container instances that they are on."""
-    cluster = str(request.body.get("cluster") or "default").rpartition("/")[2]
-    return [request.arn(f"container-instance/{cluster}/*")]
+    return [request.arn(f"container-instance/{_cluster_name(request)}/*")]
+
+
+def _cluster_name(request: Request) -> str:
+    return str(request.body.get("cluster") or "default").rpartition("/")[2]
+
+
+def _services(request: Request) -> Iterable[str]:
+    names = request.body.get("services") or [request.body.get("service") or request.body.get("serviceName", "")]
+    return [name if name.startswith("arn:") else request.arn(f"service/{_cluster_name(request)}/{name}")
+            for name in names]  # fmt: skip
+
+
+def _create_service(request: Request) -> Iterator[Authorization]:
+    (service,) = _services(request)
+    yield from _tagged(request, service)
+
+
+def _revisions(request: Request) -> Iterable[str]:
+    return [_revision(request, name) for name in request.body.get("taskDefinitions") or ()]
 
 
 def _tag(request: Request) -> Iterator[Authorization]:
@@ -75,13 +100,33 @@ def _tag(request: Request) -> Iterator[Authorization]:
 
 
 RULES: Mapping[str, Rule] = {
-    **dict.fromkeys(("DeleteCluster", "DescribeClusters", "UpdateCluster"), on(_cluster)),
+    **dict.fromkeys(
+        (
+            "DeleteCluster",
+            "DescribeClusters",
+            "PutClusterCapacityProviders",
+            "UpdateCluster",
+            "UpdateClusterSettings",
+        ),
+        on(_cluster),
+    ),
+    **dict.fromkeys(("DeleteService", "DescribeServices", "UpdateService"), on(_services)),
     **dict.fromkeys(("DescribeTasks", "StopTask"), on(_tasks)),
     **dict.fromkeys(("ListTagsForResource", "TagResource", "UntagResource"), _tag),
     **dict.fromkeys(
-        ("DescribeTaskDefinition", "DeregisterTaskDefinition", "ListClusters", "ListTaskDefinitions"), everywhere
+        (
+            "DescribeTaskDefinition",
+            "DeregisterTaskDefinition",
+            "ListClusters",
+            "ListServices",
+            "ListTaskDefinitionFamilies",
+            "ListTaskDefinitions",
+        ),
+        everywhere,
     ),
     "CreateCluster": _create_cluster,
+    "CreateService": _create_service,
+    "DeleteTaskDefinitions": on(_revisions),
     "ListTasks": on(_instances),
     "RegisterTaskDefinition": _register,
     "RunTask": _run,
