@@ -21,6 +21,9 @@ from awsrun.local.ecs.metadata import Metadata
 from awsrun.local.ecs.scheduler import Scheduler as TaskScheduler
 from awsrun.local.ecs.service import Ecs
 from awsrun.local.emulator import Moto
+from awsrun.local.functions.invocations import Invocations
+from awsrun.local.functions.roles import Roles
+from awsrun.local.functions.service import Functions
 from awsrun.local.http import HttpServer, listen
 from awsrun.local.iam.layer import Enforcement
 from awsrun.local.iam.sessions import Sessions
@@ -62,9 +65,19 @@ class EmbeddedCloud:
         self._strict = Strict(self._batch, self._tasks, tokens)
         self._iam = Enforcement(self._batch, self._sessions)
         self._ecr = Ecr(moto, self._passwords, self._iam.caller)
-        own: list[Service] = [self._tasks, self._ecr, PriceListService(), ServiceQuotas(options.quotas)]
+        self._functions = Functions()
+        own: list[Service] = [
+            self._functions,
+            self._tasks,
+            self._ecr,
+            PriceListService(),
+            ServiceQuotas(options.quotas),
+        ]
         services: list[Service] = [self._batch, tokens, *own]
         self._world = World(files.store, blobs, moto, services, [self._iam, self._strict])
+        self._invocations = Invocations(
+            self._world, self._functions, Roles(self._iam, self._sessions, options.strict), files.functions
+        )
         self._schedulers: tuple[Scheduler, TaskScheduler]
 
     def recover(self) -> int:
@@ -87,6 +100,7 @@ class EmbeddedCloud:
         about = {"data": str(self._files.data), "version": awsrun.__version__, **asdict(self._options)}
         metadata = Metadata(self._tasks, self._world.lock)
         http = self._listen(application(self._outermost(), about, roles.answer, metadata.answer), port)
+        self._invocations.start(f"http://{HOST}:{http.port}")
         threading.Thread(target=http.serve_forever, daemon=True, name="http").start()
         self._world.keep()
         self._start_work(f"http://{HOST}:{http.port}", roles)
@@ -94,6 +108,7 @@ class EmbeddedCloud:
 
     def stop(self) -> None:
         """End jobs and tasks and write everything down; no call is answered any more."""
+        self._invocations.stop()
         for scheduler in self._schedulers:
             scheduler.stop()
         self._world.close()
@@ -118,9 +133,10 @@ class EmbeddedCloud:
 
     def _outermost(self) -> Perform:
         """What a call meets first: under strict, all that goes wrong between a client and AWS."""
+        perform = self._invocations.around(self._world.perform)
         if not self._options.strict:
-            return self._world.perform
-        return Faults(Overlaps(self._world.perform), self._options, Throttles(self._options.time_scale))
+            return perform
+        return Faults(Overlaps(perform), self._options, Throttles(self._options.time_scale))
 
     def _listen(self, app: Perform, port: int | None) -> HttpServer:
         wanted = state.last_port(self._files.port) if port is None else port

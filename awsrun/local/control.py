@@ -113,6 +113,7 @@ def reset(data: Path) -> Status:
             from awsrun.local.work import containers
 
             containers.remove_all(containers.cloud_of(data))
+        state.remove(files.functions)
         for path in (files.store, files.jobs, files.tasks):
             shutil.rmtree(path, ignore_errors=True)
         for path in (files.server, files.log, files.options):

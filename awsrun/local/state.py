@@ -5,8 +5,10 @@ The folder is the user's own (mode 0700); the snapshots in it are pickles and ar
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,11 @@ class Files:
         """One folder per running container of a task of ECS."""
         return self.data / "tasks"
 
+    @property
+    def functions(self) -> Path:
+        """Unpacked code of Lambda functions, and what they write."""
+        return self.data / "functions"
+
     def make(self) -> None:
         """Make the folder, for this user alone."""
         self.data.mkdir(parents=True, exist_ok=True)
@@ -132,3 +139,11 @@ def last_port(path: Path) -> int:
         return int(path.read_text())
     except (OSError, ValueError):
         return 0
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder, write-protected or not."""
+    for place, _, _ in os.walk(folder):
+        with contextlib.suppress(OSError):
+            os.chmod(place, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)

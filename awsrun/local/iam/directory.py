@@ -6,6 +6,8 @@ moto's modules are imported when they are first needed, as everywhere in the ser
 from __future__ import annotations
 
 import importlib
+import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +68,21 @@ class Directory:
         buckets = self.backend("s3").buckets
         policy = buckets[bucket].policy if bucket in buckets else None
         return policy.decode() if isinstance(policy, bytes) else str(policy or "")
+
+    def function_policy(self, arn: str) -> str:
+        """A Lambda function's policy, or an empty string; ``arn`` may end with a version or an alias."""
+        _, _, _, region, _, _, name, *_ = arn.split(":")
+        known = self.backend("awslambda", region)._lambdas._functions.get(name)
+        if known is None or not known["latest"].policy.statements:
+            return ""
+        kept = ("Sid", "Effect", "Principal", "Action", "Resource", "Condition")
+        said = [{key: one[key] for key in kept if key in one} for one in known["latest"].policy.statements]
+        for statement in said:
+            if re.fullmatch(r"\d{12}", str(statement["Principal"])):
+                statement["Principal"] = {"AWS": f"arn:aws:iam::{statement['Principal']}:root"}
+            elif str(statement["Principal"]).startswith("arn:"):
+                statement["Principal"] = {"AWS": statement["Principal"]}
+        return json.dumps({"Version": "2012-10-17", "Statement": said})
 
     def partition_key(self, region: str, table: str) -> str:
         """The name of a table's partition key."""

@@ -87,6 +87,16 @@ class Enforcement:
         reason = "" if who.root else self.verdict(("ecr", region), who, Authorization(action, resource))
         return reason and denials.sentence(who.arn, action, resource, reason)
 
+    def role_may(self, role: str, region: str, action: str, resource: str) -> bool:
+        """Whether a role, given by its ARN, may do something for a service of the embedded cloud."""
+        if not self.enforced:
+            return True
+        try:
+            who = principals.role_itself(self._directory, role.rpartition("/")[2])
+        except Refused:
+            return False
+        return not self.verdict((action.partition(":")[0], region), who, Authorization(action, resource))
+
     def verdict(self, scope: tuple[str, str], who: Principal, needed: Authorization) -> str:
         """Why ``who`` lacks a right, in AWS's words; empty where it has it.
 
@@ -110,6 +120,8 @@ class Enforcement:
         """The policy of the resource itself, of those that have one here."""
         if needed.resource.startswith("arn:aws:s3:::"):
             return self._directory.bucket_policy(needed.resource.removeprefix("arn:aws:s3:::").partition("/")[0])
+        if needed.action == "lambda:InvokeFunction":
+            return self._directory.function_policy(needed.resource)
         if needed.action == "sts:AssumeRole":
             found = principals.role(self._directory, needed.resource.rpartition("/")[2])
             return str(found.assume_role_policy_document) if found is not None else ""

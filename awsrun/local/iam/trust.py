@@ -50,12 +50,20 @@ def trusts(document: str, service: str) -> bool:
     Raises:
         PolicyError: the policy cannot be evaluated.
     """
-    context = Context({"aws:SourceAccount": (ACCOUNT,)})
+    return serves(document, service, "sts:AssumeRole", "*", Context({"aws:SourceAccount": (ACCOUNT,)}))
+
+
+def serves(document: str, service: str, action: str, resource: str, context: Context) -> bool:
+    """Whether a resource's policy lets an AWS service do something with it.
+
+    Raises:
+        PolicyError: the policy cannot be evaluated.
+    """
     said = [
         statement
-        for statement in compiled(document).statements
+        for statement in (compiled(document).statements if document else ())
         if service in (statement.principals or {}).get("Service", ())
-        and statement.about("sts:AssumeRole")
-        and statement.applies("*", context)
+        and statement.about(action)
+        and statement.applies(resource, context)
     ]
     return bool(said) and not any(statement.deny for statement in said)

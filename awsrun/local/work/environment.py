@@ -28,7 +28,7 @@ def slots(environ: Mapping[str, str] = os.environ) -> int:
     given = environ.get("AWSRUN_LOCAL_SLOTS", "")
     if given.isdigit() and int(given) > 0:
         return int(given)
-    return max(1, min(cores(), int(_free_gib() / GIB_PER_SLOT)))
+    return max(1, min(cores(), int(free_gib() / GIB_PER_SLOT)))
 
 
 def cores() -> int:
@@ -80,7 +80,8 @@ def interpreter_folder(shims: Path) -> Path:
     return shims
 
 
-def _free_gib() -> float:
+def free_gib() -> float:
+    """Memory that this machine has left."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):

@@ -24,7 +24,8 @@ _PATHS = [
         ("PUT", rf"{_FUNCTION}/code", "UpdateFunctionCode"),
         ("GET", rf"{_FUNCTION}/configuration", "GetFunctionConfiguration"),
         ("PUT", rf"{_FUNCTION}/configuration", "UpdateFunctionConfiguration"),
-        ("POST", rf"{_FUNCTION}/invocations", "InvokeFunction"),
+        ("POST", rf"{_FUNCTION}/invocations/?", "InvokeFunction"),
+        ("POST", r"/2014-11-13/functions/(?P<name>[^/]+)/invoke-async/?", "InvokeFunction"),
         ("PUT", r"/2017-10-31/functions/(?P<name>[^/]+)/concurrency", "PutFunctionConcurrency"),
         ("DELETE", r"/2017-10-31/functions/(?P<name>[^/]+)/concurrency", "DeleteFunctionConcurrency"),
         ("GET", r"/2019-09-30/functions/(?P<name>[^/]+)/concurrency", "GetFunctionConcurrency"),
@@ -52,10 +53,19 @@ def _arn(request: Request, given: str) -> str:
     return given if given.startswith("arn:") else request.arn(f"function:{given}")
 
 
+def _qualified(arn: str, request: Request) -> str:
+    """The ARN of what is invoked: a policy for the function alone does not allow its versions and aliases."""
+    qualifier = request.call.query.get("Qualifier", [""])[0]
+    return f"{arn}:{qualifier}" if qualifier and arn.count(":") == 6 else arn
+
+
 def _function(request: Request) -> Iterator[Authorization]:
     match = next(
         m for verb, path, _ in _PATHS if verb == request.call.method and (m := path.fullmatch(request.call.path))
     )
+    if request.operation == "InvokeFunction":
+        yield Authorization(request.action, _qualified(_arn(request, unquote(match["name"])), request))
+        return
     context = tags(pairs(request.body.get("Tags"))) or tag_keys(request.call.query.get("tagKeys", ()))
     yield Authorization(request.action, _arn(request, unquote(match["name"])), context)
     if request.body.get("Role"):

@@ -1,0 +1,1 @@
+"""Lambda: moto keeps functions, code and policies; here they run, in processes of this machine."""
