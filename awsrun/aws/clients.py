@@ -87,13 +87,17 @@ class Cloud:
         """A boto3 client for mutating calls: sent once, whatever comes back."""
         return self._client(service, once=True)
 
-    def warm(self, services: Iterable[str]) -> None:
-        """Begin to make the clients for reading, each of which reads a large model of its service from disk."""
+    def warm(self, services: Iterable[str], once: bool = False) -> None:
+        """Begin to make the clients for reading, each of which reads a large model of its service from disk.
+
+        Args:
+            once: those for writing instead.
+        """
 
         def make() -> None:
             with suppress(Exception):  # whoever needs it makes it again, and sees the error
                 for service in services:
-                    self.read(service)
+                    self._client(service, once)
 
         threading.Thread(target=make, daemon=True, name="awsrun-clients").start()
 
@@ -114,6 +118,8 @@ class Cloud:
             return [calls[0](), *(other.result() for other in others)]
 
     def _client(self, service: str, once: bool) -> Any:
+        if found := self._clients.get((service, once)):
+            return found  # without the lock, which may be held for as long as another one's model takes to read
         from botocore.config import Config
 
         with self._lock:  # boto3 sessions are not safe to make clients from in parallel
@@ -139,8 +145,11 @@ class Cloud:
             self.calls[event_name.removeprefix("before-send.")] += 1
 
 
-def connect(context: Context | str | None = None) -> Cloud:
+def connect(context: Context | str | None = None, services: Iterable[str] = ()) -> Cloud:
     """The cloud of a context (default: the current one); starts the embedded cloud where that is what is asked for.
+
+    Args:
+        services: what will be called: the clients are made while AWS says whose credentials these are.
 
     Raises:
         AwsrunError: no credentials, no region, or another account than the one that ``awsrun use`` pinned.
@@ -150,7 +159,7 @@ def connect(context: Context | str | None = None) -> Cloud:
         session = Session(region=chosen.region)
         session.core.set_credentials("local", "local")
         return Cloud(session, chosen, embedded.endpoint())
-    return _connect_aws(chosen)
+    return _connect_aws(chosen, services)
 
 
 def offline(context: Context) -> Cloud:
@@ -158,7 +167,7 @@ def offline(context: Context) -> Cloud:
     return Cloud(None, context, None)
 
 
-def _connect_aws(context: Context) -> Cloud:
+def _connect_aws(context: Context, services: Iterable[str]) -> Cloud:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -167,7 +176,9 @@ def _connect_aws(context: Context) -> Cloud:
         if not session.region_name:
             raise AwsrunError("no AWS region is set", hint="awsrun use aws --region eu-west-1, or export AWS_REGION")
         probe = Cloud(session, pinned(context, session.region_name, ""), os.environ.get("AWS_ENDPOINT_URL"))
-        who, _ = probe.together(lambda: probe.read("sts").get_caller_identity(), lambda: probe.time_scale)
+        identity = probe.read("sts").get_caller_identity
+        probe.warm(services)
+        who, _ = probe.together(lambda: identity(), lambda: probe.time_scale)
         account = str(who["Account"])
     except (BotoCoreError, ClientError) as error:
         raise AwsrunError("cannot use AWS with these credentials", message_of(error), LOGIN) from error

@@ -44,7 +44,7 @@ def apply(
     from awsrun.reconcile import api
 
     stack = api.load(spec, variables)
-    cloud = connect(context)
+    cloud = connect(context, api.services(stack))
     out: Callable[[str], Any] = say if as_json else click.echo
     confirm = _Confirm(out, yes)
     with Progress() as progress:

@@ -87,7 +87,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; every error becomes one message on stderr: what happened, why, what to type next."""
-    gc.set_threshold(50_000, 20, 20)  # what a command loads at its start it keeps: nothing there to be collected
+    # What a command loads at its start, up to 200,000 objects, it keeps: nothing there to be collected, and looking at
+    # them all takes as long as a call to AWS.  What a command leaves behind that waits for hours still is.
+    gc.set_threshold(400_000, 20, 20)
     try:
         _leave(cli.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:

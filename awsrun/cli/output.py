@@ -6,7 +6,7 @@ With ``--json`` there is one JSON document on stdout; everything said to a perso
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -36,13 +36,13 @@ def common(command: F) -> F:
     return context_option(json_option(command))
 
 
-def connect(context: str | None) -> Cloud:
+def connect(context: str | None, services: Iterable[str] = ()) -> Cloud:
     """The cloud of a command, named on stderr so that nobody is surprised where things happen."""
     from awsrun.aws.clients import connect as connected
     from awsrun.aws.context import current
 
     chosen = current(context)
-    cloud = connected(chosen)
+    cloud = connected(chosen, services)
     where = "local (embedded cloud)" if chosen.name == "local" else str(cloud.context)
     say(click.style(f"context: {where}", dim=True))
     return cloud

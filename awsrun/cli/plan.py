@@ -33,7 +33,7 @@ def plan(
     from awsrun.reconcile import api
 
     stack = api.load(spec, variables)
-    found = api.plan(stack, connect(context), only)
+    found = api.plan(stack, connect(context, api.services(stack)), only)
     if as_json:
         emit(found.to_json())
     else:

@@ -130,7 +130,7 @@ def drift(spec: str, variables: Mapping[str, str], context: str | None, as_json:
     from awsrun.reconcile import api
 
     stack = api.load(spec, variables)
-    found = api.drift(stack, connect(context))
+    found = api.drift(stack, connect(context, api.services(stack)))
     if as_json:
         emit(found.to_json())
     else:

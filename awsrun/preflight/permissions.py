@@ -6,7 +6,7 @@ in part (https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_testin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from awsrun.aws.clients import Cloud
@@ -19,12 +19,12 @@ _AT_ONCE = 8
 _SHOWN = 6  # actions named in a finding
 
 
-def permissions(cloud: Cloud, rights: Sequence[Right], spec: str) -> Check:
+def permissions(cloud: Cloud, rights: Iterable[Right], spec: str) -> Check:
     """Whether the caller has ``rights``, which the commands on ``spec`` (a path) need."""
     return Check("permissions", _MOST, lambda: _look(cloud, rights, spec), "iam:SimulatePrincipalPolicy")
 
 
-def _look(cloud: Cloud, rights: Sequence[Right], spec: str) -> Iterator[Finding]:
+def _look(cloud: Cloud, rights: Iterable[Right], spec: str) -> Iterator[Finding]:
     who = principal(cloud)
     if who.root:
         yield Finding("ok", "permissions", "the root user may do everything")

@@ -5,7 +5,7 @@ A new account has no vCPUs of the GPU families: everything can be applied, and j
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -96,22 +96,35 @@ def _increase(cloud: Cloud, quota: Quota, desired: int) -> str:
 
 
 def _vpcs(cloud: Cloud, stack: str, wanted: int) -> Iterator[Finding]:
-    pages = cloud.read("ec2").get_paginator("describe_vpcs").paginate()
-    there = [one for page in pages for one in page["Vpcs"]]
-    return _room(cloud, "vpcs", "VPCs", VPCS, stack, there, wanted, "CreateVpc will answer VpcLimitExceeded")
+    def listed() -> Sequence[Any]:
+        pages = cloud.read("ec2").get_paginator("describe_vpcs").paginate()
+        return [one for page in pages for one in page["Vpcs"]]
+
+    return _room(cloud, "vpcs", "VPCs", VPCS, stack, listed, wanted, "CreateVpc will answer VpcLimitExceeded")
 
 
 def _addresses(cloud: Cloud, stack: str, wanted: int) -> Iterator[Finding]:
-    there = cloud.read("ec2").describe_addresses()["Addresses"]
+    def listed() -> Sequence[Any]:
+        found: Sequence[Any] = cloud.read("ec2").describe_addresses()["Addresses"]
+        return found
+
     why = "AllocateAddress will answer AddressLimitExceeded"
-    return _room(cloud, "addresses", "Elastic IPs", ADDRESSES, stack, there, wanted, why)
+    return _room(cloud, "addresses", "Elastic IPs", ADDRESSES, stack, listed, wanted, why)
 
 
 def _room(
-    cloud: Cloud, check: str, things: str, quota: Quota, stack: str, there: Sequence[Any], wanted: int, why: str
+    cloud: Cloud,
+    check: str,
+    things: str,
+    quota: Quota,
+    stack: str,
+    listed: Callable[[], Sequence[Any]],
+    wanted: int,
+    why: str,
 ) -> Iterator[Finding]:
-    """Whether ``wanted`` things fit beside those that are ``there``, some of which may be the stack's own already."""
-    most = value(cloud, quota)
+    """Whether ``wanted`` things fit beside those that are there, some of which may be the stack's own already."""
+    asks: Sequence[Callable[[], Any]] = (listed, lambda: value(cloud, quota))
+    there, most = side_by_side(lambda ask: ask(), asks, _AT_ONCE)
     ours = sum({"Key": STACK, "Value": stack} in one.get("Tags", []) for one in there)
     after = len(there) + max(0, wanted - ours)
     if after <= most:

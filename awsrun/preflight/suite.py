@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.rights import Right
 from awsrun.preflight.check import Check
-from awsrun.preflight.fit import fit
 from awsrun.preflight.identity import identity
 from awsrun.preflight.linked_roles import linked_roles
-from awsrun.preflight.machine import docker, machine
 from awsrun.preflight.need import networks, pools
 from awsrun.preflight.offerings import offerings
 from awsrun.preflight.permissions import permissions
@@ -27,11 +25,14 @@ def of_machine(resources: Resources, abroad: bool) -> list[Check]:
     Args:
         abroad: for AWS, which has no other way to run jobs than in an image.
     """
+    from awsrun.preflight.fit import fit  # neither is for plans, which wait for what they import
+    from awsrun.preflight.machine import docker, machine
+
     images = [name for name, spec in resources.items() if spec.kind == _IMAGE]
     return machine() + ([docker(images, abroad)] if images else []) + ([fit(resources)] if resources else [])
 
 
-def of_account(cloud: Cloud, stack: str, resources: Resources, rights: Sequence[Right], source: str) -> list[Check]:
+def of_account(cloud: Cloud, stack: str, resources: Resources, rights: Iterable[Right], source: str) -> list[Check]:
     """Checks of credentials and account, and of all that a stack needs of it; without resources of the account alone.
 
     Args:
@@ -43,7 +44,7 @@ def of_account(cloud: Cloud, stack: str, resources: Resources, rights: Sequence[
     return found + ([linked_roles(cloud, wanted)] if wanted or not resources else [])
 
 
-def of_stack(cloud: Cloud, stack: str, resources: Resources, rights: Sequence[Right], source: str) -> list[Check]:
+def of_stack(cloud: Cloud, stack: str, resources: Resources, rights: Iterable[Right], source: str) -> list[Check]:
     """Those that a plan makes, too: whether there is room for the stack, and whether the caller may make it."""
     wanted, (vpcs, addresses) = list(pools(resources)), networks(resources)
     found = [vcpu_quotas(cloud, wanted)] if wanted else []

@@ -41,7 +41,7 @@ from awsrun.reconcile.status import Status
 from awsrun.reconcile.table import StackTable
 from awsrun.reconcile.teardown import Doomed, TornDown
 from awsrun.resources.models import SpecModels
-from awsrun.resources.registry import Kinds
+from awsrun.resources.registry import Kinds, kind
 from awsrun.spec.load import load as load_spec
 from awsrun.spec.stack import StackSpec
 from awsrun.spec.variables import Given
@@ -62,6 +62,14 @@ def load(path: str | Path, variables: Mapping[str, Any] | None = None) -> StackS
     """
     texts = {name: one if isinstance(one, str) else json.dumps(one) for name, one in (variables or {}).items()}
     return load_spec(path, SpecModels(), Given(texts, os.environ))
+
+
+def services(spec: Spec) -> list[str]:
+    """What a plan of ``spec`` calls, for `connect`, which makes the clients meanwhile: the first to be called first,
+    then the one whose model takes by far the longest to read, of which no other thread can take a turn."""
+    first = ["dynamodb", "ec2"]
+    others = {kind(one.kind).service for one in spec.resources.values()} - {"", *first}
+    return [*first, *sorted(others)]
 
 
 def plan(spec: Spec, context: Where = None, only: Collection[str] = ()) -> Plan:
@@ -195,7 +203,7 @@ def _preflight(session: Session, spec: Spec) -> Watch:
         return Watch([])
     from awsrun.preflight import suite  # what most applies, which change nothing, need not import
 
-    rights = list(rights_for(spec, session.kinds, session.cloud, "apply"))
+    rights = rights_for(spec, session.kinds, session.cloud, "apply")
     source = getattr(spec, "source", "") or "SPEC"
     return Watch(suite.of_stack(session.cloud, spec.stack, spec.resources, rights, source))
 

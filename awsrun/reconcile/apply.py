@@ -93,6 +93,8 @@ def apply(session: Session, spec: Spec, confirm: Confirm, only: Collection[str] 
     if not before.plan and before.complete and before.contents.record:
         return Applied(spec.stack, outputs=before.contents.record.outputs)
     _ask(confirm, before.plan)
+    changing = {session.kinds[change.kind].service for change in before.plan.changes}
+    session.cloud.warm(["dynamodb", *sorted(changing - {"", "dynamodb"})], once=True)  # the table comes first
     table.ensure(runs=spec.jobs is not None, absent=before.wide)
     with Lease(session, table, unused=before.wide) as lease:
         contents = None if lease.first else table.load()

@@ -11,7 +11,6 @@ import json
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 from awsrun.aws import tags
 from awsrun.aws.errors import AwsrunError, code_of, matches
 from awsrun.aws.names import digest
-from awsrun.reconcile.calls import Gone, Uncertain
+from awsrun.reconcile.calls import Uncertain
 from awsrun.reconcile.clock import Pauses
 from awsrun.reconcile.decide import owner_tags
 from awsrun.reconcile.graph import Node
@@ -38,7 +37,7 @@ class Created:
 
     Attributes:
         fresh: this run's own create call made it, and nobody has touched it since.
-        notes: done once its id is remembered and its tags were looked at.
+        notes: done once its id is remembered.
     """
 
     id: str
@@ -122,21 +121,11 @@ class Creator:
         if node.name not in self._announced:
             self._table.remember(intent)
         found, fresh = self._send(kind, node, wanted, intent, before is not None)
-        marked = self._notes.submit(self._mark, kind, node, intent, found)
-        return Created(found, fresh, (self._remember(intent, found), marked))
+        return Created(found, fresh, (self._remember(intent, found),))
 
     def _remember(self, intent: Intent, id: str) -> Future[None]:
         self.kept.add(intent.nonce)
         return self._notes.submit(self._table.remember, replace(intent, id=id))
-
-    def _mark(self, kind: Kind[Any, Any], node: Node, intent: Intent, id: str) -> None:
-        """Owner tags go on in the create call; where a cloud dropped them (emulators do) they are set again, because
-        they are all that it will be found by."""
-        if kind.identity == "name" and not any(f.id == id for f in self._find(kind, {id})):
-            marks = {**owner_tags(self._table.stack, node), tags.NONCE: intent.nonce}
-            # It does not show yet, and so neither do its tags; or the answer was lost, and the create call had them.
-            with suppress(Gone, Uncertain):
-                self._calls.write(kind, "tag", lambda: kind.tag(id, marks, ()))
 
     # -- what earlier runs left ---------------------------------------------------------------------------------------
 

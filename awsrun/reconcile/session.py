@@ -36,7 +36,7 @@ class Session:
     timing: Timing
     observer: Observer = silent
     halt: Halt = field(default_factory=Halt)
-    workers: int = 16
+    workers: int = 32
     calls: Calls = field(init=False)
     prices: PriceList = field(init=False)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
+from botocore.exceptions import ClientError
 from pydantic import Field
 
 from awsrun.aws.clients import Cloud
-from awsrun.aws.errors import AwsrunError
+from awsrun.aws.errors import AwsrunError, matches
 from awsrun.aws.rights import Right, allow
 from awsrun.resources.ec2 import Ec2Kind
 from awsrun.resources.holders import interfaces, named
@@ -19,6 +21,7 @@ from awsrun.spec.references import RefTo, ResourceSpec
 
 VPC_MISSING = frozenset({"InvalidVpcID.NotFound", "InvalidVpcId.NotFound"})
 ANYWHERE = "0.0.0.0/0"
+_TAKEN = frozenset({"Resource.AlreadyAssociated"})
 ZONE_TAG = "awsrun:zone"  # which of the region's zones was asked for, by number
 
 VpcRef = Annotated[str, RefTo("vpc")]
@@ -269,7 +272,7 @@ class RouteTable(Ec2Kind[RouteTableSpec, RouteTableState]):
     def update(self, id: str, wanted: RouteTableState, seen: RouteTableState, changed: Collection[Change]) -> None:
         self.cloud.together(
             lambda: self._route(id, seen.gateway, wanted.gateway),
-            lambda: self._associate(id, sorted(wanted.subnets - seen.subnets)),
+            *(partial(self._associate, id, subnet) for subnet in sorted(wanted.subnets - seen.subnets)),
         )
         self._disassociate(id, seen.subnets - wanted.subnets)
 
@@ -289,19 +292,16 @@ class RouteTable(Ec2Kind[RouteTableSpec, RouteTableState]):
         put = self.ec2.replace_route if old else self.ec2.create_route
         put(RouteTableId=id, DestinationCidrBlock=ANYWHERE, **{target: new})
 
-    def _associate(self, id: str, subnets: Collection[str]) -> None:
+    def _associate(self, id: str, subnet: str) -> None:
         """A subnet has one table: if a hand gave it another one, that association is moved here."""
-        if not subnets:
-            return
-        elsewhere = [{"Name": "association.subnet-id", "Values": list(subnets)}]
-        others: dict[str, str] = {}
-        for entry in self._list(Filters=elsewhere):
-            others |= _associations(entry)
-        for subnet in subnets:
-            if subnet in others:
-                self.ec2.replace_route_table_association(AssociationId=others[subnet], RouteTableId=id)
-            else:
-                self.ec2.associate_route_table(RouteTableId=id, SubnetId=subnet)
+        try:
+            self.ec2.associate_route_table(RouteTableId=id, SubnetId=subnet)
+        except ClientError as error:
+            elsewhere = [{"Name": "association.subnet-id", "Values": [subnet]}]
+            others = [_associations(entry) for entry in self._list(Filters=elsewhere)] if matches(error, _TAKEN) else []
+            if not others:
+                raise
+            self.ec2.replace_route_table_association(AssociationId=others[0][subnet], RouteTableId=id)
 
     def _disassociate(self, id: str, subnets: Collection[str]) -> None:
         if subnets:

@@ -88,6 +88,15 @@ def test_what_cannot_be_ends_as_a_failed_nat_gateway(ec2: Any, subnet: dict[str,
     ec2.delete_nat_gateway(NatGatewayId=taken["NatGatewayId"])
 
 
+def test_a_subnet_has_one_route_table(ec2: Any, subnet: dict[str, str]) -> None:
+    first, second = (ec2.create_route_table(VpcId=subnet["vpc"])["RouteTable"]["RouteTableId"] for _ in range(2))
+    association = ec2.associate_route_table(RouteTableId=first, SubnetId=subnet["id"])["AssociationId"]
+    assert ec2.associate_route_table(RouteTableId=first, SubnetId=subnet["id"])["AssociationId"] == association
+    with pytest.raises(ClientError) as caught:
+        ec2.associate_route_table(RouteTableId=second, SubnetId=subnet["id"])
+    assert code(caught) == "Resource.AlreadyAssociated"
+
+
 def endpoint(ec2: Any, subnet: dict[str, str], service: str, **more: Any) -> Any:
     return ec2.create_vpc_endpoint(VpcId=subnet["vpc"], ServiceName=f"com.amazonaws.us-east-1.{service}", **more)[
         "VpcEndpoint"

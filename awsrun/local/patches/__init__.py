@@ -47,6 +47,7 @@ def patches(blobs: Blobs) -> Mapping[str, Sequence[Hook]]:
         "moto.ec2.models.key_pairs": [ec2_key_pairs.fingerprints],
         "moto.ec2.models.launch_templates": [ec2_templates.living_tags, ec2_templates.unknown_names],
         "moto.ec2.models.nat_gateways": [ec2_network.nat_gateways],
+        "moto.ec2.models.route_tables": [ec2_network.one_route_table],
         "moto.ec2.models.vpcs": [ec2_network.endpoints],
         "moto.ec2.responses.key_pairs": [ec2_key_pairs.by_id],
         "moto.ec2.responses.vpcs": [ec2_network.private_dns],

@@ -69,6 +69,29 @@ def _failure(backend: Any, subnet_id: str, allocation_id: str, connectivity: str
     return "", ""
 
 
+def one_route_table(module: ModuleType) -> None:
+    """Patch ``moto.ec2.models.route_tables``: a subnet of another table is not associated as if nothing were amiss.
+
+    https://github.com/hashicorp/terraform-provider-aws/issues/38960 has the error.
+    """
+    backend = module.RouteBackend
+    associate = backend.associate_route_table
+
+    @functools.wraps(associate)
+    def associate_route_table(
+        self: Any, route_table_id: str, gateway_id: str | None = None, subnet_id: str | None = None
+    ) -> str:
+        from moto.ec2.exceptions import EC2ClientError
+
+        for other in self.route_tables.values():
+            if subnet_id and other.id != route_table_id and subnet_id in other._associations.values():
+                text = f"the specified association for route table {route_table_id} conflicts with an existing one"
+                raise EC2ClientError("Resource.AlreadyAssociated", text)
+        return str(associate(self, route_table_id, gateway_id, subnet_id))
+
+    backend.associate_route_table = associate_route_table
+
+
 def _known(backend: Any, nat_gateway_id: str) -> Any:
     from moto.ec2.exceptions import EC2ClientError
 
