@@ -1,10 +1,10 @@
 """The longest chain of calls of a create, each of which needs what the one before it did: the least time for it.
 
 What counts, call by call, is what any engine must do in a row that keeps these rules: it looks before it shows a plan;
-it takes a lock, which lives in a table that has to be made first; it plans again under the lock; what it is about to
-make is written down first (a client token with its very request, so that these intents wait for the ids they name); a
-resource is done when AWS shows it as it is wanted; what needs it is begun then.  Calls that need nothing of each other
-count once.  Neither the start of the process nor the server's own time is in it.
+it takes a lock, which lives in a table that has to be made first; what it is about to make is written down first (a
+client token with its very request, so that these intents wait for the ids they name); a resource is done when AWS shows
+it as it is wanted; what needs it is begun then.  Calls that need nothing of each other count once.  Neither the start
+of the process nor the server's own time is in it.
 """
 
 from __future__ import annotations
@@ -20,12 +20,10 @@ SLACK = 0.005  # seconds: the proxy notes the end of a call a moment after the c
 BEFORE = (
     "GetCallerIdentity",
     "Scan",  # is there a stack of this name?
-    "DescribeVpcs",  # and all other lists beside it: the plan
-    "GetServiceQuota",  # is there room for its machines?
+    "DescribeVpcs",  # and all other lists beside it, and whether there is room for its machines: the plan
     "CreateTable",
     "DescribeTable",
     "PutItem",  # the lock
-    "DescribeVpcs",  # the plan again
     "BatchWriteItem",  # what is about to be made
 )
 AFTER = ("BatchWriteItem", "UpdateItem")  # what is there now; the lock is given back

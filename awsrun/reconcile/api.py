@@ -115,7 +115,8 @@ def apply(
     session = open_session(context, observer)
     again = "run the same apply again: it goes on from what is there"
     with on_signals(session.halt, again), _told(session, f"apply stack {spec.stack}"):
-        return applying.apply(session, spec, _Shown(session, spec, confirm), only)
+        shown = _Shown(session, spec, confirm)
+        return applying.apply(session, spec, shown, only, shown.look)
 
 
 def adopt(
@@ -213,12 +214,16 @@ class _Shown:
 
     def __init__(self, session: Session, spec: Spec, confirm: Callable[[Plan], bool]) -> None:
         self._session, self._spec, self._confirm = session, spec, confirm
-        self._findings: tuple[Finding, ...] | None = None
+        self._watch: Watch | None = None
+
+    def look(self) -> None:
+        """Begin to look, once."""
+        self._watch = self._watch or _preflight(self._session, self._spec)
 
     def __call__(self, found: Plan) -> bool:
-        if self._findings is None:
-            self._findings = _worth_saying(_preflight(self._session, self._spec))
-        return self._confirm(replace(found, findings=self._findings))
+        self.look()
+        assert self._watch is not None
+        return self._confirm(replace(found, findings=_worth_saying(self._watch)))
 
 
 def _worth_saying(watch: Watch) -> tuple[Finding, ...]:

@@ -78,18 +78,25 @@ class Applied:
         }
 
 
-def apply(session: Session, spec: Spec, confirm: Confirm, only: Collection[str] = ()) -> Applied:
+def apply(
+    session: Session,
+    spec: Spec,
+    confirm: Confirm,
+    only: Collection[str] = (),
+    unknown: Callable[[], None] = lambda: None,
+) -> Applied:
     """Make AWS look like ``spec``.
 
     Args:
         only: these resources and what they need; empty means all.
+        unknown: called early where the stack is new, see `first_survey`.
         confirm: shown the plan before anything is written, and again where it is another one under the lock.
 
     Raises:
         AwsrunError: it was not confirmed, another command is changing the stack, or this one was stopped.
     """
     table = StackTable(session.cloud, spec.stack, session.calls)
-    before = first_survey(session, spec, table, only)
+    before = first_survey(session, spec, table, only, unknown)
     if not before.plan and before.complete and before.contents.record:
         return Applied(spec.stack, outputs=before.contents.record.outputs)
     _ask(confirm, before.plan)
@@ -98,7 +105,9 @@ def apply(session: Session, spec: Spec, confirm: Confirm, only: Collection[str] 
     table.ensure(runs=spec.jobs is not None, absent=before.wide)
     with Lease(session, table, unused=before.wide) as lease:
         contents = None if lease.first else table.load()
-        again = survey(session, spec, None if before.wide else contents, only)
+        # Where nothing was there, not even the table, and nobody had its lock, nothing can have changed meanwhile.
+        unchanged = lease.first and before.wide and not before.there
+        again = before if unchanged else survey(session, spec, None if before.wide else contents, only)
         if [c.to_json() for c in again.plan.changes] != [c.to_json() for c in before.plan.changes]:
             _ask(confirm, again.plan)
         result = _Apply(session, spec, table, again, contents or Contents()).run()

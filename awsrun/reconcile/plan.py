@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -112,12 +112,25 @@ class Survey:
     outputs: Mapping[str, Outputs] = field(default_factory=dict)
 
 
-def first_survey(session: Session, spec: Spec, table: StackTable, only: Collection[str] = ()) -> Survey:
-    """`survey` by what the stack's table says; the clients that it needs are made while the table is read."""
+def first_survey(
+    session: Session,
+    spec: Spec,
+    table: StackTable,
+    only: Collection[str] = (),
+    unknown: Callable[[], None] = lambda: None,
+) -> Survey:
+    """`survey` by what the stack's table says; the clients that it needs are made while the table is read.
+
+    Args:
+        unknown: called before the look where there is no such table: there will be something to do.
+    """
     graph = graphs.build(spec, session.kinds, only)
     session.cloud.read("dynamodb")
     session.cloud.warm(sorted({session.kinds[name].service for name in graph.kinds()} - {""}))
-    return survey(session, spec, table.load(), only)
+    contents = table.load()
+    if contents is None:
+        unknown()
+    return survey(session, spec, contents, only)
 
 
 def survey(session: Session, spec: Spec, contents: Contents | None, only: Collection[str] = ()) -> Survey:
