@@ -87,10 +87,10 @@ def web() -> StackSpec:
     return parse(f"stack: web\nresources:\n  list: {function}\n  api: {api}\n", "web.yaml", SpecModels())
 
 
-SPECS = {"batch": load(BATCH, SpecModels()), "named": named(), "networks": networks(), "web": web()}
+STACKS = {"batch": load(BATCH, SpecModels()), "named": named(), "networks": networks(), "web": web()}
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@pytest.mark.parametrize("spec", STACKS.values(), ids=STACKS)
 def test_rights_are_what_the_reference_knows_and_no_wider(spec: StackSpec) -> None:
     found = {mistake for right in everything(spec) for mistake in mistakes(right)}
     assert {one for one in found if not one.startswith(BEYOND_THE_REFERENCE)} == set()
