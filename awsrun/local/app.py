@@ -1,4 +1,4 @@
-"""What the HTTP server answers with: health, and AWS's calls."""
+"""What the HTTP server answers with: health, credentials of jobs, REST APIs, and AWS's calls."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ import os
 from typing import Any
 
 from awsrun.local.calls import Call, Perform, Reply
+from awsrun.local.http import APIS
 
 HEALTH = "/_awsrun/health"
 CREDENTIALS = "/_awsrun/credentials"
 METADATA = "/_awsrun/ecs/"  # before region, task and container
 
 
-def application(perform: Perform, about: dict[str, Any], credentials: Perform, metadata: Perform) -> Perform:
+def application(
+    perform: Perform, about: dict[str, Any], credentials: Perform, metadata: Perform, apis: Perform
+) -> Perform:
     """Answers health checks itself and hands everything else to ``perform``.
 
     Args:
         about: what the health page says besides the process id.
         credentials: answers jobs and tasks that ask for those of their role.
         metadata: answers tasks that ask about themselves.
+        apis: answers requests to REST APIs.
     """
 
     def answer(call: Call) -> Reply:
@@ -30,6 +34,8 @@ def application(perform: Perform, about: dict[str, Any], credentials: Perform, m
             return credentials(call)
         if call.path.startswith(METADATA):
             return metadata(call)
+        if str(call.environ["RAW_URI"]).startswith(APIS):
+            return apis(call)
         return perform(call)
 
     return answer

@@ -12,6 +12,7 @@ from dataclasses import asdict
 import awsrun
 from awsrun.local import options as settings
 from awsrun.local import state
+from awsrun.local.apis.gateway import Gateway
 from awsrun.local.app import application
 from awsrun.local.batch.scheduler import Scheduler
 from awsrun.local.batch.service import Batch
@@ -21,7 +22,9 @@ from awsrun.local.ecs.metadata import Metadata
 from awsrun.local.ecs.scheduler import Scheduler as TaskScheduler
 from awsrun.local.ecs.service import Ecs
 from awsrun.local.emulator import Moto
+from awsrun.local.functions.errors import Refused
 from awsrun.local.functions.invocations import Invocations
+from awsrun.local.functions.outcome import Outcome
 from awsrun.local.functions.roles import Roles
 from awsrun.local.functions.service import Functions
 from awsrun.local.http import HttpServer, listen
@@ -99,7 +102,9 @@ class EmbeddedCloud:
         roles = Tasks(self._batch, self._tasks, self._sessions, self._world.lock, lifetime())
         about = {"data": str(self._files.data), "version": awsrun.__version__, **asdict(self._options)}
         metadata = Metadata(self._tasks, self._world.lock)
-        http = self._listen(application(self._outermost(), about, roles.answer, metadata.answer), port)
+        apis = Gateway(self._world.lock, self._call_for_api)
+        app = application(self._outermost(), about, roles.answer, metadata.answer, apis.answer)
+        http = self._listen(app, port)
         self._invocations.start(f"http://{HOST}:{http.port}")
         threading.Thread(target=http.serve_forever, daemon=True, name="http").start()
         self._world.keep()
@@ -137,6 +142,14 @@ class EmbeddedCloud:
         if not self._options.strict:
             return perform
         return Faults(Overlaps(perform), self._options, Throttles(self._options.time_scale))
+
+    def _call_for_api(self, function: str, event: bytes, request: str) -> Outcome | None:
+        """Run a function for a request to an API; None where it cannot be run, or does not let itself be."""
+        try:
+            return self._invocations.invoke(function, event, caller="apigateway.amazonaws.com", source_arn=request)
+        except Refused as refused:
+            print(f"{request}: {refused.code}: {refused.message}", flush=True)
+            return None
 
     def _listen(self, app: Perform, port: int | None) -> HttpServer:
         wanted = state.last_port(self._files.port) if port is None else port

@@ -15,6 +15,9 @@ from urllib.parse import unquote_to_bytes
 
 from awsrun.local.calls import DROPPED, Call, Perform, Reply
 
+APIS = "/_apis/"  # where REST APIs answer: /_apis/API/STAGE/PATH
+HEADERS = "awsrun.headers"  # in the environment of a request to one: (name, value) as they came
+
 _MOST = 2 << 30  # bytes of a body; S3 itself takes 5 GB in one call, but this is a laptop
 _LINE = 65536  # bytes
 
@@ -118,8 +121,10 @@ def _environ(method: str, target: str, stream: BufferedIOBase) -> dict[str, Any]
         "REQUEST_URI": target,
     }
     spelt: dict[str, str] = {}
+    came: list[tuple[str, str]] = []
     while (line := stream.readline(_LINE)) not in (b"\r\n", b"\n", b""):
         name, _, value = line.decode("latin-1").partition(":")
+        came.append((name, value.strip()))
         if "_" in name and not name.lower().startswith("x-amz-meta-"):
             continue  # cannot be told from the same with dashes
         key = "HTTP_" + name.upper().replace("-", "_")
@@ -130,6 +135,8 @@ def _environ(method: str, target: str, stream: BufferedIOBase) -> dict[str, Any]
         value = value.strip()
         environ[key] = f"{environ[key]},{value}" if key in environ else value
     environ["moto.preserved_header_names"] = spelt
+    if path.startswith(APIS):  # functions get headers as they came; calls of AWS are kept, and need no more than that
+        environ[HEADERS] = came
     return environ
 
 

@@ -51,7 +51,7 @@ class Calls:
 
     def __init__(self, clock: Clock, timing: Timing, halt: Halt, gate: Callable[[], None] = lambda: None) -> None:
         self.clock, self.timing, self.halt, self.gate = clock, timing, halt, gate
-        self._pace = _Pace(clock)
+        self._pace = _Pace(clock, timing.pace)
 
     def read(self, call: Callable[[], T]) -> T:
         """A call that changes nothing; botocore repeats it where that helps."""
@@ -138,15 +138,19 @@ class Calls:
 
 
 class _Pace:
-    """Keeps calls of one verb of one kind apart, where AWS limits an account to one in so many seconds."""
+    """Keeps calls of one verb of one kind apart, where AWS limits an account to one in so many seconds.
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    Args:
+        scale: seconds here for one second of AWS.
+    """
+
+    def __init__(self, clock: Clock, scale: float) -> None:
+        self._clock, self._scale = clock, scale
         self._free: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
     def wait(self, kind: Kind[Any, Any], verb: str) -> None:
-        seconds = kind.pace.get(verb, 0.0)
+        seconds = kind.pace.get(verb, 0.0) * self._scale
         if not seconds:
             return
         with self._lock:

@@ -58,6 +58,7 @@ class Timing:
         renew: how often its holder gives one.
         margin: the end of the lease, in which no mutating call is begun: one that is on its way when the lease ends
             must have arrived before somebody else may start.
+        pace: seconds here for one second between calls that AWS wants apart (`Kind.pace`).
     """
 
     first: float = 1.0
@@ -71,10 +72,13 @@ class Timing:
     lease: float = 60.0
     renew: float = 15.0
     margin: float = 20.0
+    pace: float = 1.0
 
 
 AWS = Timing()
-EMULATOR = Timing(first=0.05, most=2.0, settle=1.0, patience=120.0, visible=10.0, ready=600.0, gone=600.0, stuck=10.0)
+EMULATOR = Timing(
+    first=0.05, most=2.0, settle=1.0, patience=120.0, visible=10.0, ready=600.0, gone=600.0, stuck=10.0, pace=0.0
+)
 
 
 def timing_of(cloud: Cloud) -> Timing:
@@ -100,6 +104,7 @@ def scaled(scale: float) -> Timing:
         lease=lease,
         renew=lease / 4,
         margin=lease / 3,
+        pace=scale,
     )
 
 

@@ -177,7 +177,7 @@ class Kind(ABC, Generic[P, S]):
         exists: error codes of ``create`` that mean: the name is taken, by us or by somebody else (look at the tags).
         retry: codes that mean: the very same call will pass later (propagation, a state that is passing).
         blocked: codes of ``delete`` that mean: something else must go first.
-        pace: account-wide seconds between calls of a verb, where AWS publishes such a limit.
+        pace: account-wide seconds of AWS between calls of a verb, where it publishes such a limit.
         name_limit: how long a physical name may be.
         hashed: the physical name ends in a hash of the REPLACE fields, so that a replacement can be created before the
             old one goes.  False for kinds that hold data and where names are not unique.

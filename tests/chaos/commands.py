@@ -24,7 +24,7 @@ from awsrun.aws.context import LOCAL
 from awsrun.reconcile.progress import Event
 from awsrun.resources.registry import KINDS, kind
 
-SERVICES = ("batch", "dynamodb", "ec2", "ecr", "iam", "logs", "s3")
+SERVICES = ("apigateway", "batch", "dynamodb", "ec2", "ecr", "iam", "lambda", "logs", "s3")
 
 
 BACKOFF = 0.02  # of botocore's own pauses: seconds are quick in these clouds

@@ -20,8 +20,13 @@ from killing_proxy import KillingProxy, Moment, Trap
 ROOT_KEYS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 ROOT = Path(__file__).parents[2]
 SPEC = Path(os.environ.get("AWSRUN_CHAOS_SPEC", str(ROOT / "specs" / "batch.yaml")))
-# What the changed spec has instead: a new environment, a smaller one, another revision.
-CHANGES = {"g4dn.xlarge": "g5.xlarge", "max_vcpus: 64": "max_vcpus: 32", "memory_mib: 12000": "memory_mib: 11000"}
+# What the changed spec has instead: a new environment, a smaller one, another revision; a route elsewhere.
+CHANGES = {
+    "g4dn.xlarge": "g5.xlarge",
+    "max_vcpus: 64": "max_vcpus: 32",
+    "memory_mib: 12000": "memory_mib: 11000",
+    '"PATCH /items/{id}": change': "PUT /items: list",
+}
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import suppress
 from typing import Any
@@ -10,7 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-SERVICES = ("batch", "dynamodb", "ec2", "ecr", "iam", "logs", "s3")
+SERVICES = ("apigateway", "batch", "dynamodb", "ec2", "ecr", "iam", "lambda", "logs", "s3")
 
 
 def clients_of(endpoint: str) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def make_foreign(clients: dict[str, Any]) -> None:
         lambda: clients["ecr"].create_repository(repositoryName="mnist-images-of-others"),
         lambda: clients["logs"].create_log_group(logGroupName="/awsrun/mnist/others"),
         lambda: clients["dynamodb"].create_table(TableName="mnist-others", BillingMode="PAY_PER_REQUEST", **keys),
+        lambda: _api_of_others(clients["apigateway"]),
     ):
         with suppress(ClientError):  # it was made, the answer was lost, and botocore made it again
             make()
@@ -92,6 +94,8 @@ def inventory(clients: dict[str, Any]) -> dict[str, list[str]]:
         ],
         "queue": [f"{one['jobQueueName']} {one['status']} {len(one['computeEnvironmentOrder'])}" for one in queues],
         "definition": [one["jobDefinitionName"] for one in definitions],
+        "function": [_function(clients["lambda"], one) for one in clients["lambda"].list_functions()["Functions"]],
+        "api": [_api(clients["apigateway"], one) for one in clients["apigateway"].get_rest_apis()["items"]],
     }
     return {kind: sorted(listed) for kind, listed in found.items()}
 
@@ -99,6 +103,35 @@ def inventory(clients: dict[str, Any]) -> dict[str, list[str]]:
 def _bucket(s3: Any, name: str) -> str:
     tags = {one["Key"]: one["Value"] for one in s3.get_bucket_tagging(Bucket=name)["TagSet"]}
     return f"{name} {tags.get('awsrun:stack')} {tags.get('awsrun:name')}"
+
+
+def _api_of_others(gateway: Any) -> None:
+    """One with the name that the stack's has; names are not unique."""
+    if not gateway.get_rest_apis()["items"]:
+        gateway.create_rest_api(name="mnist-api", tags={"team": "others"})
+
+
+def _function(functions: Any, one: dict[str, Any]) -> str:
+    """Its name, and what may call it; of the API that is there."""
+    try:
+        policy = json.loads(functions.get_policy(FunctionName=one["FunctionName"])["Policy"])
+    except functions.exceptions.ResourceNotFoundException:
+        return str(one["FunctionName"])
+    sources = (statement["Condition"]["ArnLike"]["AWS:SourceArn"] for statement in policy["Statement"])
+    return f"{one['FunctionName']} {sorted(source.partition('/')[2] for source in sources)}"
+
+
+def _api(gateway: Any, one: dict[str, Any]) -> str:
+    """Its name, methods, stages with what they show, and how many deployments it has."""
+    try:
+        resources = gateway.get_resources(restApiId=one["id"], embed=["methods"])["items"]
+        deployments = {d["id"]: d.get("description") for d in gateway.get_deployments(restApiId=one["id"])["items"]}
+        stages = gateway.get_stages(restApiId=one["id"])["item"]
+    except gateway.exceptions.NotFoundException:
+        return "not known yet"
+    methods = sorted(f"{name} {r['path']}" for r in resources for name in r.get("resourceMethods", ()))
+    shown = [(s["stageName"], deployments.get(s["deploymentId"]), sorted(s["methodSettings"])) for s in stages]
+    return f"{one['name']} {sorted(one.get('tags', ()))} {methods} {shown} {len(deployments)}"
 
 
 def settle(clients: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ from awsrun.aws.errors import AwsrunError
 from awsrun.reconcile import graph
 from awsrun.reconcile.apply import apply
 from awsrun.reconcile.calls import Blocked, Calls, Gone, Refused, Uncertain
-from awsrun.reconcile.clock import SystemClock, Timing
+from awsrun.reconcile.clock import EMULATOR, SystemClock, Timing, scaled
 from awsrun.reconcile.halt import Halt, Halted, on_signals
 from awsrun.reconcile.parallel import Skipped, run_graph
 from awsrun.resources.registry import KINDS, kind
@@ -143,6 +143,15 @@ def test_pace_keeps_calls_apart(calls: Calls, store: Store, fake: FakeCloud) -> 
         calls.write(store, "delete", Fails())
         times.append(fake.clock.now())
     assert times[1] - times[0] >= 30 and times[2] - times[1] >= 30
+
+
+@pytest.mark.parametrize(("timing", "apart"), [(EMULATOR, 0.0), (scaled(0.01), 0.3)], ids=["emulator", "strict"])
+def test_pace_is_that_of_the_clouds_time(store: Store, fake: FakeCloud, timing: Timing, apart: float) -> None:
+    store.pace = {"delete": 30.0}  # type: ignore[misc]
+    calls, before = Calls(fake.clock, timing, Halt()), fake.clock.now()
+    for _ in range(2):
+        calls.write(store, "delete", Fails())
+    assert fake.clock.now() - before == pytest.approx(apart)
 
 
 def test_run_graph_skips_all_that_needs_what_failed() -> None:
