@@ -68,7 +68,7 @@ class EmbeddedCloud:
         self._strict = Strict(self._batch, self._tasks, tokens)
         self._iam = Enforcement(self._batch, self._sessions)
         self._ecr = Ecr(moto, self._passwords, self._iam.caller)
-        self._functions = Functions()
+        self._functions = Functions(moto)
         own: list[Service] = [
             self._functions,
             self._tasks,
@@ -78,9 +78,9 @@ class EmbeddedCloud:
         ]
         services: list[Service] = [self._batch, tokens, *own]
         self._world = World(files.store, blobs, moto, services, [self._iam, self._strict])
-        self._invocations = Invocations(
-            self._world, self._functions, Roles(self._iam, self._sessions, options.strict), files.functions
-        )
+        function_roles = Roles(self._iam, self._sessions, options.strict)
+        pace = options.time_scale if options.strict else None
+        self._invocations = Invocations(self._world, self._functions, function_roles, files.functions, pace)
         self._schedulers: tuple[Scheduler, TaskScheduler]
 
     def recover(self) -> int:

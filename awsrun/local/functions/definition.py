@@ -13,7 +13,10 @@ from urllib.parse import unquote
 from awsrun.local.functions.errors import Refused
 
 ACCOUNT = "123456789012"
-LATEST = "$LATEST"
+RETRIES, EVENT_AGE = (
+    2,
+    21600,
+)  # of events (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class Definition:
         image: of a function that is one; else empty.
         reserved: how many may run at a time, all versions together; None where nothing says so.
         changed: when code or configuration last did.
+        dead_letters: ARN of a queue; empty for none, as the other two.
+        retries: how often an event is tried again that the function failed with.
+        event_age: seconds that an event may wait.
     """
 
     region: str
@@ -58,6 +64,11 @@ class Definition:
     layers: tuple[Package, ...] = ()
     image: str = ""
     reserved: int | None = None
+    dead_letters: str = ""
+    on_success: str = ""
+    on_failure: str = ""
+    retries: int = RETRIES
+    event_age: int = EVENT_AGE
 
     @property
     def arn(self) -> str:
@@ -113,9 +124,11 @@ def find(region: str, target: Target) -> Definition:
         found = backend.get_function(target.name, target.qualifier or None)
     except LambdaClientError as error:
         raise Refused("ResourceNotFoundException", error.message, 404) from error
-    group = (getattr(found, "logging_config", None) or {}).get("LogGroup") or f"/aws/lambda/{target.name}"
+    group = found.logging_config.get("LogGroup") or f"/aws/lambda/{target.name}"
     layers = [backend.layers_versions_by_arn(layer["Arn"]) for layer in found.layers]
     reserved = latest.reserved_concurrency
+    events = latest.event_invoke_config[-1].config if latest.event_invoke_config else {}
+    destinations = events.get("DestinationConfig") or {}
     return Definition(
         region=region,
         name=target.name,
@@ -132,6 +145,11 @@ def find(region: str, target: Target) -> Definition:
         layers=tuple(_package(layer) for layer in layers if layer is not None),
         image=found.code.get("ImageUri", "") if found.package_type == "Image" else "",
         reserved=None if reserved is None else int(reserved),
+        dead_letters=found.dead_letter_config.get("TargetArn", ""),
+        on_success=destinations.get("OnSuccess", {}).get("Destination", ""),
+        on_failure=destinations.get("OnFailure", {}).get("Destination", ""),
+        retries=events.get("MaximumRetryAttempts", RETRIES),
+        event_age=events.get("MaximumEventAgeInSeconds", EVENT_AGE),
     )
 
 

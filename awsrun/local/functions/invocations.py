@@ -13,6 +13,7 @@ from awsrun.local.calls import Call, Perform, Reply
 from awsrun.local.functions import requests, variables
 from awsrun.local.functions.code import CodeStore
 from awsrun.local.functions.definition import ACCOUNT, Definition, Target, find
+from awsrun.local.functions.dispatcher import Dispatcher
 from awsrun.local.functions.errors import Refused
 from awsrun.local.functions.execution import ExecutionEnvironment
 from awsrun.local.functions.logs import Event, Shipper, Stream
@@ -33,16 +34,21 @@ class Invocations:
     Args:
         folder: for code and for what functions write; what is in it is of a server before this one.
         roles: what functions and their callers may do.
+        strict: seconds here for one second of AWS; None where the cloud is not strict.
     """
 
-    def __init__(self, world: World, functions: Functions, roles: Roles, folder: Path) -> None:
+    def __init__(
+        self, world: World, functions: Functions, roles: Roles, folder: Path, strict: float | None = None
+    ) -> None:
         self._world, self._functions, self._roles = world, functions, roles
         self._endpoint = ""
         remove(folder)
         self._folder = folder
         self._code = CodeStore(folder / "code")
         self._logs = Shipper(self._store)
-        self._pool = Pool(self._make, most=at_work(), starting=2 * cores())
+        most = at_work()
+        self._pool = Pool(self._make, most, starting=2 * cores())
+        self._dispatcher = Dispatcher(world, functions, roles, self._run, strict, most)
         functions.changed = self._pool.forget
 
     def start(self, endpoint: str) -> None:
@@ -52,9 +58,11 @@ class Invocations:
             endpoint: what functions find in AWS_ENDPOINT_URL.
         """
         self._endpoint = endpoint
+        self._dispatcher.start()
 
     def stop(self) -> None:
         """End all environments; their logs are stored."""
+        self._dispatcher.stop()
         self._pool.stop()
         self._logs.flush()
 

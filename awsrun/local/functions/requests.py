@@ -33,7 +33,6 @@ class Request:
     Attributes:
         kind: RequestResponse waits, Event does not, DryRun does nothing.
         tail: whether the end of the log is wanted.
-        old: whether it was InvokeAsync.
     """
 
     region: str
@@ -42,7 +41,6 @@ class Request:
     payload: bytes
     tail: bool = False
     client_context: str = ""
-    old: bool = False
 
 
 def read(call: Call) -> Request | None:
@@ -55,7 +53,7 @@ def read(call: Call) -> Request | None:
     if service != "lambda" or call.method != "POST":
         return None
     if found := _INVOKE_ASYNC.fullmatch(call.path):
-        return Request(region, Target.read(found[1]), "Event", checked(call.body, "Event"), old=True)
+        return Request(region, Target.read(found[1]), "Event", checked(call.body, "Event"))
     found = _INVOKE.fullmatch(call.path)
     if found is None:
         return None

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from awsrun.local.calls import Call, Reply
-from awsrun.local.functions import logs, requests
+from awsrun.local import clock
+from awsrun.local.calls import Call, Perform, Reply
+from awsrun.local.functions import deliveries, logs, requests
 from awsrun.local.functions.definition import ACCOUNT, Definition, find
+from awsrun.local.functions.deliveries import Delivery
 from awsrun.local.functions.errors import Refused
+from awsrun.local.functions.events import Event, Events
 from awsrun.local.functions.outcome import Invocation
 from awsrun.local.functions.requests import Request
 
@@ -26,14 +29,22 @@ class Admitted(Reply):
 class Functions:
     """What the world has of running functions.  Every method is called with the world's lock held.
 
+    Args:
+        moto: sends messages to queues.
+
     Attributes:
+        events: that were accepted.
         changed: called with region and name of a function whose environments are out of date.
+        accepted: called with an event that may be run.
     """
 
     name = "lambda"
 
-    def __init__(self) -> None:
+    def __init__(self, moto: Perform) -> None:
+        self._moto = moto
+        self.events = Events()
         self.changed: Callable[[tuple[str, str]], None] = lambda function: None
+        self.accepted: Callable[[Event], None] = lambda event: None
 
     def handle(self, call: Call) -> Reply | None:
         """Admit an invocation; every other call is moto's."""
@@ -51,12 +62,24 @@ class Functions:
         kind, region, *rest = event
         if kind == "logs":
             logs.store(ACCOUNT, region, *rest)
+        elif kind == "again":
+            self.events.again(*rest)
+        else:
+            self._settled(*rest)
 
     def state(self) -> Any:
-        return None
+        return self.events
 
     def restore(self, state: Any) -> None:
-        pass
+        self.events = state
+
+    def _settled(self, identity: str, at: float, sent: list[Delivery]) -> None:
+        self.events.settle(identity)
+        for number, delivery in enumerate(sent):
+            with clock.moment(at, f"{identity}:{number}"):
+                problem = deliveries.send(delivery, self._moto)
+            if problem:
+                print(f"event {identity}: what becomes of it is lost: {problem}", flush=True)
 
     def _admit(self, request: Request) -> Reply:
         definition = find(request.region, request.target)
@@ -64,6 +87,12 @@ class Functions:
         headers = [("x-amzn-RequestId", invocation.id)]
         if request.kind == "DryRun":
             return Reply(204, headers, done=False)
+        if request.kind == "Event":
+            now = clock.now()
+            event = Event(request.region, request.target, invocation, now, now)
+            self.events.accept(event)
+            self.accepted(event)
+            return Reply(202, headers)
         return Admitted(200, headers, done=False, definition=definition, invocation=invocation, tail=request.tail)
 
 

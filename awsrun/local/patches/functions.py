@@ -53,6 +53,14 @@ def whole_configuration(module: ModuleType) -> None:
             found["Concurrency"] = {"ReservedConcurrentExecutions": self.reserved_concurrency}
         return found
 
+    def put_event_settings(self: Any, function_name: str, config: dict[str, Any]) -> dict[str, Any]:
+        found = self.get_function(function_name)
+        settings = module.EventInvokeConfig(found.function_arn, found.last_modified, config)
+        found.event_invoke_config = [settings]  # moto keeps the first
+        told: dict[str, Any] = settings.response()
+        return told
+
+    module.LambdaBackend.put_function_event_invoke_config = put_event_settings
     function.__init__, function.get_configuration = whole, get_configuration
     function.update_configuration, function.update_function_code = update_configuration, update_function_code
     function.get_code = all_of_it
