@@ -69,7 +69,8 @@ class Calls:
             Uncertain, Blocked, Refused, Gone: see there.
             Halted: the command is being stopped; the call was not made.
         """
-        passing = frozenset() if verb in ("delete", "update") else kind.retry - kind.exists
+        taken = kind.exists if verb == "create" else frozenset()  # DynamoDB says the same of a table that is changing
+        passing = frozenset() if verb in ("delete", "update") else kind.retry - taken
 
         def later(error: BaseException) -> bool:
             """The same tags set twice are the same tags: such a call may be made again without a look."""

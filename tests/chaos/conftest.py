@@ -25,6 +25,7 @@ CHANGES = {
     "g4dn.xlarge": "g5.xlarge",
     "max_vcpus: 64": "max_vcpus: 32",
     "memory_mib: 12000": "memory_mib: 11000",
+    "memory_mib: 4096": "memory_mib: 8192",
     '"PATCH /items/{id}": change': "PUT /items: list",
 }
 

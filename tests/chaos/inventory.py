@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-SERVICES = ("apigateway", "batch", "dynamodb", "ec2", "ecr", "iam", "lambda", "logs", "s3")
+SERVICES = ("apigateway", "batch", "dynamodb", "ec2", "ecr", "ecs", "iam", "lambda", "logs", "s3")
 
 
 def clients_of(endpoint: str) -> dict[str, Any]:
@@ -96,8 +96,29 @@ def inventory(clients: dict[str, Any]) -> dict[str, list[str]]:
         "definition": [one["jobDefinitionName"] for one in definitions],
         "function": [_function(clients["lambda"], one) for one in clients["lambda"].list_functions()["Functions"]],
         "api": [_api(clients["apigateway"], one) for one in clients["apigateway"].get_rest_apis()["items"]],
+        **_of_ecs(clients["ecs"]),
     }
     return {kind: sorted(listed) for kind, listed in found.items()}
+
+
+def _of_ecs(ecs: Any) -> dict[str, list[str]]:
+    """Clusters, what runs in them, and every revision, also one that was not deleted to the end."""
+    arns = ecs.list_clusters()["clusterArns"] or ["none"]
+    clusters = [one for one in ecs.describe_clusters(clusters=arns)["clusters"] if one["status"] == "ACTIVE"]
+    services, tasks = [], []
+    for one in clusters:
+        cluster = one["clusterName"]
+        for arn in ecs.list_services(cluster=cluster)["serviceArns"]:
+            service = ecs.describe_services(cluster=cluster, services=[arn])["services"][0]
+            services.append(f"{service['serviceName']} {service['status']} {service['desiredCount']}")
+        tasks += [cluster for _ in ecs.list_tasks(cluster=cluster)["taskArns"]]
+    revisions = [
+        f"{status} {arn.rpartition('/')[2].partition(':')[0]}"
+        for status in ("ACTIVE", "INACTIVE")
+        for arn in ecs.list_task_definitions(status=status)["taskDefinitionArns"]
+    ]
+    names = [f"{one['clusterName']} {sorted(one['capacityProviders'])}" for one in clusters]
+    return {"cluster": names, "service": services, "task": tasks, "revision": revisions}
 
 
 def _bucket(s3: Any, name: str) -> str:

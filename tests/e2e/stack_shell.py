@@ -39,6 +39,9 @@ LISTINGS = {
     "environments": "batch describe-compute-environments --query computeEnvironments[].computeEnvironmentName",
     "queues": "batch describe-job-queues --query jobQueues[].jobQueueName",
     "definitions": "batch describe-job-definitions --status ACTIVE --query jobDefinitions[].jobDefinitionName",
+    "clusters": "ecs describe-clusters --clusters qa-tasks --query clusters[?status!='INACTIVE'].clusterName",
+    "revisions": "ecs list-task-definitions --query taskDefinitionArns",
+    "deregistered": "ecs list-task-definitions --status INACTIVE --query taskDefinitionArns",
 }
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from awsrun.local.ecs.fleet import DRAINING, FAILED, IN_PROGRESS, INACTIVE, Deployment, Service
+from awsrun.local.ecs.fleet import COMPLETED, DRAINING, FAILED, IN_PROGRESS, INACTIVE, Deployment, Service
 from awsrun.local.ecs.task import PROVISIONING, RUNNING, Task
 
 Step = tuple[Literal["start", "stop", "completed", "failed", "steady", "inactive"], Any]
@@ -57,12 +57,10 @@ def pause(quick_ends: int) -> float:
     return 0.0 if quick_ends == 0 else min(LAST, FIRST * 2.0 ** (quick_ends - 1))
 
 
-def rolls_back_to(service: Service) -> tuple[str, dict[str, Any]] | None:
-    """The task definition and request that a failed deployment gives way to; None where it just ends."""
-    before = service.completed
-    if not service.breaker.get("rollback") or before is None or before[0] == service.primary.definition:
-        return None
-    return before
+def rolls_back_to(service: Service) -> Deployment | None:
+    """The last deployment that got there, which a failed one gives way to; None where that just ends."""
+    before = (one for one in service.deployments[1:] if one.rollout == COMPLETED)
+    return next(before, None) if service.breaker.get("rollback") else None
 
 
 def _broken(service: Service, primary: Deployment) -> bool:

@@ -47,11 +47,7 @@ class Deployment:
 
 @dataclass
 class Service:
-    """A service; ``deployments`` the newest first, the first is the primary one.
-
-    Attributes:
-        completed: the task definition and request of the last deployment that got there, for a rollback.
-    """
+    """A service; the first of its ``deployments`` is the primary one, which the others give way to."""
 
     name: str
     arn: str
@@ -65,7 +61,6 @@ class Service:
     created: int
     deployments: list[Deployment]
     status: str = ACTIVE
-    completed: tuple[str, Record] | None = None
     steady: bool = False
     events: list[Record] = field(default_factory=list)
     rest: Record = field(default_factory=dict)
@@ -96,10 +91,10 @@ class Service:
         self.events = [entry, *self.events[: EVENTS - 1]]
 
     def deploy(self, deployment: Deployment) -> None:
-        """A new deployment takes the place of the primary one, which drains."""
+        """A deployment, a new one or one of before, takes the place of the primary one, which drains."""
         for one in self.deployments:
-            one.primary = False
-        self.deployments = [deployment, *self.deployments]
+            one.primary = one is deployment
+        self.deployments = [deployment, *(one for one in self.deployments if one is not deployment)]
         self.steady = False
 
 

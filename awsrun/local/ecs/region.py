@@ -324,7 +324,6 @@ class Region:
         primary.rollout, primary.updated = fleet.COMPLETED, at
         primary.reason = f"ECS deployment {primary.id} completed."
         service.deployments = [primary]
-        service.completed = (primary.definition, primary.request)
         service.say(at, unique, f"(deployment {primary.id}) deployment completed.")
 
     def _fail(self, service: Service, unique: str, at: int) -> None:
@@ -334,10 +333,10 @@ class Region:
         service.say(at, unique, f"(deployment {failed.id}) deployment failed: tasks failed to start.")
         before = deploy.rolls_back_to(service)
         if before is not None:
-            back = self._deployment(unique, *before, at)
-            back.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {back.id}."
-            service.deploy(back)
-            service.say(at, f"{unique}-back", f"rolling back to deployment {back.id}.")
+            before.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {before.id}."
+            before.rollout, before.updated = fleet.IN_PROGRESS, at
+            service.deploy(before)
+            service.say(at, f"{unique}-back", f"rolling back to deployment {before.id}.")
 
     def _count_end(self, task: Task, at: int) -> None:
         """A task that ended of itself: the next one waits the longer, the more of them do so soon."""

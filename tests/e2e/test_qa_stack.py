@@ -1,0 +1,99 @@
+"""specs/qa.yaml lives, strict and with IAM: a task that the ``aws`` command runs writes its table, and no other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import boto3
+from stack_shell import BIN, WITHOUT_AWS, Shell
+
+from tests.conftest import LocalCloud
+from tests.contract.strict_bench import until
+
+SPEC = Path(__file__).parents[2] / "specs" / "qa.yaml"
+OPTIONS = {"strict": True, "iam": True, "time_scale": 0.01}
+# What a task of question answering does with its table, and what it may not do with another.
+WORK = """
+import boto3, os
+from botocore.exceptions import ClientError
+dynamodb = boto3.client("dynamodb")
+dynamodb.put_item(TableName=os.environ["TABLE_NAME"], Item={"item_id": {"S": "1"}, "answer": {"S": "1921"}})
+print("wrote as", boto3.client("sts").get_caller_identity()["Arn"].split("/")[1])
+try:
+    dynamodb.put_item(TableName="others", Item={"item_id": {"S": "1"}})
+except ClientError as error:
+    print(error.response["Error"]["Code"])
+raise SystemExit(3)
+"""
+
+
+class Aws:
+    """The ``aws`` command, with the keys of root."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self._env = WITHOUT_AWS | {"AWS_ENDPOINT_URL": cloud.endpoint, "AWS_DEFAULT_REGION": "us-east-1"}
+        self._env |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_MAX_ATTEMPTS": "8"}
+
+    def __call__(self, *arguments: str) -> Any:
+        command = [str(BIN / "aws"), "--output", "json", *arguments]
+        done = subprocess.run(command, env=self._env, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout or "null")
+
+
+def test_a_life(fresh_cloud: LocalCloud, tmp_path: Path) -> None:
+    cloud = fresh_cloud
+    cloud.stop()
+    cloud.start(**OPTIONS)
+    aws, shell = Aws(cloud), Shell(tmp_path, WITHOUT_AWS | {"AWSRUN_HOME": str(cloud.home)})
+    shell.env |= _keys(cloud, shell)
+    shell.awsrun("apply", str(SPEC), "--yes")
+    assert shell.awsrun("plan", str(SPEC)).stdout.endswith("no change\n")
+    assert not shell.json("apply", str(SPEC), "--yes")["applied"]
+    outputs = shell.json("outputs", "qa")
+    cluster, group = outputs["tasks"]["name"], outputs["ask"]["log_group"]
+
+    network = {"subnets": outputs["network"]["subnets"], "securityGroups": [outputs["network"]["security_group"]]}
+    place = json.dumps({"awsvpcConfiguration": {**network, "assignPublicIp": "ENABLED"}})
+    override = json.dumps({"containerOverrides": [{"name": "main", "command": ["python", "-c", WORK]}]})
+    run = ("ecs", "run-task", "--cluster", cluster, "--task-definition", outputs["ask"]["name"])
+    more = ("--launch-type", "FARGATE", "--network-configuration", place, "--overrides", override)
+    (task,) = aws(*run, *more)["tasks"]
+    ended = until(lambda: _stopped(aws, cluster, task["taskArn"]))
+    assert (ended["containers"][0]["exitCode"], ended["stopCode"]) == (3, "EssentialContainerExited"), ended
+    stream = f"task/main/{task['taskArn'].rpartition('/')[2]}"
+    told = aws("logs", "get-log-events", "--log-group-name", group, "--log-stream-name", stream, "--start-from-head")
+    lines = [event["message"] for event in told["events"]]
+    assert lines == [f"wrote as {outputs['worker']['name']}", "AccessDeniedException"]
+    assert aws("dynamodb", "scan", "--table-name", outputs["answers"]["name"])["Items"][0]["answer"] == {"S": "1921"}
+
+    # One that still runs does not keep the stack: it is stopped, and its interface is given back.
+    endless = json.dumps({"containerOverrides": [{"name": "main", "command": ["sleep", "600"]}]})
+    (forgotten,) = aws(*run, *more[:-1], endless)["tasks"]
+    shell.awsrun("teardown", "qa", "--yes")
+    assert _stopped(aws, cluster, forgotten["taskArn"])["stoppedReason"] == "awsrun deletes the cluster"
+    assert shell.listed(cloud.endpoint, "clusters", "revisions", "deregistered", "tables", "subnets", "roles") == {}
+
+
+def _stopped(aws: Aws, cluster: str, arn: str) -> Any:
+    """The task once it is over; it is not found at first."""
+    found = aws("ecs", "describe-tasks", "--cluster", cluster, "--tasks", arn)["tasks"]
+    return found[0] if found and found[0]["lastStatus"] == "STOPPED" else None
+
+
+def _keys(cloud: LocalCloud, shell: Shell) -> dict[str, str]:
+    """Those of a user who may do what ``awsrun policy`` prints for the spec, and nothing else."""
+    iam = boto3.client(
+        "iam", endpoint_url=cloud.endpoint, region_name="us-east-1",
+        aws_access_key_id="local", aws_secret_access_key="local",
+    )  # fmt: skip
+    iam.create_user(UserName="someone")
+    printed = shell.json("policy", str(SPEC))
+    for number, document in enumerate(printed["policies"] if "policies" in printed else [printed]):
+        made = iam.create_policy(PolicyName=f"qa-{number}", PolicyDocument=json.dumps(document))
+        iam.attach_user_policy(UserName="someone", PolicyArn=made["Policy"]["Arn"])
+    key = iam.create_access_key(UserName="someone")["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
