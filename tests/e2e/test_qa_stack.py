@@ -91,8 +91,7 @@ def _keys(cloud: LocalCloud, shell: Shell) -> dict[str, str]:
         aws_access_key_id="local", aws_secret_access_key="local",
     )  # fmt: skip
     iam.create_user(UserName="someone")
-    printed = shell.json("policy", str(SPEC))
-    for number, document in enumerate(printed["policies"] if "policies" in printed else [printed]):
+    for number, document in enumerate(shell.json("policy", str(SPEC))["documents"]):
         made = iam.create_policy(PolicyName=f"qa-{number}", PolicyDocument=json.dumps(document))
         iam.attach_user_policy(UserName="someone", PolicyArn=made["Policy"]["Arn"])
     key = iam.create_access_key(UserName="someone")["AccessKey"]
