@@ -34,8 +34,9 @@ def parts(route: str) -> tuple[str, str, str]:
 
 
 def functions(routes: Iterable[str]) -> frozenset[str]:
-    """The functions that ``routes`` (or permissions) lead to."""
-    return frozenset(one.partition(ARROW)[2] for one in routes)
+    """The functions of this account and region that ``routes`` lead to."""
+    names = (one.partition(ARROW)[2] for one in routes)
+    return frozenset(name for name in names if " " not in name and ":" not in name)
 
 
 def cors(origin: str, headers: Iterable[str]) -> str:

@@ -28,11 +28,10 @@ from awsrun.prices.table import Prices
 from awsrun.resources import apigateway_definition as definition
 from awsrun.resources.apigateway_rest_api_spec import RestApiSpec
 from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
-from awsrun.resources.lambda_permissions import Permissions
+from awsrun.resources.lambda_permissions import LEAVING, Permissions, leaving_of, leaving_tags
 from awsrun.resources.ours import arn, known, ours, partition, unless_denied
 
 REGIONAL = "REGIONAL"
-LEAVING = "awsrun:leaving-"  # tags with functions that no route names any more, whose permissions are to go
 COPY_OF = "awsrun "  # a deployment's description, before the fingerprint
 PAGE = 500  # most that one call lists
 EVERY_METHOD = "*/*"  # in a stage's settings
@@ -157,8 +156,8 @@ class RestApi(Kind[RestApiSpec, RestApiState]):
             raise
         by_type = {one["responseType"]: one for one in errors}
         routes, cors = definition.read(resources, by_type, self._functions)
-        leaving = _leaving(api.get("tags") or {})
-        permissions, asked = Permissions(self.cloud, id, api["name"]), sorted(_named(routes) | leaving)
+        leaving = leaving_of(api.get("tags") or {})
+        permissions, asked = Permissions(self.cloud, id, api["name"]), sorted(definition.functions(routes) | leaving)
         allowed = self.cloud.together(*(lambda name=name: permissions.of(name) for name in asked))
         stages = sorted(stages, key=lambda one: str(one["stageName"]))
         copies = {one["id"]: str(one.get("description") or "").removeprefix(COPY_OF) for one in deployments}
@@ -219,8 +218,8 @@ class RestApi(Kind[RestApiSpec, RestApiState]):
         for one in missing:
             permissions.add(one)
         if fields & {"routes", "cors", "deployed", "stage"}:
-            if leaving := _named(seen.routes) - _named(wanted.routes) - seen.leaving:
-                self.tag(id, _leaving_tags(leaving | seen.leaving), ())
+            if leaving := definition.functions(seen.routes) - definition.functions(wanted.routes) - seen.leaving:
+                self.tag(id, leaving_tags(leaving | seen.leaving), ())
             body = json.dumps(self._body(wanted.title, wanted.routes, wanted.cors)).encode()
             self._writes.put_rest_api(restApiId=id, mode="overwrite", body=body)
             self._deploy(id, wanted)
@@ -273,7 +272,7 @@ class RestApi(Kind[RestApiSpec, RestApiState]):
         for one in sorted(seen.permissions - wanted.permissions):
             permissions.remove(one)
         if seen.leaving:
-            self.tag(id, {}, list(_leaving_tags(seen.leaving)))
+            self.tag(id, {}, list(leaving_tags(seen.leaving)))
         if seen.spare:
             shown = {one.get("deploymentId") for one in self._reads.get_stages(restApiId=id)["item"]}
             for spare in {one["id"] for one in self._listed("get_deployments", id)} - shown:
@@ -308,25 +307,9 @@ class RestApi(Kind[RestApiSpec, RestApiState]):
         return [one for page in pages for one in page["items"]]
 
 
-def _named(routes: Iterable[str]) -> frozenset[str]:
-    """The functions of this account and region that ``routes`` lead to."""
-    return frozenset(name for name in definition.functions(routes) if " " not in name and ":" not in name)
-
-
 def _limits(wanted: RestApiState) -> dict[str, Any]:
     """As paths of a patch of a stage: https://docs.aws.amazon.com/apigateway/latest/api/API_UpdateStage.html."""
     return {
         f"{EVERY_METHOD}/throttling/rateLimit": wanted.rate,
         f"{EVERY_METHOD}/throttling/burstLimit": wanted.burst,
     }
-
-
-def _leaving(tags: Mapping[str, str]) -> frozenset[str]:
-    groups = (value for key, value in tags.items() if key.startswith(LEAVING))
-    return frozenset(name for group in groups for name in group.split("/") if name)
-
-
-def _leaving_tags(names: Iterable[str]) -> dict[str, str]:
-    """Three to a tag, whose value takes 256 characters: names have 64 at most."""
-    listed = sorted(names)
-    return {f"{LEAVING}{at // 3}": "/".join(listed[at : at + 3]) for at in range(0, len(listed), 3)}

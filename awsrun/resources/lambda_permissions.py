@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from awsrun.resources.ours import arn
 
 ARROW = " -> "
 SERVICE = "apigateway.amazonaws.com"
+LEAVING = "awsrun:leaving-"  # tags of an API with functions that it is to call no more: its permissions there are to go
 MISSING = frozenset({"ResourceNotFoundException"})
 TAKEN = frozenset({"ResourceConflictException:already exists"})
 
@@ -96,3 +97,15 @@ class Permissions:
 def _source(statement: Mapping[str, Any]) -> str:
     like = statement.get("Condition", {}).get("ArnLike", {})
     return str(like.get("AWS:SourceArn") or like.get("aws:SourceArn") or "")
+
+
+def leaving_of(tags: Mapping[str, str]) -> frozenset[str]:
+    """The functions that an API is to call no more."""
+    groups = (value for key, value in tags.items() if key.startswith(LEAVING))
+    return frozenset(name for group in groups for name in group.split("/") if name)
+
+
+def leaving_tags(names: Iterable[str]) -> dict[str, str]:
+    """Three to a tag, whose value takes 256 characters: names have 64 at most."""
+    listed = sorted(names)
+    return {f"{LEAVING}{at // 3}": "/".join(listed[at : at + 3]) for at in range(0, len(listed), 3)}
