@@ -19,7 +19,7 @@ from awsrun.aws import tags
 from awsrun.aws.errors import AwsrunError
 from awsrun.reconcile.calls import Gone
 from awsrun.reconcile.decide import owner_tags, purges
-from awsrun.reconcile.graph import Graph, Node, Spec
+from awsrun.reconcile.graph import Graph, Node, Spec, group_of
 from awsrun.reconcile.host import myself
 from awsrun.reconcile.lock import Lease
 from awsrun.reconcile.outlook import Outlook
@@ -27,7 +27,7 @@ from awsrun.reconcile.plain import plain
 from awsrun.reconcile.plan import Survey, survey
 from awsrun.reconcile.session import Session
 from awsrun.reconcile.table import KINDS, Contents, Intent, StackTable
-from awsrun.resources.kind import Change, Found, Kind, Outputs, State, diff
+from awsrun.resources.kind import UNKNOWN, Change, Found, Kind, Outputs, State, diff
 from awsrun.spec.mistakes import near
 
 
@@ -136,6 +136,9 @@ class _Look:
         if lasting and not self._replacing:
             shown = "; ".join(f"{c.field} is {plain(c.old)!r}, the spec says {plain(c.new)!r}" for c in lasting)
             hint = "write into the spec what is there; or add --replace, and the next apply makes another one instead"
+            if any(change.new is UNKNOWN for change in lasting):
+                needed = sorted({group_of(one) for one in node.after} - {group_of(node.name)})
+                hint = f"what it is a part of is not there: take that over too ({', '.join(needed)}), or apply it first"
             raise _refusal(node, id, f"apply would have to replace it: {shown}", hint)
         self._outputs[node.name] = outputs
         return Adoption(node.name, node.kind, id, changes, purges(node))

@@ -1,7 +1,7 @@
 """Runs apply and teardown, each in a process of its own, forked from one that has everything imported already.
 
 Usage: ``python commands.py ENDPOINT SPEC CHANGED``; then one command a line on standard input (``apply``, ``change``,
-``teardown``).
+``teardown``, ``adopt NAME=ID ...``).
 Answers are JSON lines: ``{"pid": ...}`` at once, ``{"status": ..., "said": ...}`` when the process has ended.
 The child begins when it reads another line, so that a trap can be set on its pid first.
 """
@@ -21,6 +21,7 @@ from botocore.retries import standard
 import awsrun
 from awsrun.aws.clients import Cloud
 from awsrun.aws.context import LOCAL
+from awsrun.reconcile.api import adopt
 from awsrun.reconcile.progress import Event
 from awsrun.resources.registry import KINDS, kind
 
@@ -75,6 +76,10 @@ def work(command: str, cloud: Cloud, specs: Mapping[str, Any], writing: int) -> 
                 applied = awsrun.apply(specs[command], cloud, observer=failed)
                 pipe.write(json.dumps(applied.to_json()))
                 status = 1 if applied.failed else 0
+            elif command.startswith("adopt "):
+                ids = dict(pair.split("=") for pair in command.split()[1:])
+                pipe.write(json.dumps([one.to_json() for one in adopt(specs["apply"], ids, cloud)]))
+                status = 0
             else:
                 root = os.environ["AWS_ACCESS_KEY_ID"] == "local"  # others may not look at all stacks
                 gone = awsrun.teardown(None if root else specs["apply"].stack, cloud, observer=failed)

@@ -159,7 +159,12 @@ def test_a_kill_between_two_leaves_the_first_adopted(fake: FakeCloud) -> None:
     [
         ("results", "nobody", "there is no such thing here", "look at its id"),
         ("train", "job:1", "every apply may register a new revision", "let apply make it"),
-        ("compute", "old", "net is 'net-9', the spec says '(known after apply)'", "or add --replace"),
+        (
+            "compute",
+            "old",
+            "net is 'net-9', the spec says '(known after apply)'",
+            "what it is a part of is not there: take that over too (network)",
+        ),
     ],
 )
 def test_what_cannot_be_taken_over(fake: FakeCloud, name: str, id: str, why: str, hint: str) -> None:
