@@ -6,7 +6,7 @@ Mutating calls are sent once; only this file repeats them, and only where AWS sa
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from botocore import exceptions as boto
@@ -23,6 +23,7 @@ Verb = Literal["create", "update", "tag", "delete", "empty"]
 # Errors of botocore that come without an answer of AWS.  The request may have arrived.
 _NO_ANSWER = (boto.HTTPClientError, ConnectionError, TimeoutError)
 _NO_CREDENTIALS = (boto.NoCredentialsError, boto.CredentialRetrievalError, boto.TokenRetrievalError, boto.SSOError)
+NO_ADVICE: Mapping[str, str] = {}
 _MEND = "mend the cause and run again"
 
 
@@ -173,12 +174,13 @@ def _throttled(error: BaseException) -> bool:
     return outcome(error) == "throttled"
 
 
-def explain(error: BaseException, what: str) -> AwsrunError:
-    """Any error as a user reads it; ``what`` could not be done."""
+def explain(error: BaseException, what: str, advice: Mapping[str, str] = NO_ADVICE) -> AwsrunError:
+    """Any error as a user reads it; ``what`` could not be done.  ``advice``: see `awsrun.resources.kind.Kind`."""
     if isinstance(error, AwsrunError):
         return error
     code = code_of(error)
-    hint = "the rights that it takes: awsrun policy SPEC; then run again" if _denied(code) else _MEND
+    denied = "the rights that it takes: awsrun policy SPEC; then run again"
+    hint = denied if _denied(code) else advice.get(code, _MEND)
     return AwsrunError(f"could not {what}", f"{code}: {message_of(error)}" if code else message_of(error), hint)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from awsrun.aws.errors import AwsrunError
 from awsrun.reconcile.calls import explain
 from awsrun.reconcile.halt import Halted
 from awsrun.reconcile.progress import Event, Step
@@ -58,7 +57,7 @@ def work_on(session: Session, name: str, kind: str, action: str) -> Iterator[Wai
         waiting.tell("failed", session.halt.reason.what if session.halt.reason else "stopped")
         raise
     except Exception as error:
-        told = error if isinstance(error, AwsrunError) else explain(error, f"{action} {name}")
+        told = explain(error, f"{action} {name}", session.kinds[kind].advice)
         waiting.tell("failed", ": ".join(part for part in (told.what, told.why) if part))
         raise told from error
     waiting.tell("done", waiting.remark)

@@ -186,6 +186,7 @@ class Kind(ABC, Generic[P, S]):
         listed: whether users may write it in a spec (False for the children of composites).
         taggable: whether it carries owner tags.  False where it is part of something else that does: `find` then makes
             them up from that one's, and `tag` does nothing.
+        advice: error code -> what a user may do about it, where that does not follow from AWS's own words.
         usual: seconds after which AWS usually has one ready, from the create call on.  A plan adds them up along the
             longest chain of references.
     """
@@ -207,6 +208,7 @@ class Kind(ABC, Generic[P, S]):
     listed: ClassVar[bool] = True
     taggable: ClassVar[bool] = True
     usual: ClassVar[float] = 2.0
+    advice: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud

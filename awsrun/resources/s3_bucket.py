@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from botocore.exceptions import ClientError
 from pydantic import Field
@@ -70,6 +70,11 @@ class Bucket(Kind[BucketSpec, BucketState]):
     exists = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
     # A name just deleted, or settings just changed, from up to an hour ago.
     retry = frozenset({"OperationAborted"})
+    # https://github.com/aws/aws-cli/issues/2593
+    advice: ClassVar[Mapping[str, str]] = {
+        "OperationAborted": "the name of a bucket that was deleted moments ago can be held for an hour or more: "
+        "run the same again later (it goes on from what is there), or give the bucket another `name:`"
+    }
     blocked = frozenset({"BucketNotEmpty"})
 
     def lower(self, spec: BucketSpec, refs: Refs) -> BucketState:

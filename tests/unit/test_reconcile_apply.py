@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from moto import mock_aws
 from reconcile_fakes import (
     LOST,
+    Env,
     EnvSpec,
     FakeCloud,
     FakeSpec,
     NetSpec,
     QueueState,
+    Store,
     StoreSpec,
     Thing,
     VirtualClock,
@@ -28,6 +31,7 @@ from awsrun.reconcile.apply import Applied, apply
 from awsrun.reconcile.plan import Plan, survey
 from awsrun.reconcile.progress import Event
 from awsrun.reconcile.table import StackTable
+from awsrun.resources.kind import Seen
 
 
 @pytest.fixture
@@ -306,6 +310,35 @@ def test_foreign_resources_are_never_touched(fake: FakeCloud) -> None:
     result = run(fake, small_stack(results=StoreSpec(name="theirs")))
     assert "is not awsrun's" in result.failed[0].error.what
     assert fake.things["theirs"] is theirs and theirs.tags == {}
+
+
+def test_what_is_being_deleted_goes_before_what_it_uses(fake: FakeCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An apply that was cut short had asked for the old environment's end; its network is not even tried before."""
+    run(fake, small_stack())
+    old, net = fake.of("env")[0], fake.of("net")[0]
+    old.phase, gone, read = "deleting", fake.clock.now() + 60.0, Env.read
+
+    def fading(self: Env, id: str) -> Seen[Any]:
+        if fake.clock.now() > gone:
+            fake.things.pop(old.id, None)
+        return read(self, id)
+
+    monkeypatch.setattr(Env, "read", fading)
+    before = fake.calls["delete", "net"]
+    run(fake, small_stack(network=NetSpec(cidr="10.1.0.0/16")))
+    assert old.id not in fake.things and net.id not in fake.things
+    assert fake.calls["delete", "net"] - before == 1, "AWS was asked while something used it"
+
+
+def test_advice_goes_with_what_aws_refuses(fake: FakeCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(moment: str, verb: str, kind: str, key: str) -> None:
+        if (verb, kind) == ("create", "store"):
+            raise refused("Held", "try again")
+
+    fake.faults = refuse
+    monkeypatch.setattr(Store, "advice", {"Held": "give it another name"})
+    [failure] = run(fake, small_stack()).failed
+    assert (failure.error.why, failure.error.hint) == ("Held: try again", "give it another name")
 
 
 def test_a_change_made_by_hand_shows_and_is_mended(fake: FakeCloud) -> None:

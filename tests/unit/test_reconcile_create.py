@@ -13,6 +13,7 @@ from reconcile_fakes import (
     Env,
     EnvSpec,
     FakeCloud,
+    FakeSpec,
     Store,
     StoreSpec,
     StoreState,
@@ -30,6 +31,7 @@ from awsrun.reconcile.progress import Event
 from awsrun.reconcile.table import StackTable
 from awsrun.resources.kind import ABSENT, Seen
 
+SPEC = small_stack()
 NODES = [
     ("env", "compute"),
     ("net", "network"),
@@ -50,11 +52,11 @@ def fake() -> Iterator[FakeCloud]:
         yield FakeCloud(VirtualClock())
 
 
-def run(fake: FakeCloud) -> Applied:
-    return apply(open_session(fake), small_stack(), lambda plan: True)
+def run(fake: FakeCloud, spec: FakeSpec = SPEC) -> Applied:
+    return apply(open_session(fake), spec, lambda plan: True)
 
 
-def killed(fake: FakeCloud, at: Callable[[str, str, str], bool]) -> None:
+def killed(fake: FakeCloud, at: Callable[[str, str, str], bool], spec: FakeSpec = SPEC) -> None:
     """An apply that dies where ``at(moment, verb, kind)`` says so."""
 
     def fault(moment: str, verb: str, kind: str, key: str) -> None:
@@ -63,7 +65,7 @@ def killed(fake: FakeCloud, at: Callable[[str, str, str], bool]) -> None:
 
     fake.faults = fault
     with pytest.raises(Killed):
-        run(fake)
+        run(fake, spec)
     fake.faults = lambda *_: None
 
 
@@ -84,16 +86,20 @@ def test_intents_of_all_that_is_new_stand_before_the_first_create(fake: FakeClou
 
 
 def test_a_create_that_was_sent_long_after_its_intent_is_found_again(fake: FakeCloud) -> None:
-    fake.lag = 60.0
+    """Counted from the intent the time in which it must show would be over, and another one would be made at once."""
+    fake.lag = 100.0
+    alone = small_stack(compute=None, queue=None, results=None, train=None)  # nothing else lets time pass
 
     def late(moment: str, verb: str, kind: str) -> bool:
         if (moment, verb, kind) == ("before", "create", "net"):
             fake.clock.sleep(200.0)  # refused for a while, say
         return (moment, verb, kind) == ("after", "create", "net")
 
-    killed(fake, late)
-    assert not run(fake).failed
-    assert fake.names() == NODES
+    killed(fake, late, alone)
+    [made] = fake.of("net")
+    assert not fake.shown(made), "it shows already: nothing would be looked for"
+    assert not run(fake, alone).failed
+    assert (fake.of("net"), fake.calls["create", "net"]) == ([made], 1)
 
 
 def test_what_somebody_made_under_our_name_meanwhile_is_not_taken_for_ours(fake: FakeCloud) -> None:
