@@ -29,6 +29,7 @@ class StackRecord:
             ``capacity`` and ``instance_types`` (of one of them: ``EC2``, ``SPOT``, ``FARGATE``, ``FARGATE_SPOT``; no
             types on Fargate).
         applied_at: ISO 8601, UTC.
+        since: when the first apply ended, or began where none got that far: ISO 8601, UTC.
         variables: the values that the spec's variables had.
         complete: False while an apply is under way or after one that failed.
     """
@@ -39,6 +40,7 @@ class StackRecord:
     applied_at: str = ""
     complete: bool = False
     variables: Mapping[str, Any] = field(default_factory=dict)
+    since: str = ""
 
 
 def find(cloud: Cloud, stack: str) -> StackRecord | None:

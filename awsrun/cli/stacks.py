@@ -57,12 +57,24 @@ def _show_resources(stack: Status) -> None:
         from awsrun.cli.changes import show_cost
 
         show_cost(stack.bill, click.echo)
+        if stack.bill.billed and stack.since and stack.bill.idle:
+            cost = stack.bill.idle * stack.age
+            click.echo(f"it is there for {_span(stack.age)}: about ${cost:,.2f} so far, had all of it been idle")
 
 
 def _applied(stack: Status) -> str:
     if not stack.applied_at:
         return "no apply got to its end: run it again, or awsrun teardown " + stack.stack
-    return f"applied {stack.applied_at}" + ("" if stack.complete else ", not completely: run awsrun apply again")
+    age = f", there for {_span(stack.age)}" if stack.since else ""
+    return f"applied {stack.applied_at}{age}" + ("" if stack.complete else ", not completely: run awsrun apply again")
+
+
+def _span(hours: float) -> str:
+    """``3 days``, ``5 hours``, ``12 minutes``."""
+    for size, word in ((24.0, "day"), (1.0, "hour")):
+        if hours >= 2 * size:
+            return f"{hours / size:.0f} {word}s"
+    return f"{hours * 60:.0f} minutes"
 
 
 @click.command()

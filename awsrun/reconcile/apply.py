@@ -23,7 +23,7 @@ from awsrun.reconcile.lock import Lease
 from awsrun.reconcile.outlook import Outlook
 from awsrun.reconcile.parallel import Skipped, run_graph
 from awsrun.reconcile.plan import Plan, Survey, first_survey, survey
-from awsrun.reconcile.record import record_of
+from awsrun.reconcile.record import iso, record_of
 from awsrun.reconcile.remove import nonce_of, remove
 from awsrun.reconcile.session import Session
 from awsrun.reconcile.table import INTENT, KINDS, Contents, StackTable
@@ -144,7 +144,7 @@ class _Apply:
         old = self._contents.record or StackRecord(graph.stack)
         first: dict[str, Any] = {}
         if old.complete or self._contents.record is None:
-            first |= table.record(replace(old, complete=False))
+            first |= table.record(replace(old, complete=False, since=old.since or iso(session.clock.now())))
         if kinds := (graph.kinds() | self._there_kinds()) - self._contents.kinds:
             first[KINDS] = sorted(self._contents.kinds | kinds)
         new = [node for node in graph.nodes.values() if self._planned.get((node.kind, node.name)) == "create"]

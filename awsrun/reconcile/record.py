@@ -39,9 +39,10 @@ def record_of(
         mine = {group_of(name) for name in graph.nodes}
         known = {name: dict(found) for name, found in last.outputs.items() if name not in mine} | known
         complete = complete and last.complete
-    at = datetime.fromtimestamp(session.clock.now(), timezone.utc).isoformat(timespec="seconds")
+    at = iso(session.clock.now())
+    since = (before.since if before else "") or at
     where = _jobs(graph, spec.jobs, known) if spec.jobs is not None else {}
-    return StackRecord(graph.stack, plain(known), plain(where), at, complete, plain(spec.variables))
+    return StackRecord(graph.stack, plain(known), plain(where), at, complete, plain(spec.variables), since)
 
 
 def _jobs(graph: Graph, jobs: Any, outputs: Mapping[str, Outputs]) -> dict[str, Any]:
@@ -55,3 +56,8 @@ def _jobs(graph: Graph, jobs: Any, outputs: Mapping[str, Outputs]) -> dict[str, 
     for name in sorted(environments & outputs.keys()):  # all alike on one queue: EC2 or Fargate
         found |= {key: outputs[name][key] for key in _MACHINES if key in outputs[name]}
     return found | {"table": runs_table(graph.stack), "max_vcpus": sum(cores)}
+
+
+def iso(seconds: float) -> str:
+    """Seconds since 1970 as ISO 8601, UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")

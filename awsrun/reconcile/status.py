@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -24,6 +25,8 @@ class Status:
     Attributes:
         applied_at: ISO 8601; empty where no apply got to its end.
         complete: the last apply did all that it planned.
+        since: ISO 8601: when it was first applied; empty where nobody wrote it down.
+        age: hours since then.
         bill: what it costs by the hour; only where one stack was asked for.
     """
 
@@ -33,6 +36,8 @@ class Status:
     resources: tuple[Located, ...]
     outputs: Mapping[str, Mapping[str, Any]]
     bill: Bill | None = None
+    since: str = ""
+    age: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         listed = [
@@ -40,7 +45,13 @@ class Status:
             | {"protected": r.protected, "outputs": plain(r.seen.outputs)}
             for r in self.resources
         ]
-        head = {"stack": self.stack, "applied_at": self.applied_at, "complete": self.complete}
+        head: dict[str, Any] = {
+            "stack": self.stack,
+            "applied_at": self.applied_at,
+            "complete": self.complete,
+            "since": self.since,
+        }
+        head |= {"age_hours": round(self.age, 2)}
         price = {"price": self.bill.to_json()} if self.bill else {}
         return {**head, **price, "resources": listed, "outputs": plain(self.outputs)}
 
@@ -74,7 +85,9 @@ def _one(session: Session, stack: str, priced: bool) -> Status:
     there = observe(session, stack, kinds, contents, wide=contents is None)
     record = known.record or stacks.StackRecord(stack)
     ordered = tuple(sorted(there, key=lambda one: (one.name, one.kind, one.id)))
-    return Status(stack, record.applied_at, record.complete, ordered, record.outputs, _bill(session, ordered, priced))
+    bill = _bill(session, ordered, priced)
+    age = max(0.0, session.clock.now() - datetime.fromisoformat(record.since).timestamp()) if record.since else 0.0
+    return Status(stack, record.applied_at, record.complete, ordered, record.outputs, bill, record.since, age / 3600)
 
 
 def _bill(session: Session, there: Sequence[Located], priced: bool) -> Bill | None:

@@ -22,6 +22,7 @@ from awsrun.aws import stacks
 from awsrun.aws.errors import AwsrunError
 from awsrun.reconcile.apply import Applied, apply
 from awsrun.reconcile.plan import Plan
+from awsrun.reconcile.status import status
 from awsrun.reconcile.table import StackTable
 
 
@@ -92,3 +93,13 @@ def test_a_replacement_takes_its_users_along(fake: FakeCloud) -> None:
 def test_a_name_that_is_not_there(fake: FakeCloud) -> None:
     with pytest.raises(AwsrunError, match="no resource 'quue'; did you mean 'queue'"):
         run(fake, small_stack(), "quue")
+
+
+def test_a_stack_is_as_old_as_its_first_apply(fake: FakeCloud) -> None:
+    run(fake, small_stack())
+    first = record(fake).since
+    fake.clock.sleep(3 * 86400.0)
+    run(fake, small_stack(network=NetSpec(parts=2)))
+    assert record(fake).since == first < record(fake).applied_at
+    [found] = status(open_session(fake), "test")
+    assert 72 <= found.age <= 73, "hours"
