@@ -78,6 +78,7 @@ class EmbeddedCloud:
         ]
         services: list[Service] = [self._batch, tokens, *own]
         self._world = World(files.store, blobs, moto, services, [self._iam, self._strict])
+        self._functions.phase = lambda region, name: self._strict.phase("lambda", region, name)
         function_roles = Roles(self._iam, self._sessions, options.strict)
         pace = options.time_scale if options.strict else None
         self._invocations = Invocations(self._world, self._functions, function_roles, files.functions, pace)

@@ -19,6 +19,7 @@ from collections import defaultdict
 from pathlib import Path
 from types import CellType, FunctionType
 from typing import Any
+from weakref import WeakValueDictionary
 
 from awsrun.local.blobs import Blobs, Value
 
@@ -39,6 +40,7 @@ class _Writer(pickle.Pickler):
             **{kind: _recipe(make) for kind, make in _LOCKS.items()},
             **dict.fromkeys((BackendDict, *BackendDict.__subclasses__()), _reduce_backends),
             **dict.fromkeys(defaultdict.__subclasses__(), _reduce_defaultdict),
+            WeakValueDictionary: lambda value: (WeakValueDictionary, (), None, None, iter(list(value.items()))),
             AccountSpecificBackend: lambda value: (_account, (value.service_name, value.account_id)),
             Value: self._reduce_value,
         }

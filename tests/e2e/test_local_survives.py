@@ -72,6 +72,7 @@ def everything(cloud: LocalCloud) -> str:
         cloud.client("dynamodb").describe_table(TableName="t")["Table"],
         cloud.client("ssm").get_parameter(Name="mine")["Parameter"]["Value"],
         cloud.client("batch").describe_compute_environments()["computeEnvironments"],
+        cloud.client("lambda").list_functions(FunctionVersion="ALL")["Functions"],
     ]
     return json.dumps(said, default=str, sort_keys=True)
 
@@ -91,10 +92,14 @@ def test_ids_times_and_contents_are_the_same_after_kill_and_stop(fresh_cloud: Lo
     s3.create_bucket(Bucket="keep-it", CreateBucketConfiguration={"Tags": [{"Key": "a", "Value": "b"}]})
     s3.put_object(Bucket="keep-it", Key="small", Body=b"few")
     s3.put_object(Bucket="keep-it", Key="large", Body=os.urandom(300_000))
-    cloud.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}", Path="/awsrun/")
+    iam = cloud.client("iam")
+    role = iam.create_role(RoleName="r", AssumeRolePolicyDocument="{}", Path="/awsrun/")["Role"]["Arn"]
     cloud.client("ecr").create_repository(repositoryName="images")
     cloud.client("logs").create_log_group(logGroupName="/g", tags={"a": "b"})
     cloud.client("ssm").put_parameter(Name="mine", Value="1", Type="String")
+    cloud.client("lambda").create_function(
+        FunctionName="f", Role=role, Runtime="python3.12", Handler="app.handler", Code={"ZipFile": b"zip"}, Publish=True
+    )
     before = everything(cloud)
     kill(cloud)
     cloud.start()

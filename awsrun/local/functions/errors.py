@@ -37,3 +37,9 @@ class Refused(Exception):
 def throttled(reason: str) -> Refused:
     """More of it would run than may at a time."""
     return Refused("TooManyRequestsException", "Rate Exceeded.", 429, reason)
+
+
+def pending() -> Refused:
+    """It is being made."""
+    said = "The operation cannot be performed at this time. The function is currently in the following state: Pending"
+    return Refused("ResourceConflictException", said, 409)

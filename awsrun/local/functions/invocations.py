@@ -14,7 +14,7 @@ from awsrun.local.functions import requests, variables
 from awsrun.local.functions.code import CodeStore
 from awsrun.local.functions.definition import ACCOUNT, Definition, Target, find
 from awsrun.local.functions.dispatcher import Dispatcher
-from awsrun.local.functions.errors import Refused
+from awsrun.local.functions.errors import Refused, pending
 from awsrun.local.functions.execution import ExecutionEnvironment
 from awsrun.local.functions.logs import Event, Shipper, Stream
 from awsrun.local.functions.outcome import Invocation, Outcome
@@ -93,12 +93,15 @@ class Invocations:
 
         Raises:
             Refused: it was not run: there is no such function (ResourceNotFoundException), the caller may not
-                (AccessDeniedException), too many run (TooManyRequestsException), the payload is none.
+                (AccessDeniedException), it is still Pending (ResourceConflictException), too many run
+                (TooManyRequestsException), the payload is none.
         """
         region, target = arn.split(":")[3], Target.read(arn)
         request = Request(region, target, "RequestResponse", requests.checked(payload, "RequestResponse"))
         with self._world.lock:
             definition = find(region, target)
+            if self._functions.phase(region, target.name) == "Pending":
+                raise pending()
             if caller:
                 self._roles.check_caller(definition, target, caller, source_arn)
         return self._run(definition, Invocation(str(uuid.uuid4()), _named(definition, target), request.payload))

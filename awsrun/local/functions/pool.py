@@ -20,8 +20,8 @@ from awsrun.local.functions.outcome import Invocation, Outcome
 
 ACCOUNT = 1000  # running at a time (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)
 BRIEF = 0.05  # seconds that an invocation waits for a busy environment of its function before another is started
-PATIENCE = 1.0  # seconds that it waits where the machine is full; then it runs all the same: functions may wait for
-# each other
+PATIENCE = 1.0  # seconds without any change after which another is started although the machine is full: functions may
+# wait for each other
 IDLE = 300.0  # seconds after which an environment that does nothing ends
 OLD = 7200.0  # seconds after which one ends anyway, between two invocations; its credentials last longer
 
@@ -51,6 +51,7 @@ class Pool:
         self._outdated: set[ExecutionEnvironment] = set()  # of the busy ones
         self._active: Counter[str] = Counter()  # invocations that have an environment or are making one, by key
         self._beginning = 0
+        self._moved = 0.0  # monotonic seconds of the last change
         self._running: Counter[tuple[str, str]] = Counter()  # invocations, by function
         self._stopped = False
         threading.Thread(target=self._reap, daemon=True, name="function environments").start()
@@ -114,18 +115,19 @@ class Pool:
                         self._active[key] += 1
                         return one.environment
                     self._close([one])
-                wait = self._wait(key) - (time.monotonic() - began)
+                wait = self._until(key, began) - time.monotonic()
                 if wait <= 0 or self._stopped:
                     self._active[key] += 1
                     self._beginning += 1
+                    self._moved = time.monotonic()
                     return None
                 self._changed.wait(wait)
 
-    def _wait(self, key: str) -> float:
-        """Seconds to wait for an environment before another is made."""
+    def _until(self, key: str, began: float) -> float:
+        """When an invocation that came at ``began`` need not wait for an environment any more."""
         if self._beginning >= self._starting or self._active.total() >= self._most:
-            return PATIENCE
-        return BRIEF if self._active[key] else 0.0
+            return self._moved + PATIENCE
+        return began + BRIEF if self._active[key] else began
 
     def _first(self, definition: Definition, invocation: Invocation) -> Outcome:
         """Run an invocation in a new environment."""
@@ -142,6 +144,7 @@ class Pool:
     def _started(self) -> None:
         with self._changed:
             self._beginning -= 1
+            self._moved = time.monotonic()
             self._changed.notify_all()
 
     def _done(self, key: str) -> None:
@@ -149,6 +152,7 @@ class Pool:
             self._active[key] -= 1
             if not self._active[key]:
                 del self._active[key]
+            self._moved = time.monotonic()
             self._changed.notify_all()
 
     def _use(

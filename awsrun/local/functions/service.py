@@ -36,6 +36,7 @@ class Functions:
         events: that were accepted.
         changed: called with region and name of a function whose environments are out of date.
         accepted: called with an event that may be run.
+        phase: region and name of a function -> the state in which it is for a while, where the cloud is strict.
     """
 
     name = "lambda"
@@ -45,6 +46,7 @@ class Functions:
         self.events = Events()
         self.changed: Callable[[tuple[str, str]], None] = lambda function: None
         self.accepted: Callable[[Event], None] = lambda event: None
+        self.phase: Callable[[str, str], str] = lambda region, name: ""
 
     def handle(self, call: Call) -> Reply | None:
         """Admit an invocation; every other call is moto's."""

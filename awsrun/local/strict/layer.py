@@ -47,6 +47,10 @@ class Strict:
         rules = self._rules.get(call.scope[0]) if self._on else None
         return inner(call) if rules is None else rules.around(call, inner)
 
+    def phase(self, service: str, region: str, name: str) -> str:
+        """The state in which something is for a while (``Pending``); empty for none."""
+        return self._ledger.phase((service, region, name)) or "" if self._on else ""
+
     def state(self) -> Any:
         return self._ledger
 
