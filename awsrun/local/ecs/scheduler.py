@@ -10,15 +10,14 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from awsrun.local.ecs import deploy, environment
-from awsrun.local.ecs.region import EXITED
-from awsrun.local.ecs.service import ACCOUNT, Ecs
-from awsrun.local.ecs.task import DEPROVISIONING, ON_MACHINE, PENDING, PROVISIONING, STOPPED, Task
+from awsrun.local.ecs.running import NoLogs, Running, check_logs
+from awsrun.local.ecs.service import Ecs
+from awsrun.local.ecs.task import DEPROVISIONING, EXITED, ON_MACHINE, PENDING, PROVISIONING, STOPPED, Task
 from awsrun.local.work import logs
 from awsrun.local.work.environment import ROOT
 from awsrun.local.work.errors import NoRole
@@ -40,22 +39,6 @@ STOPPED_HERE = "The embedded cloud was stopped"
 
 Credentials = Callable[[str, str, Task], Mapping[str, str]]
 """Endpoint, region and task -> the variables that give its containers their role; may raise `NoRole`."""
-
-
-@dataclass
-class Running:
-    """A task under way; ``works`` and ``codes`` are in the order of its containers."""
-
-    region: str
-    task: Task
-    works: list[Work]
-    codes: dict[int, int] = field(default_factory=dict)
-    kill_at: dict[int, float] = field(default_factory=dict)  # monotonic seconds
-    ending: bool = False
-
-    def living(self) -> Iterator[tuple[int, Work]]:
-        """What has not ended yet."""
-        return ((index, work) for index, work in enumerate(self.works) if index not in self.codes)
 
 
 class Scheduler:
@@ -187,13 +170,14 @@ class Scheduler:
                 self._happened("provisioned", name, task.id, _now())
             works: list[Work] = []
             try:
-                self._check_logs(name, task)
+                with self._world.lock:
+                    check_logs(name, task)
                 role = self._credentials(self._endpoint, name, task)
                 for index in range(len(task.containers)):
                     variables = environment.of(task, index, self._endpoint, name, self._slots.total, role)
                     order = environment.order(task, index, name, variables)
                     works.append(self._machine.start(self._folder_of(task, index), order))
-            except (NoRole, _NoLogs) as error:
+            except (NoRole, NoLogs) as error:
                 self._never_started(name, task, str(error))
             except OSError as error:
                 for work in works:
@@ -214,21 +198,6 @@ class Scheduler:
                 if task.status == PROVISIONING and task.times["createdAt"] <= ready
             ]
         return sorted(found, key=lambda entry: entry[1].times["createdAt"])[: max(0, self._slots.free)]
-
-    def _check_logs(self, region: str, task: Task) -> None:
-        """A task whose log group is missing does not start, as on Fargate.
-
-        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resource-initialization-error.html
-        """
-        for container in task.containers:
-            where = environment.destination(task, container)
-            with self._world.lock:
-                if where is not None and not where.make and not logs.exists(ACCOUNT, region, where.group):
-                    raise _NoLogs(
-                        "ResourceInitializationError: failed to validate logger args: create stream has been retried "
-                        "1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log "
-                        f"group does not exist. ({where.group}) : exit status 1"
-                    )
 
     def _never_started(self, region: str, task: Task, reason: str) -> None:
         self._happened("ending", region, task.id, _now(), NOT_STARTED, reason)
@@ -333,10 +302,6 @@ class Scheduler:
 
     def _folder_of(self, task: Task, index: int) -> Path:
         return self._folder / f"{task.id}-{index}"
-
-
-class _NoLogs(Exception):
-    """There is no log group; the text is the task's stoppedReason."""
 
 
 def _now() -> int:

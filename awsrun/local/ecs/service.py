@@ -9,7 +9,7 @@ from typing import Any
 
 from awsrun.local import clock
 from awsrun.local.calls import Call, Reply
-from awsrun.local.ecs import clusters, fleet, network
+from awsrun.local.ecs import clusters, fleet, network, services
 from awsrun.local.ecs.errors import EcsError, Record, page, tag_list, tags_of
 from awsrun.local.ecs.listing import describe_tasks, list_tasks
 from awsrun.local.ecs.region import Region, short
@@ -85,9 +85,9 @@ class Ecs:
             "DeleteTaskDefinitions": lambda: definitions.delete(body, region.in_use(), at),
             "ListTaskDefinitions": lambda: page("taskDefinitionArns", definitions.arns(body), body),
             "ListTaskDefinitionFamilies": lambda: page("families", definitions.names(body), body),
-            "CreateService": lambda: _service(region, region.create_service(body, next(_ids()), at)),
-            "UpdateService": lambda: _service(region, region.update_service(body, next(_ids()), at)),
-            "DeleteService": lambda: _service(region, region.delete_service(body, at)),
+            "CreateService": lambda: _service(region, services.create(region, body, next(_ids()), at)),
+            "UpdateService": lambda: _service(region, services.update(region, body, next(_ids()), at)),
+            "DeleteService": lambda: _service(region, services.delete(region, body, at)),
             "DescribeServices": lambda: _describe_services(region, body),
             "ListServices": lambda: _list_services(region, body),
             "RunTask": lambda: _run(region.run_task(body, _ids(), at)),

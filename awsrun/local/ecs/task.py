@@ -14,6 +14,7 @@ KEPT = 3_600_000  # milliseconds that a stopped task is shown
 GRACE = 30.0  # seconds from SIGTERM to SIGKILL, unless the container says otherwise
 PROVISIONING, PENDING, RUNNING = "PROVISIONING", "PENDING", "RUNNING"
 STOPPING, DEPROVISIONING, STOPPED = "STOPPING", "DEPROVISIONING", "STOPPED"
+SCHEDULER, USER, EXITED = "ServiceSchedulerInitiated", "UserInitiated", "EssentialContainerExited"  # stopCode
 ON_MACHINE = frozenset({PENDING, RUNNING, STOPPING})
 """States in which a task may have processes here."""
 

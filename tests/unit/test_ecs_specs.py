@@ -1,0 +1,67 @@
+"""What users may write of ECS, told before any call; prices of what it means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.prices import machines
+from awsrun.prices.table import shipped
+from awsrun.resources.models import SpecModels
+from awsrun.spec.load import parse
+
+HOME = shipped("us-east-1")
+REST = """
+  network: {kind: vpc, max_azs: 1}
+  tasks: {kind: ecs.cluster}
+  worker: {kind: iam.role, service: ecs-tasks}
+  other: {kind: iam.role, service: lambda}
+  images: {kind: ecr.repository}
+  arm: {kind: ecr.image, repository: images, platform: linux/arm64}
+  wait: {kind: ecs.task_definition, command: [sleep, "60"]}
+"""
+
+
+def loaded(line: str) -> Any:
+    return parse(f"stack: s\nresources:{REST}  {line}\n", "s.yaml", SpecModels()).resources
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ask: {kind: ecs.task_definition, vcpus: 3}", "Fargate has no 3 vCPUs"),
+        ("ask: {kind: ecs.task_definition, vcpus: 1, memory_mib: 512}", "the nearest is 2048"),
+        ("ask: {kind: ecs.task_definition, stop_timeout: 5m}", "between 2 and 120 s"),
+        ("ask: {kind: ecs.task_definition, image: a, built: arm}", "one of image"),
+        ("ask: {kind: ecs.task_definition, image: arm}", "write built: arm"),
+        ("ask: {kind: ecs.task_definition, role: other}", "give it service: ecs-tasks"),
+        ("ask: {kind: ecs.task_definition, built: arm, architecture: x86_64}", "built for arm64"),
+        ("ask: {kind: ecs.task_definition, log_days: 8}", "the nearest is 7"),
+        ("ask: {kind: ecs.task_definition, environment: {A: images.nothing}}", "no output 'nothing'"),
+        (
+            "web: {kind: ecs.service, cluster: tasks, task_definition: wait, vpc: network, subnets: private}",
+            "no private",
+        ),
+        ("web: {kind: ecs.service, cluster: wait, task_definition: wait, vpc: network}", "this names a ecs.cluster"),
+    ],
+)
+def test_what_cannot_be_is_refused(line: str, said: str) -> None:
+    with pytest.raises(AwsrunError) as caught:
+        loaded(line)
+    assert said in str(caught.value) or said in caught.value.why, caught.value
+
+
+def test_the_processor_is_that_of_the_image() -> None:
+    assert loaded("ask: {kind: ecs.task_definition, built: arm}")["ask"].architecture == "arm64"
+    assert loaded("ask: {kind: ecs.task_definition}")["ask"].architecture == "x86_64"
+
+
+def test_a_task_is_paid_by_vcpu_memory_disk_and_address() -> None:
+    one = machines.fargate_task(HOME, 1, 4096)
+    assert one == pytest.approx(0.04048 + 4 * 0.004445 + 0.005)
+    assert machines.fargate_task(HOME, 1, 4096, storage_gib=120, public=False) == pytest.approx(
+        0.04048 + 4 * 0.004445 + 100 * 0.000111
+    )
+    assert machines.fargate_task(HOME, 1, 4096, arm=True, public=False) == pytest.approx(0.03238 + 4 * 0.00356)
