@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from awsrun.aws.quotas import FARGATE, FARGATE_SPOT, Quota, vcpus
 from awsrun.prices.table import shipped
 from awsrun.resources.batch_compute_environment_spec import ComputeEnvironmentSpec
+from awsrun.resources.ec2_instance_spec import InstanceSpec
+from awsrun.resources.elastic_ip import ElasticIpSpec
 from awsrun.resources.vpc import VpcSpec
 from awsrun.spec.references import ResourceSpec
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The machines of one compute environment.
+    """The machines of one compute environment, or one server.
 
     Attributes:
         types: as Batch takes them; none on Fargate.
+        server: it is bought by the apply itself, and not when jobs come.
     """
 
     name: str
@@ -25,6 +28,7 @@ class Pool:
     fargate: bool
     spot: bool
     max_vcpus: int
+    server: bool = False
 
     def quotas(self) -> Mapping[Quota, tuple[str, ...]]:
         """The quotas that its vCPUs count for, and the types of each."""
@@ -38,18 +42,22 @@ class Pool:
 
 
 def pools(resources: Mapping[str, ResourceSpec]) -> Iterator[Pool]:
-    """The machines that a stack's compute environments buy."""
+    """The machines that a stack's compute environments buy, and its servers."""
     for name, spec in resources.items():
         if isinstance(spec, ComputeEnvironmentSpec):
             types = () if spec.fargate else tuple(spec.instance_types or ["optimal"])
             yield Pool(name, types, spec.fargate, spec.spot, spec.max_vcpus)
+        elif isinstance(spec, InstanceSpec):
+            types = (spec.instance_type,)
+            yield Pool(name, types, False, spec.spot, smallest(types)[0], server=True)
 
 
 def networks(resources: Mapping[str, ResourceSpec]) -> tuple[int, int]:
-    """How many VPCs a stack has, and how many Elastic IPs the NAT gateways in them."""
+    """How many VPCs a stack has, and how many Elastic IPs: its own, and those of the NAT gateways in them."""
     found = [spec for spec in resources.values() if isinstance(spec, VpcSpec)]
     gateways = (spec.max_azs if spec.private_per_az else 1 for spec in found if spec.private == "nat")
-    return len(found), sum(gateways)
+    addresses = sum(isinstance(spec, ElasticIpSpec) for spec in resources.values())
+    return len(found), addresses + sum(gateways)
 
 
 def smallest(types: tuple[str, ...]) -> tuple[int, str]:

@@ -38,7 +38,8 @@ def _look(cloud: Cloud, pools: Sequence[Pool]) -> Iterator[Finding]:
         what = f"{cloud.region} does not offer {', '.join(missing[pool.name])}, which {pool.name} names"
         if set(pool.types) <= set(missing[pool.name]):
             hint = "in the spec: other instance_types; or: awsrun use aws --region REGION"
-            yield Finding("error", "offerings", what, "its jobs will stay RUNNABLE for ever", hint)
+            why = "EC2 will not start it" if pool.server else "its jobs will stay RUNNABLE for ever"
+            yield Finding("error", "offerings", what, why, hint)
         else:
             hint = "in the spec: take it out of instance_types"
             yield Finding("warning", "offerings", what, "Batch will refuse the environment, or use the others", hint)

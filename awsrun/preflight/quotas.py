@@ -32,7 +32,7 @@ def vpc_quota(cloud: Cloud, stack: str, wanted: int) -> Check:
 
 
 def address_quota(cloud: Cloud, stack: str, wanted: int) -> Check:
-    """Whether there is room for the Elastic IPs of ``stack``'s NAT gateways."""
+    """Whether there is room for the Elastic IPs of ``stack`` and its NAT gateways."""
     needs = "servicequotas:GetServiceQuota, ec2:DescribeAddresses"
     return Check("addresses", _MOST, lambda: _addresses(cloud, stack, wanted), needs)
 
@@ -76,6 +76,8 @@ def _pool(cloud: Cloud, pool: Pool, have: Mapping[Quota, float]) -> Iterator[Fin
             )
         else:
             why = "apply will succeed, and jobs will stay RUNNABLE for ever"
+            if pool.server:
+                why = f"EC2 will not start {pool.name}: VcpuLimitExceeded"
             yield Finding("error", "quotas", what, why, _increase(cloud, quota, pool.max_vcpus))
     room = sum(have[quota] for quota in usable)
     if usable and room < pool.max_vcpus:

@@ -58,6 +58,28 @@ def ec2(
     return Price(max(one.hourly for one in idle), dearest.hourly, f"{note}; {SPOT}" if spot else note)
 
 
+def server(prices: Prices, type: str, disk_gb: int, disk_type: str, spot: bool, public: bool, stops: bool) -> Price:
+    """One machine that somebody works on, with a root disk.
+
+    Args:
+        disk_gb: 0 where that is not known.
+        disk_type: ``gp3`` or ``gp2``.
+        public: it has a public IPv4 address of its own, while it runs.
+        stops: it is stopped while nothing uses it, which leaves the disk.
+    """
+    instance = prices.instance(type)
+    if instance is None or instance.hourly is None:
+        return Price(None, None, f"price of {type} not known")
+    rate = prices.rate("ebs_gp2_gb_month" if disk_type == "gp2" else "ebs_gp3_gb_month")
+    disk = disk_gb * (rate or 0.0) / HOURS
+    full = instance.hourly + disk + (prices.rate("public_ipv4_hour") or 0.0) * public
+    parts = ["a public IPv4 address"] * public + [f"a {disk_gb} GB disk" if disk_gb else "a disk that is not counted"]
+    note = f"{type} with {' and '.join(parts)}"
+    if stops:
+        note += "; stopped when idle, which leaves the disk"
+    return Price(disk if stops else full, full, f"{note}; {SPOT}" if spot else note)
+
+
 def jobs(
     prices: Prices, types: Collection[str], count: int, vcpus: float, gpus: int, memory_mib: int, public: bool = True
 ) -> float | None:

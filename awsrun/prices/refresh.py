@@ -66,6 +66,7 @@ PRODUCTS: Mapping[Rate, Product] = {
     "interface_endpoint_hour": Product("AmazonVPC", "VpcEndpoint-Hours"),
     "interface_endpoint_gb": Product("AmazonVPC", "VpcEndpoint-Bytes"),
     "ebs_gp3_gb_month": Product("AmazonEC2", "EBS:VolumeUsage.gp3"),
+    "ebs_gp2_gb_month": Product("AmazonEC2", "EBS:VolumeUsage.gp2"),
 }
 
 

@@ -33,6 +33,7 @@ Rate = Literal[
     "interface_endpoint_hour",
     "interface_endpoint_gb",
     "ebs_gp3_gb_month",
+    "ebs_gp2_gb_month",
     "s3_gb_month",
     "dynamodb_gb_month",
     "dynamodb_million_writes",

@@ -218,7 +218,7 @@ class Creator:
                 if found:
                     return found, False
             except Exception as error:
-                if not code_of(error):
+                if not _answered(error):
                     raise
                 found = self._taken(kind, node, intent, begun or attempt > 0) if matches(error, kind.exists) else ""
                 if found:
@@ -282,6 +282,11 @@ class Creator:
 
     def _find(self, kind: Kind[Any, Any], hints: Collection[str]) -> list[Found]:
         return self._calls.read(lambda: list(kind.find(self._table.stack, hints)))
+
+
+def _answered(error: Exception) -> bool:
+    """Whether AWS itself refused, be it in a kind's own words."""
+    return bool(code_of(error) or (error.__cause__ is not None and code_of(error.__cause__)))
 
 
 def _foreign(node: Node, physical: str, whose: Found | None) -> AwsrunError:

@@ -27,6 +27,7 @@ class Session:
     Attributes:
         kinds: every kind that there is, by name.
         workers: how many calls are made at once.
+        refresh: logical names of what is to be what its selectors stand for now, not when it was made.
         prices: what things cost in this region.
     """
 
@@ -37,6 +38,7 @@ class Session:
     observer: Observer = silent
     halt: Halt = field(default_factory=Halt)
     workers: int = 32
+    refresh: frozenset[str] = frozenset()
     calls: Calls = field(init=False)
     prices: PriceList = field(init=False)
 

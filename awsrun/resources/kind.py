@@ -232,6 +232,14 @@ class Kind(ABC, Generic[P, S]):
             AwsrunError: the spec asks for something that AWS does not have.
         """
 
+    def refreshed(self, state: S) -> S:
+        """``state`` with what its selectors stand for now ("newest image"), which is then compared too.
+
+        `lower` leaves that open: a selector is resolved when a resource is made, and kept in a tag.  May make read
+        calls; asked only where a user wants one resolved anew.
+        """
+        return state
+
     def physical(self, stack: str, name: str, spec: P, state: S | None = None) -> str:
         """The physical name: the user's, else derived; with a hash of the REPLACE fields where the kind says so."""
         if spec.name:

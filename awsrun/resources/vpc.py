@@ -18,12 +18,13 @@ from pydantic import Field, field_validator, model_validator
 from awsrun.aws.errors import matches
 from awsrun.aws.rights import Right, allow
 from awsrun.resources.ec2 import Ec2Kind
+from awsrun.resources.elastic_ip import ElasticIpSpec
 from awsrun.resources.holders import interfaces, named
 from awsrun.resources.kind import ABSENT, REPLACE, UNKNOWN, Change, Outputs, Owner, Phase, Refs, Seen, State
 from awsrun.resources.ours import arn
 from awsrun.resources.security_group import Ingress, SecurityGroupSpec
 from awsrun.resources.vpc_endpoint import FREE, PAID, EndpointSpec
-from awsrun.resources.vpc_nat import ElasticIpSpec, NatGatewaySpec
+from awsrun.resources.vpc_nat import NatGatewaySpec
 from awsrun.resources.vpc_parts import InternetGatewaySpec, RouteTableSpec, SubnetSpec
 from awsrun.spec.references import ResourceSpec
 

@@ -1,4 +1,4 @@
-"""The way out of private subnets: a NAT gateway in a public subnet, and the address under which the internet sees it.
+"""The way out of private subnets: a NAT gateway in a public subnet, with an Elastic IP that the internet sees.
 
 Both are paid by the hour, used or not.  A gateway holds its address until it is `deleted`, so the address goes last.
 """
@@ -16,65 +16,12 @@ from awsrun.resources.kind import ABSENT, REPLACE, Owner, Phase, Refs, Seen, Sta
 from awsrun.spec.references import RefTo, ResourceSpec
 
 
-class ElasticIpSpec(ResourceSpec):
-    """A public address that stays the same."""
-
-    kind: Literal["vpc.elastic_ip"] = "vpc.elastic_ip"
-
-
-@dataclass(frozen=True)
-class ElasticIpState(State):
-    """Nothing about it can be chosen: AWS picks the address."""
-
-
-class ElasticIp(Ec2Kind[ElasticIpSpec, ElasticIpState]):
-    kind = "vpc.elastic_ip"
-    Spec = ElasticIpSpec
-    State = ElasticIpState
-    identity = "tags"  # AllocateAddress takes no client token
-    listed = False
-    absent = frozenset({"InvalidAllocationID.NotFound", "InvalidAddress.NotFound", "InvalidAddressID.NotFound"})
-    # While a NAT gateway has it, and for a moment after, ReleaseAddress says AuthFailure
-    # (https://github.com/kubernetes/kops/issues/1604, https://github.com/eformat/sno-for-100/issues/9).
-    blocked = frozenset({"AuthFailure:permission to access the specified resource", "InvalidIPAddress.InUse"})
-
-    lists = ("describe_addresses", "Addresses")
-    id_key = "AllocationId"
-    type_name = "elastic-ip"
-    actions: ClassVar[Mapping[str, str]] = {"create": "AllocateAddress", "delete": "ReleaseAddress"}
-    inside = False
-
-    def lower(self, spec: ElasticIpSpec, refs: Refs) -> ElasticIpState:
-        return ElasticIpState()
-
-    def price(self, state: ElasticIpState, prices: Prices) -> Price:
-        return always(prices.rate("public_ipv4_hour"), "a public IPv4 address")
-
-    def seen(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Seen[ElasticIpState]:
-        return Seen(ElasticIpState(), "ready", outputs={"id": entry["AllocationId"], "address": entry["PublicIp"]})
-
-    def create(self, state: ElasticIpState, owner: Owner) -> str:
-        answer = self.ec2.allocate_address(Domain="vpc", TagSpecifications=self.tagged(owner))
-        return str(answer["AllocationId"])
-
-    def delete(self, id: str, seen: Seen[ElasticIpState]) -> None:
-        self.ec2.release_address(AllocationId=id)
-
-    def holder(self, id: str, seen: Seen[ElasticIpState]) -> str:
-        """AWS's own words, of a permission that is missing, would send users looking for one."""
-        return "the NAT gateway that has it; it lets go within a few minutes of the gateway's end"
-
-    def _list(self, **arguments: Any) -> Iterator[Mapping[str, Any]]:
-        """DescribeAddresses has no pages."""
-        yield from self.cloud.read("ec2").describe_addresses(**arguments)["Addresses"]
-
-
 class NatGatewaySpec(ResourceSpec):
     """A NAT gateway.  ``gateway``: the internet gateway of its VPC, without which it fails."""
 
     kind: Literal["vpc.nat_gateway"] = "vpc.nat_gateway"
     subnet: Annotated[str, RefTo("vpc.subnet")]
-    address: Annotated[str, RefTo("vpc.elastic_ip")]
+    address: Annotated[str, RefTo("elastic_ip")]
     gateway: Annotated[str, RefTo("vpc.internet_gateway")]
 
 

@@ -201,6 +201,31 @@ def _keeper(**fields: Any) -> ResourceSpec:
     return KEEPER.model_copy(update=fields)
 
 
+def _change_groups(client: Client, id: str) -> None:
+    """It is in the VPC's default group instead."""
+    ec2 = client("ec2")
+    vpc = ec2.describe_instances(InstanceIds=[id])["Reservations"][0]["Instances"][0]["VpcId"]
+    default = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
+    (group,) = ec2.describe_security_groups(Filters=default)["SecurityGroups"]
+    ec2.modify_instance_attribute(InstanceId=id, Groups=[group["GroupId"]])
+
+
+def _let_go(client: Client, id: str) -> None:
+    """Its Elastic IP is taken away."""
+    held = client("ec2").describe_addresses(Filters=[{"Name": "instance-id", "Values": [id]}])["Addresses"]
+    client("ec2").disassociate_address(AssociationId=held[0]["AssociationId"])
+
+
+def _another_disk(client: Client, id: str) -> None:
+    attached = [{"Name": "attachment.instance-id", "Values": [id]}]
+    (volume,) = client("ec2").describe_volumes(Filters=attached)["Volumes"]
+    client("ec2").modify_volume(VolumeId=volume["VolumeId"], VolumeType="gp2")
+
+
+def _server(**fields: Any) -> ResourceSpec:
+    return spec("ec2.instance", vpc="network", **fields)
+
+
 NETWORK = {"network": VPC}
 NAT = {"network": VPC.model_copy(update={"private": "nat"})}
 SHUT = {"network": VPC.model_copy(update={"private": "endpoints"})}
@@ -501,6 +526,48 @@ SAMPLES = (
     Sample({**NAT, "hidden": COMPUTE}, "hidden", ()),
     Sample({"key": spec("key_pair")}, "key", ()),
     Sample({"mine": spec("key_pair", public_key=PUBLIC_KEY)}, "mine", ()),
+    Sample({"address": spec("elastic_ip")}, "address", ()),
+    Sample(
+        {**NETWORK, "web": WEB, "address": spec("elastic_ip"), "may": spec("iam.role", service="ec2"),
+         "profile": spec("iam.instance_profile", role="may"),
+         "server": _server(elastic_ip="address", role="may", stop_when_idle=30, user_data="#!/bin/sh\necho hello\n")},
+        "server",
+        (
+            wants(
+                "a larger type",
+                "type",
+                server=_server(elastic_ip="address", role="may", stop_when_idle=30, instance_type="t3.small",
+                               user_data="#!/bin/sh\necho hello\n"),
+            ),
+            wants(
+                "all else",
+                "groups profile elastic_ip stop_when_idle user",
+                server=_server(security_groups=["web"], instance_profile="profile", user="me",
+                               user_data="#!/bin/sh\necho hello\n"),
+            ),
+            wants(
+                "without a role",
+                "profile",
+                server=_server(elastic_ip="address", stop_when_idle=30, user_data="#!/bin/sh\necho hello\n"),
+            ),
+            hand("in another group", "groups", _change_groups),
+            hand("without its address", "elastic_ip", _let_go),
+            hand("with another disk", "disk_type", _another_disk),
+            hand(
+                "with IMDSv1",
+                "imdsv2",
+                lambda client, id: client("ec2").modify_instance_metadata_options(
+                    InstanceId=id, HttpTokens="optional", HttpEndpoint="enabled"
+                ),
+            ),
+        ),
+    ),
+    Sample(
+        {**NETWORK, "key": spec("key_pair"),
+         "gpu": _server(key_pair="key", instance_type="g4dn.xlarge", ami="deep-learning", spot=True)},
+        "gpu",
+        (),
+    ),
     Sample({"template": spec("ec2.launch_template", disk_gib=200)}, "template", ()),
     Sample(
         {"lost": QUEUE, "work": QUEUE},

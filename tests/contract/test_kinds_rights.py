@@ -26,6 +26,7 @@ from tests.recorded_cloud import RecordedCloud, User
 # What the embedded cloud never asks for, kind by kind, and why it is in the policy all the same.
 ONLY_ON_AWS: dict[str, dict[str, str]] = {
     "vpc.endpoint": {"route53:AssociateVPCWithHostedZone": "private DNS names of interface endpoints, which it lacks"},
+    "ec2.instance": {"iam:CreateServiceLinkedRole": "the first spot instance of an account makes EC2's own role"},
     "lambda.function": dict.fromkeys(
         ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetRepositoryPolicy", "ecr:SetRepositoryPolicy"),
         "Lambda lets itself pull from a repository in the caller's name",

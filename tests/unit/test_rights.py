@@ -87,7 +87,25 @@ def web() -> StackSpec:
     return parse(f"stack: web\nresources:\n  list: {function}\n  api: {api}\n", "web.yaml", SpecModels())
 
 
-STACKS = {"batch": load(BATCH, SpecModels()), "named": named(), "networks": networks(), "web": web()}
+def servers() -> StackSpec:
+    """One with all that a server may have, and one that is bought as spot."""
+    fields = "vpc: net, role: may, elastic_ip: fixed, key_pair: key, ami: /mine/image"
+    return parse(
+        "stack: servers\nresources:\n  net: {kind: vpc}\n  key: {kind: key_pair}\n  fixed: {kind: elastic_ip}\n"
+        f"  may: {{kind: iam.role, service: ec2}}\n  web: {{kind: ec2.instance, {fields}}}\n"
+        "  spot: {kind: ec2.instance, vpc: net, spot: true}\n",
+        "servers.yaml",
+        SpecModels(),
+    )
+
+
+STACKS = {
+    "batch": load(BATCH, SpecModels()),
+    "named": named(),
+    "networks": networks(),
+    "servers": servers(),
+    "web": web(),
+}
 
 
 @pytest.mark.parametrize("spec", STACKS.values(), ids=STACKS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import botocore.session
 from botocore import xform_name
-from test_rights import CLOUD, SPECS, everything, named, networks
+from test_rights import CLOUD, SPECS, everything, named, networks, servers
 
 from awsrun.prices import refresh
 from awsrun.resources.models import SpecModels
@@ -54,7 +54,7 @@ def _named_in_the_code() -> Iterator[str]:
 
 
 def _allowed() -> set[str]:
-    specs = [load(path, SpecModels()) for path in SPECS.glob("*.yaml")] + [named(), networks()]
+    specs = [load(path, SpecModels()) for path in SPECS.glob("*.yaml")] + [named(), networks(), servers()]
     rights = [right for spec in specs for right in everything(spec)] + list(refresh.rights())
     kinds = Kinds(CLOUD)
     rights += [right for name in KINDS for right in kinds[name].rights("mnist", {})]

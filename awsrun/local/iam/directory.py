@@ -94,6 +94,18 @@ class Directory:
         pairs = self.backend("ec2", region).key_pairs.values()
         return next(((one.key_name, one.id) for one in pairs if one.id == id or one.key_name == name), ("", ""))
 
+    def instance_of(self, region: str, association: str) -> str:
+        """The id of the instance that an association gives a profile to."""
+        known = self.backend("ec2", region).iam_instance_profile_associations
+        return next((id for id, one in known.items() if one.association_id == association), "i-*")
+
+    def address(self, region: str, association: str) -> list[str]:
+        """The ids of the Elastic IP and the network interface that an association joins."""
+        for one in self.backend("ec2", region).addresses:
+            if one.association_id == association and one.eni is not None:
+                return [one.allocation_id, one.eni.id]
+        return []
+
     def association(self, region: str, association: str) -> list[str]:
         """The ids of the route table and the subnet that an association joins."""
         for table in self.backend("ec2", region).route_tables.values():

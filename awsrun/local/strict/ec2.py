@@ -6,7 +6,7 @@ from typing import Any
 
 from awsrun.local.calls import Call, Perform, Reply
 from awsrun.local.errors import refusal
-from awsrun.local.strict import ec2_in_use
+from awsrun.local.strict import ec2_in_use, ec2_launch
 from awsrun.local.strict.ec2_states import States
 from awsrun.local.strict.ec2_visible import Visibility
 from awsrun.local.strict.ec2_xml import CREATES, LISTS, tree, with_tree, without_empty_reservations
@@ -15,6 +15,7 @@ from awsrun.local.strict.lambda_interfaces import drop_unused
 from awsrun.local.strict.ledger import Ledger
 from awsrun.local.strict.rules import Rules, backend
 
+_PROFILES = frozenset({"AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation", "RunInstances"})
 _CHANGES = frozenset({"StartInstances", "StopInstances", "ModifyVpcEndpoint"})
 
 
@@ -34,7 +35,9 @@ class Ec2Rules(Rules):
             return missing
         if refused := ec2_in_use.refused(backend("ec2", call.scope[1]), call.action, call.form):
             return refusal(call, *refused)
-        if call.action in ("RunInstances", "AssociateIamInstanceProfile") and (refused := self._profile(call)):
+        if call.action in _PROFILES and (refused := self._profile(call)):
+            return refusal(call, *refused)
+        if call.action == "RunInstances" and (refused := ec2_launch.refused(backend("ec2", call.scope[1]), call.form)):
             return refusal(call, *refused)
         return self._states.before(call, inner)
 

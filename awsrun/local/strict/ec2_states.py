@@ -42,6 +42,13 @@ _STATE = "<{0}><code>{1}</code><name>{2}</name></{0}>"
 _PROTECTED = (
     "The instance '{}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again."
 )
+# https://github.com/hashicorp/terraform-provider-aws/pull/3072
+_NOT_FOR_ADDRESSES = "The {} instance '{}' is not in a valid state for this operation."
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/stop-spot-instances.html
+_SPOT = (
+    "You can't stop the Spot Instance '{}' because it is associated with a one-time Spot Instance request. "
+    "You can only stop Spot Instances associated with persistent Spot Instance requests."
+)
 _UNSUCCESSFUL = (
     "<item><error><code>InvalidVpcEndpoint.NotFound</code>"
     "<message>The Vpc Endpoint Id '{0}' does not exist</message></error><resourceId>{0}</resourceId></item>"
@@ -66,7 +73,6 @@ class States:
         elif prefix == "vpce":
             interfaces.of_endpoint(records, id)
         elif prefix == "i":
-            interfaces.of_instance(records, id, call.form)
             records.get_instance(id).disable_api_termination = call.form.get("DisableApiTermination") == "true"
         if prefix in PENDING and not _is_route(call, id):
             key = _key(call, id)
@@ -83,7 +89,7 @@ class States:
             return self._delete_endpoints(call)
         if call.action == "TerminateInstances":
             return self._terminate(call, inner)
-        if call.action in ("StartInstances", "StopInstances", "ModifyInstanceAttribute"):
+        if call.action in ("AssociateAddress", "StartInstances", "StopInstances", "ModifyInstanceAttribute"):
             return self._unfit(call)
         return None
 
@@ -132,6 +138,10 @@ class States:
             if instance is None:
                 continue
             state = self._ledger.phase(_key(call, id)) or instance.state
+            if call.action == "AssociateAddress" and state in ("pending", "shutting-down", "terminated"):
+                return refusal(call, "InvalidInstanceID", _NOT_FOR_ADDRESSES.format(state, id))
+            if call.action == "StopInstances" and instance.lifecycle == "spot":
+                return refusal(call, "UnsupportedOperation", _SPOT.format(id))
             why = _unfit_for(call, state)
             if why:
                 return refusal(call, "IncorrectInstanceState", f"The instance '{id}' is not in {why}.")
@@ -160,7 +170,6 @@ class States:
             _forget(records, id)
         elif event == "end":
             inner(_like(call, "TerminateInstances", **{"InstanceId.1": id}))
-            interfaces.drop_instance(records, id)
             self._ledger.later(REMEMBERED, "ec2", "forget", *arguments)
         elif event == "forget":
             _forget(records, id)

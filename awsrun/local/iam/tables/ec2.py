@@ -136,12 +136,30 @@ def _run(request: Request) -> Iterator[Authorization]:
     yield from _tagging(request, given)
 
 
+def _profile(request: Request) -> Iterator[Authorization]:
+    """The profile of an instance: the instance, and the role that it gets."""
+    association = request.form.get("AssociationId", "")
+    instances = request.listed("InstanceId") or [request.directory.instance_of(request.region, association)]
+    for identity in instances:
+        yield Authorization(request.action, _arn(request, identity))
+    profile = request.form.get("IamInstanceProfile.Arn") or request.form.get("IamInstanceProfile.Name")
+    if profile:
+        yield passing(request.directory.role_of_profile(profile) or profile, "ec2.amazonaws.com")
+
+
+def _disassociation(request: Request) -> Iterator[Authorization]:
+    """An Elastic IP is taken from what has it: both, told by their association."""
+    named = request.directory.address(request.region, request.form.get("AssociationId", ""))
+    for identity in named or ["eipalloc-*"]:
+        yield Authorization(request.action, _arn(request, identity))
+
+
 _DESCRIBES = (
-    "AccountAttributes", "Addresses", "AvailabilityZones", "Images", "InstanceTypeOfferings", "InstanceTypes",
-    "Instances", "InstanceStatus", "InternetGateways", "KeyPairs", "LaunchTemplateVersions", "LaunchTemplates",
-    "ManagedPrefixLists", "NatGateways", "NetworkAcls", "NetworkInterfaces", "PrefixLists", "Regions", "RouteTables",
-    "SecurityGroupRules", "SecurityGroups", "SpotPriceHistory", "Subnets", "Tags", "Volumes", "VpcEndpointServices",
-    "VpcEndpoints", "Vpcs",
+    "AccountAttributes", "Addresses", "AvailabilityZones", "IamInstanceProfileAssociations", "Images", "InstanceStatus",
+    "InstanceTypeOfferings", "InstanceTypes", "Instances", "InternetGateways", "KeyPairs", "LaunchTemplateVersions",
+    "LaunchTemplates", "ManagedPrefixLists", "NatGateways", "NetworkAcls", "NetworkInterfaces", "PrefixLists",
+    "Regions", "RouteTables", "SecurityGroupRules", "SecurityGroups", "SpotPriceHistory", "Subnets", "Tags", "Volumes",
+    "VpcEndpointServices", "VpcEndpoints", "Vpcs",
 )  # fmt: skip
 
 RULES: Mapping[str, Rule] = {
@@ -160,6 +178,8 @@ RULES: Mapping[str, Rule] = {
         _rules,
     ),
     "AllocateAddress": _making("elastic-ip"),
+    "AssociateAddress": _using("AllocationId", "InstanceId", "NetworkInterfaceId"),
+    "AssociateIamInstanceProfile": _profile,
     "AssociateRouteTable": _using("RouteTableId", "SubnetId", "GatewayId"),
     "AttachInternetGateway": _using("InternetGatewayId", "VpcId"),
     "CreateInternetGateway": _making("internet-gateway"),
@@ -189,17 +209,22 @@ RULES: Mapping[str, Rule] = {
     "DeleteVpcEndpoints": _using("VpcEndpointId"),
     "DescribeVpcAttribute": _using("VpcId"),
     "DetachInternetGateway": _using("InternetGatewayId", "VpcId"),
+    "DisassociateAddress": _disassociation,
+    "DisassociateIamInstanceProfile": _profile,
     "DisassociateRouteTable": _using("AssociationId"),
-    "ModifyInstanceAttribute": _using("InstanceId"),
+    "ModifyInstanceAttribute": _using("InstanceId", "GroupId"),
+    "ModifyInstanceMetadataOptions": _using("InstanceId"),
     "ModifyLaunchTemplate": _using("LaunchTemplateId"),
     "ModifySecurityGroupRules": _modify_rules,
     "ModifySubnetAttribute": _using("SubnetId"),
+    "ModifyVolume": _using("VolumeId"),
     "ModifyVpcAttribute": _using("VpcId"),
     "ModifyVpcEndpoint": _using(
         "VpcEndpointId", "AddRouteTableId", "RemoveRouteTableId", "AddSubnetId", "RemoveSubnetId",
         "AddSecurityGroupId", "RemoveSecurityGroupId",
     ),
     "ReleaseAddress": _using("AllocationId"),
+    "ReplaceIamInstanceProfileAssociation": _profile,
     "ReplaceRoute": _using("RouteTableId"),
     "ReplaceRouteTableAssociation": _using("RouteTableId", "AssociationId"),
     "RunInstances": _run,
