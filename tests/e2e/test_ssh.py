@@ -1,5 +1,5 @@
-"""``awsrun ssh`` and ``awsrun jupyter`` with a key pair of a stack: a real sshd stands for the instance, and a real
-Jupyter runs behind it."""
+"""``awsrun ssh`` and ``awsrun jupyter`` with the server of specs/ec2.yaml: a real sshd stands for it, before a real
+Jupyter."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.conftest import LocalCloud
 
 pytestmark = pytest.mark.skipif(not (SSHD.exists() and shutil.which("ssh")), reason="no OpenSSH")
 
-SPEC = "stack: first\nresources:\n  key: {kind: key_pair}\n"
+SPEC = (Path(__file__).parents[2] / "specs" / "ec2.yaml").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,8 @@ def instance(ec2: Any, stack: str, name: str, key: str = "first-key") -> str:
 
 
 @pytest.fixture(scope="module")
-def web(ec2: Any) -> str:
-    return instance(ec2, "first", "web")
+def web(shell: Shell) -> str:
+    return str(shell.json("outputs", "first")["web"]["id"])
 
 
 @pytest.fixture(scope="module")
