@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from awsrun.aws.quotas import FARGATE, FARGATE_SPOT, Quota, vcpus
 from awsrun.prices.table import shipped
 from awsrun.resources.batch_compute_environment_spec import ComputeEnvironmentSpec
 from awsrun.resources.ec2_instance_spec import InstanceSpec
+from awsrun.resources.ecs_service_spec import ServiceSpec
+from awsrun.resources.ecs_task_definition_spec import TaskDefinitionSpec
 from awsrun.resources.elastic_ip import ElasticIpSpec
 from awsrun.resources.vpc import VpcSpec
 from awsrun.spec.references import ResourceSpec
@@ -16,7 +19,7 @@ from awsrun.spec.references import ResourceSpec
 
 @dataclass(frozen=True)
 class Pool:
-    """The machines of one compute environment, or one server.
+    """The machines of one compute environment, one server, or the tasks of one service of ECS.
 
     Attributes:
         types: as Batch takes them; none on Fargate.
@@ -42,7 +45,7 @@ class Pool:
 
 
 def pools(resources: Mapping[str, ResourceSpec]) -> Iterator[Pool]:
-    """The machines that a stack's compute environments buy, and its servers."""
+    """The machines that a stack's compute environments buy, its servers, and the tasks that its services run."""
     for name, spec in resources.items():
         if isinstance(spec, ComputeEnvironmentSpec):
             types = () if spec.fargate else tuple(spec.instance_types or ["optimal"])
@@ -50,6 +53,10 @@ def pools(resources: Mapping[str, ResourceSpec]) -> Iterator[Pool]:
         elif isinstance(spec, InstanceSpec):
             types = (spec.instance_type,)
             yield Pool(name, types, False, spec.spot, smallest(types)[0], server=True)
+        elif isinstance(spec, ServiceSpec):
+            task, count = resources[spec.task_definition], 1 if spec.desired_count is None else spec.desired_count
+            assert isinstance(task, TaskDefinitionSpec)  # the reference was checked
+            yield Pool(name, (), fargate=True, spot=spec.spot, max_vcpus=math.ceil(count * task.vcpus), server=True)
 
 
 def networks(resources: Mapping[str, ResourceSpec]) -> tuple[int, int]:

@@ -76,14 +76,17 @@ def _pool(cloud: Cloud, pool: Pool, have: Mapping[Quota, float]) -> Iterator[Fin
             )
         else:
             why = "apply will succeed, and jobs will stay RUNNABLE for ever"
-            if pool.server:
+            if pool.server and pool.fargate:
+                why = f"no task of {pool.name} will start"
+            elif pool.server:
                 why = f"EC2 will not start {pool.name}: VcpuLimitExceeded"
             yield Finding("error", "quotas", what, why, _increase(cloud, quota, pool.max_vcpus))
     room = sum(have[quota] for quota in usable)
     if usable and room < pool.max_vcpus:
         names = " and ".join(repr(quota.name) for quota in usable)
         what = f"{pool.name} asks for up to {pool.max_vcpus} vCPUs; {names} allows {room:g} in {cloud.region}"
-        why = "the other jobs will wait for their turn (what runs elsewhere in the account counts, too)"
+        rest = f"the rest of {pool.name} will not start" if pool.server else "the other jobs will wait for their turn"
+        why = f"{rest} (what runs elsewhere in the account counts, too)"
         yield Finding("warning", "quotas", what, why, _increase(cloud, usable[0], pool.max_vcpus))
     elif usable:
         names = " and ".join(f"{have[quota]:g} ({quota.name})" for quota in usable)

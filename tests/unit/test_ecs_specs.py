@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from awsrun.aws.errors import AwsrunError
+from awsrun.aws.quotas import FARGATE_SPOT
+from awsrun.preflight.need import pools
 from awsrun.prices import machines
 from awsrun.prices.table import shipped
 from awsrun.resources.models import SpecModels
@@ -56,6 +58,12 @@ def test_what_cannot_be_is_refused(line: str, said: str) -> None:
 def test_the_processor_is_that_of_the_image() -> None:
     assert loaded("ask: {kind: ecs.task_definition, built: arm}")["ask"].architecture == "arm64"
     assert loaded("ask: {kind: ecs.task_definition}")["ask"].architecture == "x86_64"
+
+
+def test_what_a_service_runs_counts_for_fargates_quota() -> None:
+    line = "web: {kind: ecs.service, cluster: tasks, task_definition: wait, vpc: network, desired_count: 5, spot: true}"
+    (pool,) = pools(loaded(line))
+    assert (pool.max_vcpus, list(pool.quotas())) == (2, [FARGATE_SPOT])  # five quarters of a vCPU
 
 
 def test_a_task_is_paid_by_vcpu_memory_disk_and_address() -> None:
