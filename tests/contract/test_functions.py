@@ -129,6 +129,30 @@ def test_what_it_says_is_in_the_tail_and_in_the_logs(bench: Bench, probe: str) -
     until(lambda: lines[6] in [line.rstrip("\n") for line in bench.logged(f"/aws/lambda/{probe}")])
 
 
+def test_logs_come_while_it_runs_and_a_deleted_group_stays_away(bench: Bench) -> None:
+    source = """
+import os, time
+def handler(event, context):
+    print("first")
+    while not os.path.exists(event):
+        time.sleep(0.02)
+    print("last")
+"""
+    name = bench.make(source, Timeout=60)
+    group, file = f"/aws/lambda/{name}", bench.cloud.home / "go-on"
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(bench.invoke, name, str(file))
+        until(lambda: "first" in bench.logged(group))
+        bench.functions.delete_function(FunctionName=name)
+        bench.cloud.client("logs").delete_log_group(logGroupName=group)
+        file.touch()
+        assert "last" in running.result().log
+    other = bench.make("def handler(event, context): pass")
+    bench.invoke(other)
+    until(lambda: bench.logged(f"/aws/lambda/{other}"))
+    assert not bench.cloud.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+
+
 def test_exceptions(bench: Bench, probe: str) -> None:
     failed = bench.invoke(probe, {"do": "fail"})
     assert (failed.status, failed.error) == (200, "Unhandled")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from awsrun.local import state
 from tests.conftest import LocalCloud
 from tests.contract.functions_bench import Bench, until
 
@@ -108,10 +111,20 @@ def test_throttled_events_wait_and_a_function_without_concurrency_gives_them_up(
     assert letter["MessageAttributes"]["ErrorCode"]["StringValue"] == "429"
 
 
-def test_what_was_accepted_outlives_a_killed_server_and_processes_do_not(
-    fresh_cloud: LocalCloud, tmp_path: Path
-) -> None:
-    bench = Bench(fresh_cloud)
+@pytest.fixture
+def own_cloud() -> Iterator[LocalCloud]:
+    """A cloud that is not below /tmp, where functions can have a /tmp of their own."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as home:
+        cloud = LocalCloud.at(Path(home) / "home")
+        cloud.start()
+        yield cloud
+        cloud.stop()
+        state.remove(Path(home))
+
+
+def test_events_outlive_a_killed_server_and_processes_do_not(own_cloud: LocalCloud) -> None:
+    bench = Bench(own_cloud)
+    has_its_own_tmp(bench)
     url, _ = queue(bench, "arrived")
     source = """
 import boto3, os, subprocess, time
@@ -125,7 +138,7 @@ def handler(event, context):
     sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName="arrived")["QueueUrl"], MessageBody="here")
 """
     name = bench.make(source, Timeout=60)
-    started, go = tmp_path / "started", tmp_path / "go"
+    started, go = own_cloud.home / "started", own_cloud.home / "go"
 
     def invoke_and_see() -> list[str]:
         event = {"started": str(started), "go": str(go)}
@@ -139,16 +152,32 @@ def handler(event, context):
         return found
 
     pids = invoke_and_see()
-    fresh_cloud.kill()
+    own_cloud.kill()
     until(lambda: not any(map(running, pids)))
-    fresh_cloud.start()
+    own_cloud.start()
     assert seen() != pids, "it runs again"
     go.touch()
     assert until(lambda: received(bench, url))["Body"] == "here"
     go.unlink()
     pids = invoke_and_see()
-    fresh_cloud.stop()
+    own_cloud.stop()
     assert not any(map(running, pids)), "a stop ends them too"
+
+
+def has_its_own_tmp(bench: Bench) -> None:
+    """Where the kernel lets it: what a function writes to /tmp is seen by nobody else."""
+    source = """
+import os, tempfile
+def handler(event, context):
+    with open("/tmp/awsrun-own", "w") as file:
+        file.write("mine")
+    return [tempfile.gettempdir(), os.listdir("/tmp")]
+"""
+    folder, content = bench.invoke(bench.make(source)).payload
+    if folder == "/tmp":
+        assert content == ["awsrun-own"] and not Path("/tmp/awsrun-own").exists()
+    else:
+        Path("/tmp/awsrun-own").unlink()
 
 
 def running(pid: str) -> bool:

@@ -153,5 +153,12 @@ def find(region: str, target: Target) -> Definition:
     )
 
 
+def known(region: str, name: str) -> bool:
+    """Whether there is such a function; the world's lock is held."""
+    from moto.awslambda.models import lambda_backends
+
+    return name in lambda_backends[ACCOUNT][region]._lambdas._functions
+
+
 def _package(record: Any) -> Package:
     return Package(getattr(record, "code_digest", ""), getattr(record, "code_bytes", b""))

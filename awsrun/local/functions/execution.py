@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,15 +44,17 @@ class ExecutionEnvironment:
     """Runs invocations of ``definition``, one at a time; the process is started with the first.
 
     Args:
-        ship: called when the stream has something to store.
+        closed: called when the environment is over.
     """
 
-    def __init__(self, definition: Definition, place: Place, stream: Stream, ship: Callable[[Stream], None]) -> None:
+    def __init__(self, definition: Definition, place: Place, stream: Stream, closed: Callable[[], None]) -> None:
         self.definition = definition
         self.made = time.monotonic()
-        self._place, self._stream, self._ship = place, stream, ship
+        self._place, self._stream, self._over = place, stream, closed
         self._process: Process | None = None
         self._closed = False
+        self._ending = threading.Lock()
+        self._ended = False
 
     @property
     def alive(self) -> bool:
@@ -88,7 +91,6 @@ class ExecutionEnvironment:
         self._stream.say(f"END RequestId: {invocation.id}")
         memory = self.definition.memory
         self._stream.say(outcome.report(invocation.id, took, memory, peak, init, answer.status, answer.kind))
-        self._ship(self._stream)
         return Outcome(answer.payload, bool(answer.kind), self.definition.version, self._stream.told())
 
     def kill(self) -> None:
@@ -100,10 +102,14 @@ class ExecutionEnvironment:
     def close(self) -> None:
         """End the process and everything that it started, and delete what it wrote."""
         self._closed = True
-        if self._process is not None:
-            self._process.end()
+        with self._ending:
+            if self._ended:
+                return
+            self._ended = True
+            if self._process is not None:
+                self._process.end()
         remove(self._place.temporary)
-        self._ship(self._stream)
+        self._over()
 
     def _start(self, request: str) -> tuple[_Answer | None, float | None]:
         """The first start; why it failed, if it did, and how long it took, unless it was given up."""

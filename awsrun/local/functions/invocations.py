@@ -6,13 +6,13 @@ import base64
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from awsrun.local.calls import Call, Perform, Reply
-from awsrun.local.functions import requests, variables
+from awsrun.local.functions import logs, requests, variables
 from awsrun.local.functions.code import CodeStore
-from awsrun.local.functions.definition import ACCOUNT, Definition, Target, find
+from awsrun.local.functions.definition import ACCOUNT, Definition, Package, Target, find, known
 from awsrun.local.functions.dispatcher import Dispatcher
 from awsrun.local.functions.errors import Refused, pending
 from awsrun.local.functions.execution import ExecutionEnvironment
@@ -141,19 +141,36 @@ class Invocations:
         with self._world.lock:
             credentials = self._roles.credentials(definition)
         unique = uuid.uuid4().hex
-        stream = Stream(definition.region, definition.log_group, _stream(definition, unique), definition.role)
-        code = self._code.unpacked(definition.code)
-        layers = tuple(self._code.unpacked(layer) for layer in definition.layers)
+        name, group = _stream(definition, unique), definition.log_group
+        stream = Stream(definition.region, definition.name, group, name, definition.role, self._logs.ship)
+        packages = (definition.code, *definition.layers)
+        code, *layers = self._unpacked(packages)
         temporary = self._folder / "tmp" / unique[:8]
         temporary.mkdir(parents=True, mode=0o700)
-        environ = variables.of(definition, stream.name, self._endpoint, credentials, code, temporary)
+        environ = variables.of(definition, name, self._endpoint, credentials, code, temporary)
         place = Place(code, variables.modules(code, layers), temporary, environ)
-        return ExecutionEnvironment(definition, place, stream, self._logs.ship)
+        return ExecutionEnvironment(definition, place, stream, lambda: self._released(packages))
+
+    def _unpacked(self, packages: Sequence[Package]) -> list[Path]:
+        found: list[Path] = []
+        try:
+            for package in packages:
+                found.append(self._code.unpacked(package))
+        except Refused:
+            self._released(packages[: len(found)])
+            raise
+        return found
+
+    def _released(self, packages: Sequence[Package]) -> None:
+        for package in packages:
+            self._code.release(package)
 
     def _store(self, stream: Stream, events: list[Event]) -> None:
-        """Put events into the logs, as far as the function's role may."""
+        """Put events into the logs, as far as the function's role may; a function that is gone brings no group back."""
         group = f"arn:aws:logs:{stream.region}:{ACCOUNT}:log-group:{stream.group}:*"
         with self._world.lock:
+            if not logs.exists(ACCOUNT, stream.region, stream.group) and not known(stream.region, stream.function):
+                return
             if self._roles.may(stream.role, stream.region, "logs:PutLogEvents", group):
                 event = ("logs", stream.region, stream.group, stream.name, events, stream.stored)
                 self._world.happened(self._functions.name, event)

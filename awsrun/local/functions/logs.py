@@ -26,16 +26,20 @@ class Stream:
     """The log stream of one execution environment.
 
     Attributes:
+        function: its name.
         role: of the function: whether anything is kept depends on its rights.
+        ship: called when there is something to store.
         said: what came since `told` was last called.
         waiting: what is still to be stored.
         stored: number of events that are.
     """
 
     region: str
+    function: str
     group: str
     name: str
     role: str
+    ship: Callable[[Stream], None]
     said: list[str] = field(default_factory=list)
     waiting: list[Event] = field(default_factory=list)
     stored: int = 0
@@ -45,6 +49,7 @@ class Stream:
         at = int(time.time() * 1000)
         self.said.append(text)
         self.waiting += [(at, text[start : start + LINE]) for start in range(0, max(1, len(text)), LINE)]
+        self.ship(self)
 
     def told(self) -> bytes:
         """The end of what was said since the last time."""
@@ -104,3 +109,10 @@ def store(account: str, region: str, group: str, stream: str, events: list[Event
             backend.create_log_group(group, {})
         backend.ensure_log_stream(group, stream)
         backend.put_log_events(group, stream, [{"timestamp": at, "message": text or " "} for at, text in events])
+
+
+def exists(account: str, region: str, group: str) -> bool:
+    """Whether there is such a group.  The world's lock is held."""
+    from moto.logs.models import logs_backends
+
+    return group in logs_backends[account][region].groups

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from awsrun.local.functions.definition import Definition
@@ -78,7 +78,7 @@ def of(
     }
 
 
-def modules(code: Path, layers: tuple[Path, ...]) -> str:
+def modules(code: Path, layers: Sequence[Path]) -> str:
     """Where modules are looked for before anything else; of layers, those of the last win."""
     version = "python" + ".".join(platform.python_version_tuple()[:2])
     found = [code]
