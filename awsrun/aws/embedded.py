@@ -46,6 +46,12 @@ def time_scale(endpoint_url: str | None) -> float:
     return float(about.get("time_scale", 0.0)) if about.get("strict") else 0.0
 
 
+def sites(endpoint_url: str | None) -> str:
+    """Where the embedded cloud shows the websites of its buckets (``http://127.0.0.1:PORT``); empty for AWS, whose
+    websites have names of their own, and for other emulators."""
+    return "" if endpoint_url is None or is_aws(endpoint_url) else str(_about(endpoint_url).get("sites", ""))
+
+
 def about() -> dict[str, Any]:
     """What the embedded cloud of this user says of itself (``version``, ``strict`` ...); nothing where none runs."""
     url = _running()

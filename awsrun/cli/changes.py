@@ -113,13 +113,17 @@ def _show_price(bill: Bill, name: str, out: Callable[[str], Any]) -> None:
 
 
 def _show(change: Planned, out: Callable[[str], Any], width: int, kinds: int, details: bool) -> None:
+    from awsrun.resources.kind import Parts
+
     sign, colour = _SIGNS[change.action]
     why = f"  {change.why}" if change.why else ""
     out(f"{click.style(sign, fg=colour, bold=True)} {change.name:<{width}}  {change.kind:<{kinds}}{why}".rstrip())
     if change.renamed:
         out(f"        renamed? {change.renamed!r}, which would be deleted, looks just like it")
     for field in change.fields:
-        if change.action == "create":
+        if isinstance(field.new, Parts):
+            out(f"        {field.field}: {field.new.against(field.old)}")
+        elif change.action == "create":
             if details:
                 out(f"        {field.field}: {text(field.new)}")
         else:

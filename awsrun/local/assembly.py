@@ -28,6 +28,7 @@ from awsrun.local.functions.outcome import Outcome
 from awsrun.local.functions.roles import Roles
 from awsrun.local.functions.service import Functions
 from awsrun.local.http import HttpServer, listen
+from awsrun.local.iam.directory import Directory
 from awsrun.local.iam.layer import Enforcement
 from awsrun.local.iam.sessions import Sessions
 from awsrun.local.iam.tasks import Tasks, lifetime
@@ -39,6 +40,7 @@ from awsrun.local.registry.ecr import Ecr
 from awsrun.local.registry.http import RegistryServer
 from awsrun.local.registry.layers import Layers
 from awsrun.local.registry.passwords import Passwords
+from awsrun.local.sites import Sites
 from awsrun.local.state import HOST, Files
 from awsrun.local.strict.faults import Faults
 from awsrun.local.strict.layer import Strict
@@ -102,6 +104,7 @@ class EmbeddedCloud:
         self._start_registry()
         roles = Tasks(self._batch, self._tasks, self._sessions, self._world.lock, lifetime())
         about = {"data": str(self._files.data), "version": awsrun.__version__, **asdict(self._options)}
+        about["sites"] = self._start_sites()
         metadata = Metadata(self._tasks, self._world.lock)
         apis = Gateway(self._world.lock, self._call_for_api)
         app = application(self._outermost(), about, roles.answer, metadata.answer, apis.answer)
@@ -160,6 +163,17 @@ class EmbeddedCloud:
             if port is not None:
                 sys.exit(f"port {port} is taken; another: awsrun local start --port P")
             return listen(HOST, 0, app)
+
+    def _start_sites(self) -> str:
+        """The websites of buckets; where they are."""
+        sites = Sites(self._world.lock, Directory(), self._iam.public)
+        try:
+            http = listen(HOST, state.last_port(self._files.sites_port), sites.answer)
+        except OSError:
+            http = listen(HOST, 0, sites.answer)
+        state.replace(self._files.sites_port, str(http.port).encode())
+        threading.Thread(target=http.serve_forever, daemon=True, name="sites").start()
+        return f"http://{HOST}:{http.port}"
 
     def _start_registry(self) -> None:
         """The registry of images, on the port of the last time: job definitions name it."""

@@ -55,6 +55,11 @@ class Files:
         return self.data / "registry-port"
 
     @property
+    def sites_port(self) -> Path:
+        """The same of the websites of buckets: people keep their addresses."""
+        return self.data / "sites-port"
+
+    @property
     def options(self) -> Path:
         """How the server is to behave from its next start on."""
         return self.data / "options.json"

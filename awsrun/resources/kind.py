@@ -57,6 +57,14 @@ class Replace:
 REPLACE = Replace()
 
 
+class Parts(ABC):
+    """A value of many parts (the files of a website): a plan says what changes in it, not all that is in it."""
+
+    @abstractmethod
+    def against(self, old: Any) -> str:
+        """What changes where ``old`` is now; None where nothing is: ``3 to upload, 1 to delete``."""
+
+
 @dataclass(frozen=True)
 class State:
     """Base of every kind's state: frozen dataclasses in AWS's terms.

@@ -26,6 +26,7 @@ KINDS = {
     "iam.role": "iam_role:Role",
     "iam.instance_profile": "iam_instance_profile:InstanceProfile",
     "s3.bucket": "s3_bucket:Bucket",
+    "s3.site": "s3_site:Site",
     "dynamodb.table": "dynamodb_table:Table",
     "ecr.repository": "ecr_repository:Repository",
     "ecr.image": "ecr_image:Image",

@@ -226,6 +226,35 @@ def _server(**fields: Any) -> ResourceSpec:
     return spec("ec2.instance", vpc="network", **fields)
 
 
+SITE_FOLDER = Path(__file__).parent / "site"
+TOLD = {"table": "visitors.name", "title": "Hello"}
+
+
+def _site(**fields: Any) -> ResourceSpec:
+    return spec("s3.site", **{"folder": str(SITE_FOLDER), "config": TOLD, **fields})
+
+
+def _redirected(client: Any, id: str) -> None:
+    client("s3").put_bucket_website(
+        Bucket=id, WebsiteConfiguration={"RedirectAllRequestsTo": {"HostName": "example.com"}}
+    )
+
+
+def _widened(client: Any, id: str) -> None:
+    listing = {"Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{id}"}
+    client("s3").put_bucket_policy(Bucket=id, Policy=json.dumps({"Version": "2012-10-17", "Statement": [listing]}))
+
+
+def _given_away(client: Any, id: str) -> None:
+    rule = {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+    client("s3").put_bucket_ownership_controls(Bucket=id, OwnershipControls=rule)
+
+
+def _closed(client: Any, id: str) -> None:
+    keys = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+    client("s3").put_public_access_block(Bucket=id, PublicAccessBlockConfiguration=dict.fromkeys(keys, True))
+
+
 NETWORK = {"network": VPC}
 NAT = {"network": VPC.model_copy(update={"private": "nat"})}
 SHUT = {"network": VPC.model_copy(update={"private": "endpoints"})}
@@ -410,6 +439,28 @@ SAMPLES = (
                     Bucket=id, LifecycleConfiguration={"Rules": [OTHER_LIFECYCLE]}
                 ),
             ),
+        ),
+    ),
+    Sample(
+        {"visitors": spec("dynamodb.table", hash_key="id"), "page": _site()},
+        "page",
+        (
+            wants("an error page", "error", page=_site(error="sub/lost.html")),
+            wants("another first page", "index", page=_site(index="style.css")),
+            wants("other files", "files", page=_site(folder=str(SITE_FOLDER / "sub"))),
+            wants("the page told something else", "files", page=_site(config={"table": "visitors.arn"})),
+            wants("files kept by browsers", "files", page=_site(cache="1h")),
+            hand("written over", "files", lambda client, id: client("s3").put_object(Bucket=id, Key="style.css")),
+            hand(
+                "a file deleted",
+                "files",
+                lambda client, id: client("s3").delete_object(Bucket=id, Key="sub/index.html"),
+            ),
+            hand("redirected", "index", _redirected),
+            hand("no website", "index", lambda client, id: client("s3").delete_bucket_website(Bucket=id)),
+            hand("closed", "blocks", _closed),
+            hand("open to lists", "policy", _widened),
+            hand("its objects given away", "owner_enforced", _given_away),
         ),
     ),
     Sample(

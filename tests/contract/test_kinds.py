@@ -203,6 +203,7 @@ def test_what_is_wanted_can_be_said_before_anything_is_there(bench: Bench, sampl
         for blocker in {
             "network": ["network/public-0"],
             "results": ["object"],
+            "page": ["object"],
             "images": ["image"],
         }.get(sample.node, [])
     ],
@@ -265,7 +266,13 @@ def _message(client: Any, queue: str) -> None:
     ("sample", "fill"),
     [
         pytest.param(sample, fill, id=sample.kind)
-        for name, fill in (("results", _versions), ("images", _image), ("table", _item), ("work", _message))
+        for name, fill in (
+            ("results", _versions),
+            ("page", _versions),
+            ("images", _image),
+            ("table", _item),
+            ("work", _message),
+        )
         for sample in SAMPLES
         if sample.node == name
     ],

@@ -91,7 +91,7 @@ def live(bench: Bench, sample: Sample, root: Any) -> None:
         task = run_task(root, id)
         kind.delete(id, bench.seen(name))
         root("ecs").get_waiter("tasks_stopped").wait(cluster=id, tasks=[task], WaiterConfig={"Delay": 1})
-    if kind.kind == "s3.bucket":
+    if kind.kind in ("s3.bucket", "s3.site"):
         root("s3").put_object(Bucket=id, Key="a", Body=b"x")
     if kind.kind == "ecr.repository":
         root("ecr").put_image(repositoryName=id, imageTag="latest", imageManifest=MANIFEST)

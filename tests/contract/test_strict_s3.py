@@ -159,7 +159,17 @@ def test_a_public_policy_needs_the_block_gone(s3: Any) -> None:
     private = json.dumps({"Version": "2012-10-17", "Statement": [mine]})
     s3.put_bucket_policy(Bucket=name, Policy=private)
     s3.delete_public_access_block(Bucket=name)
-    s3.put_bucket_policy(Bucket=name, Policy=policy)
+    passes("AccessDenied:BlockPublicPolicy", s3.put_bucket_policy, Bucket=name, Policy=policy)
+
+
+def test_the_block_still_holds_for_a_while(s3: Any) -> None:
+    def opened(name: str) -> None:
+        s3.create_bucket(Bucket=name)
+        passes("NoSuchBucket", s3.delete_public_access_block, Bucket=name)
+        statement = {**OPEN, "Resource": f"arn:aws:s3:::{name}/*"}
+        s3.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+    sometimes("AccessDenied:BlockPublicPolicy", opened)
 
 
 def test_settings_changed_at_once_are_refused_but_one(strict_cloud: LocalCloud, s3: Any) -> None:

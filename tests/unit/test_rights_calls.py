@@ -29,6 +29,7 @@ OTHER_NAMES = {
     "head_object": "GetObject",
     "list_buckets": "ListAllMyBuckets",
     "list_object_versions": "ListBucketVersions",
+    "list_objects_v2": "ListBucket",
     "put_bucket_lifecycle_configuration": "PutLifecycleConfiguration",
     "put_public_access_block": "PutBucketPublicAccessBlock",
 }

@@ -97,6 +97,15 @@ class Enforcement:
             return False
         return not self.verdict((action.partition(":")[0], region), who, Authorization(action, resource))
 
+    def public(self, bucket: str, key: str) -> bool:
+        """Whether a bucket's policy lets everybody read an object, enforced or not, and Block Public Access does not
+        keep that to the account (https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html)."""
+        block = self._directory.backend("s3").buckets[bucket].public_access_block
+        if block is not None and str(block.restrict_public_buckets).lower() == "true":
+            return False
+        needed = Authorization("s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
+        return not self.verdict(("s3", ""), principals.ANONYMOUS, needed)
+
     def verdict(self, scope: tuple[str, str], who: Principal, needed: Authorization) -> str:
         """Why ``who`` lacks a right, in AWS's words; empty where it has it.
 
@@ -143,7 +152,7 @@ class Enforcement:
         keys: dict[str, Given] = {
             "aws:CurrentTime": lambda: (datetime.fromtimestamp(clock.now(), timezone.utc).isoformat(),),
             "aws:EpochTime": lambda: (str(int(clock.now())),),
-            "aws:PrincipalAccount": (ACCOUNT,),
+            "aws:PrincipalAccount": () if who.kind == "Anonymous" else (ACCOUNT,),
             "aws:PrincipalArn": (who.entity,),
             "aws:PrincipalType": (who.kind,),
             "aws:RequestedRegion": ("us-east-1" if service in _GLOBAL_SERVICES else region,),

@@ -1,4 +1,4 @@
-"""S3: tags given with CreateBucket are kept, and large objects live in files of the embedded cloud."""
+"""S3: tags given with CreateBucket are kept, large objects live in files of the embedded cloud, policies are IAM's."""
 
 from __future__ import annotations
 
@@ -47,6 +47,21 @@ def values_in_blobs(blobs: Blobs) -> Hook:
         module.FakeKey.__setstate__ = setstate
 
     return patch
+
+
+def policies_are_not_motos(module: ModuleType) -> None:
+    """Patch ``moto.s3.models``: what a bucket policy denies is `awsrun.local.iam`'s to say.
+
+    moto's own reading knows no conditions and no principals, and would deny to all what is denied to some."""
+    original = module.FakeBucket.get_permission
+
+    def get_permission(self: Any, action: str, resource: str) -> Any:
+        from moto.iam.access_control import PermissionResult
+
+        found = original(self, action, resource)
+        return PermissionResult.NEUTRAL if found == PermissionResult.DENIED else found
+
+    module.FakeBucket.get_permission = get_permission
 
 
 def _tags(body: str | bytes) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """S3 as hard as it is: buckets come and go slowly, their names are everybody's, and new ones are closed.
 
 Sources: https://docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html#ConsistencyModel (bucket configurations are
-eventually consistent; a deleted bucket may still be listed);
+eventually consistent: a deleted bucket may still be listed, a block of public access may still hold);
 https://github.com/hashicorp/terraform-provider-aws/pull/10863 (NoSuchBucket right after CreateBucket);
 https://github.com/aws/aws-cli/issues/2593 and https://github.com/aws/aws-cli/issues/2411 (OperationAborted when a name
 just deleted is taken again, for up to an hour from another region or account);
@@ -26,6 +26,7 @@ from awsrun.local.strict.xml_lists import Element, changed, without
 
 KNOWN, LISTED = 2.0, 10.0  # seconds until calls find a new bucket, and ListBuckets shows it; at most
 LINGERING = 10.0  # seconds that ListBuckets still shows one that is gone
+OPENED = 5.0  # seconds for which a policy may not be public yet after public access was let in; at most
 FREED, FREED_ELSEWHERE = 120.0, 3600.0  # seconds until the name of one that is gone may be taken, here and elsewhere
 
 # Names that somebody else has had for a long time.
@@ -52,7 +53,7 @@ class S3Rules(Rules):
         record = backend("s3", "aws").buckets.get(bucket)
         if record is None or call.method != "PUT":
             return None
-        if _about(call) == "policy" and _blocks(record) and _public(call.body):
+        if _about(call) == "policy" and self._closed(bucket, record) and _public(call.body):
             said = f's3:PutBucketPolicy on resource: "arn:aws:s3:::{bucket}" because public policies are blocked by'
             said = f"User is not authorized to perform: {said} the BlockPublicPolicy block public access setting."
             return refusal(call, "AccessDenied", said, 403)
@@ -67,12 +68,19 @@ class S3Rules(Rules):
         bucket = _bucket(call)
         if not bucket and call.method == "GET":
             return self._listed(reply)
+        if _about(call) == "publicAccessBlock" and call.method in ("PUT", "DELETE"):
+            key = (*s3_key(bucket), "closed")
+            self.ledger.enter(key, "closed", self.ledger.lag(key, OPENED))
         if call.method == "DELETE" and not _about(call):
             key, ledger = s3_key(bucket), self.ledger
             ledger.enter((*key, "lingers"), "lingers", ledger.lag(key, LINGERING))
             ledger.enter((*key, "freed"), "freed", ledger.lag(key, FREED))
             ledger.enter((*key, "elsewhere"), call.scope[1], ledger.lag(key, FREED_ELSEWHERE))
         return reply
+
+    def _closed(self, bucket: str, record: Any) -> bool:
+        """Whether no policy may be public (yet)."""
+        return _blocks(record) or bool(self.ledger.phase((*s3_key(bucket), "closed")))
 
     def _create(self, call: Call, bucket: str, inner: Perform) -> Reply:
         key, buckets = s3_key(bucket), backend("s3", "aws").buckets

@@ -1,0 +1,169 @@
+"""What all kinds of S3 buckets have in common: names, tags, how they are made, found and deleted.
+
+New buckets are encrypted (SSE-S3) and closed to the public without being asked
+(https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from botocore.exceptions import ClientError
+from pydantic import Field
+
+from awsrun.aws.errors import matches
+from awsrun.aws.names import digest, physical
+from awsrun.aws.rights import Right, allow
+from awsrun.aws.tags import KIND, NAME, mapping, pairs
+from awsrun.resources.kind import Found, Kind, Owner, P, S, Seen
+from awsrun.resources.ours import ours, partition
+from awsrun.resources.rights import named
+
+CLOSED = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+PAGE = 1000  # keys of one DeleteObjects
+T = TypeVar("T")
+BucketName = Annotated[
+    str | None,
+    Field(
+        min_length=3,
+        max_length=63,
+        pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$",
+        description="Physical name, unique in all of AWS; derived from stack, key, account and region unless given.",
+    ),
+]
+
+
+class S3Kind(Kind[P, S]):
+    """A bucket of one kind or another."""
+
+    identity = "name"
+    service = "s3"
+    name_limit = 63
+    holds_data = True
+    absent = frozenset({"NoSuchBucket", "404", "NotFound"})
+    exists = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
+    # A name just deleted, or settings just changed, from up to an hour ago.
+    retry = frozenset({"OperationAborted"})
+    # https://github.com/aws/aws-cli/issues/2593
+    advice: ClassVar[Mapping[str, str]] = {
+        "OperationAborted": "the name of a bucket that was deleted moments ago can be held for an hour or more: "
+        "run the same again later (it goes on from what is there), or give the bucket another `name:`"
+    }
+    blocked = frozenset({"BucketNotEmpty"})
+
+    def physical(self, stack: str, name: str, spec: P, state: S | None = None) -> str:
+        return spec.name or physical(stack, name, self.name_limit, self._place(stack), lower=True)
+
+    def arn(self, physical: str) -> str:
+        return f"arn:{partition(self.cloud.region)}:s3:::{physical}"
+
+    def buckets(self, stack: str, specs: Mapping[str, P]) -> list[str]:
+        """The ARNs of all buckets that a stack may make."""
+        return named(self, f"{stack}-*-{self._place(stack)}", specs)
+
+    def rights(self, stack: str, specs: Mapping[str, P]) -> Iterable[Right]:
+        """Tags in the create call need s3:TagResource (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Tag.html)."""
+        buckets = self.buckets(stack, specs)
+        yield allow("find", "s3", "ListAllMyBuckets")
+        yield allow("find", "s3", "GetBucketTagging", *buckets)
+        yield allow("create", "s3", "CreateBucket ListBucket TagResource", *buckets)
+        yield allow("tag", "s3", "GetBucketTagging PutBucketTagging", *buckets)
+        yield allow("delete", "s3", "DeleteBucket", *buckets)
+        yield allow("empty", "s3", "ListBucketVersions", *buckets)
+        yield allow("empty", "s3", "DeleteObjectVersion", *(f"{bucket}/*" for bucket in buckets))
+
+    def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
+        """Names start with the stack's; others are looked at where hints name them, or when all stacks are wanted."""
+        for bucket in self.s3.list_buckets()["Buckets"]:
+            name = bucket["Name"]
+            if stack is None or name.startswith(f"{stack}-") or name in hints:
+                tags = self._tags(name)
+                if ours(tags, stack) and tags.get(KIND, self.kind) == self.kind:
+                    yield Found(tags[NAME], name, tags, self.read(name))
+
+    def create(self, state: S, owner: Owner) -> str:
+        """In us-east-1 a create of one's own bucket succeeds again
+        (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html), so the name is looked at first."""
+        if self._taken(owner.physical):
+            answer: Any = {"Error": {"Code": "BucketAlreadyOwnedByYou", "Message": "the bucket is there already"}}
+            raise ClientError(answer, "CreateBucket")
+        configuration: dict[str, Any] = {"Tags": pairs(dict(owner.tags))}
+        if self.cloud.region != "us-east-1":
+            configuration["LocationConstraint"] = self.cloud.region
+        self.cloud.write("s3").create_bucket(Bucket=owner.physical, CreateBucketConfiguration=configuration)
+        return owner.physical
+
+    def tag(self, id: str, set: Mapping[str, str], unset: Collection[str]) -> None:
+        """S3 takes all tags at once, so those that are there are read first."""
+        kept = {key: value for key, value in self._tags(id).items() if key not in unset}
+        self.cloud.write("s3").put_bucket_tagging(Bucket=id, Tagging={"TagSet": pairs({**kept, **set})})
+
+    def delete(self, id: str, seen: Seen[S]) -> None:
+        self.cloud.write("s3").delete_bucket(Bucket=id)
+
+    @property
+    def s3(self) -> Any:
+        """For calls that may be sent again: reads, and puts of the same once more."""
+        return self.cloud.read("s3")
+
+    def blocks(self, name: str) -> frozenset[str]:
+        """What of S3's Block Public Access is on (`CLOSED`: all of it)."""
+        key = "PublicAccessBlockConfiguration"
+        found: dict[str, bool] = self.unless(
+            f"NoSuch{key}", lambda: self.s3.get_public_access_block(Bucket=name)[key], {}
+        )
+        return frozenset(one for one in CLOSED if found.get(one))
+
+    def block(self, name: str, blocks: Collection[str]) -> None:
+        """Switch on what `blocks` says of Block Public Access, and the rest off."""
+        wanted = {one: one in blocks for one in CLOSED}
+        self.cloud.write("s3").put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=wanted)
+
+    def unless(self, code: str, read: Callable[[], T], none: T) -> T:
+        """What ``read`` returns; ``none`` where there is nothing, which S3 says with an error of its own."""
+        try:
+            return read()
+        except ClientError as error:
+            if matches(error, (code,)):
+                return none
+            raise
+
+    def erase(self, name: str, objects: list[dict[str, str]]) -> None:
+        """Delete these objects, versions and markers, `PAGE` at most.
+
+        Raises:
+            ClientError: one of them was not deleted.
+        """
+        answer = self.cloud.write("s3").delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
+        for failed in answer.get("Errors", [])[:1]:
+            raise ClientError({"Error": {"Code": failed["Code"], "Message": failed["Message"]}}, "DeleteObjects")
+
+    def _place(self, stack: str) -> str:
+        """What tells names apart in all of AWS; derived names end in it."""
+        return digest(self.cloud.account, self.cloud.region, stack)
+
+    def _taken(self, name: str) -> bool:
+        try:
+            self.s3.head_bucket(Bucket=name)
+        except ClientError as error:
+            if matches(error, self.absent):
+                return False
+            if not matches(error, ("403",)):
+                raise
+        return True
+
+    def _tags(self, name: str) -> dict[str, str]:
+        """The tags; none where it has none, is gone, or is not ours to read."""
+        try:
+            return mapping(self.s3.get_bucket_tagging(Bucket=name)["TagSet"])
+        except ClientError as error:
+            if matches(error, {"NoSuchTagSet", "AccessDenied", "PermanentRedirect", *self.absent}):
+                return {}
+            raise
+
+
+def objects(page: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Objects, old versions and delete markers of a page of versions: all of them keep a bucket from being deleted."""
+    listed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+    return [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in listed]
