@@ -42,16 +42,16 @@ class RecordedCloud(LocalCloud):
     server: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def make(cls, home: Path) -> RecordedCloud:
-        """A running one, its data below ``home``."""
+    def make(cls, home: Path, **options: Any) -> RecordedCloud:
+        """A running one, its data below ``home``; ``options`` as `start`."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "AWSRUN_"))}
         cloud = cls(home, env={**clean, "AWSRUN_HOME": str(home)})
-        cloud.start()
+        cloud.start(**options)
         return cloud
 
     def start(self, **options: Any) -> None:
         log = self.home / "server.log"
-        command = [sys.executable, __file__, "serve", "--options", json.dumps({"iam": True})]
+        command = [sys.executable, __file__, "serve", "--options", json.dumps({"iam": True, **options})]
         self.home.mkdir(parents=True, exist_ok=True)
         environment = {**self.env, LOG: str(self.record), "PYTHONHASHSEED": "0"}
         with log.open("ab") as out:

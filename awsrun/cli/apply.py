@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from awsrun.cli.output import common, connect, emit, say
-from awsrun.cli.specs import only_option, variables_option
+from awsrun.cli.specs import only_option, refresh_option, variables_option
 
 if TYPE_CHECKING:
     from awsrun.reconcile.apply import Applied
@@ -22,10 +22,17 @@ if TYPE_CHECKING:
 @click.argument("spec", type=click.Path())
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before something is replaced or deleted.")
 @only_option
+@refresh_option
 @variables_option
 @common
 def apply(
-    spec: str, variables: Mapping[str, str], only: Sequence[str], yes: bool, context: str | None, as_json: bool
+    spec: str,
+    variables: Mapping[str, str],
+    only: Sequence[str],
+    refresh: Sequence[str],
+    yes: bool,
+    context: str | None,
+    as_json: bool,
 ) -> int:
     """Make AWS look like SPEC.
 
@@ -33,6 +40,7 @@ def apply(
       awsrun apply specs/batch.yaml
       awsrun apply specs/batch.yaml --yes --json
       awsrun apply specs/batch.yaml --only results              that bucket, and what it needs
+      awsrun apply specs/ec2.yaml --refresh web                 a new server, of the newest image
 
     Shows the plan first, and asks before anything is replaced or deleted; what only creates or changes in place goes
     ahead.  Stopped or killed at any point, the same command goes on from what is there.  A resource that fails stops
@@ -49,7 +57,7 @@ def apply(
     confirm = _Confirm(out, yes)
     with Progress() as progress:
         confirm.progress = progress
-        result = api.apply(stack, cloud, confirm, progress, only)
+        result = api.apply(stack, cloud, confirm, progress, only, refresh)
     if as_json:
         emit(result.to_json())
     if not confirm.shown:

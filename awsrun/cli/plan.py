@@ -7,17 +7,24 @@ from collections.abc import Mapping, Sequence
 import click
 
 from awsrun.cli.output import common, connect, emit
-from awsrun.cli.specs import only_option, variables_option
+from awsrun.cli.specs import only_option, refresh_option, variables_option
 
 
 @click.command()
 @click.argument("spec", type=click.Path())
 @click.option("--details", is_flag=True, help="Also what is set of each new resource.")
 @only_option
+@refresh_option
 @variables_option
 @common
 def plan(
-    spec: str, variables: Mapping[str, str], only: Sequence[str], details: bool, context: str | None, as_json: bool
+    spec: str,
+    variables: Mapping[str, str],
+    only: Sequence[str],
+    refresh: Sequence[str],
+    details: bool,
+    context: str | None,
+    as_json: bool,
 ) -> int:
     """Show what `awsrun apply SPEC` would change.  Nothing is written.
 
@@ -33,7 +40,7 @@ def plan(
     from awsrun.reconcile import api
 
     stack = api.load(spec, variables)
-    found = api.plan(stack, connect(context, api.services(stack)), only)
+    found = api.plan(stack, connect(context, api.services(stack)), only, refresh)
     if as_json:
         emit(found.to_json())
     else:

@@ -1,4 +1,4 @@
-"""The options of the commands that read a spec: ``--var`` and ``--only``."""
+"""The options of the commands that read a spec: ``--var``, ``--only`` and ``--refresh``."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ def only_option(command: F) -> F:
         metavar="NAME",
         multiple=True,
         help="This resource and what it needs (repeatable); all else is left as it is.",
+    )(command)
+
+
+def refresh_option(command: F) -> F:
+    """``--refresh NAME``: passed as ``refresh``, names of resources."""
+    return click.option(
+        "--refresh",
+        metavar="NAME",
+        multiple=True,
+        help="Find out anew what this resource's selectors stand for, such as the newest image (repeatable).",
     )(command)
 
 

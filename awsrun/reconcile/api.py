@@ -72,16 +72,16 @@ def services(spec: Spec) -> list[str]:
     return [*first, *sorted(others)]
 
 
-def plan(spec: Spec, context: Where = None, only: Collection[str] = ()) -> Plan:
+def plan(spec: Spec, context: Where = None, only: Collection[str] = (), refresh: Collection[str] = ()) -> Plan:
     """What `apply` would do.  Calls nothing that changes anything.
 
     Args:
-        only: as `apply`.
+        only, refresh: as `apply`.
 
     Raises:
         AwsrunError: the spec asks for what AWS does not have, or the cloud cannot be used.
     """
-    session = open_session(context)
+    session = open_session(context, refresh=refresh)
     watch = _preflight(session, spec)
     return replace(_survey(session, spec, only), findings=_worth_saying(watch))
 
@@ -97,6 +97,7 @@ def apply(
     confirm: Callable[[Plan], bool] = lambda plan: True,
     observer: Observer = silent,
     only: Collection[str] = (),
+    refresh: Collection[str] = (),
 ) -> Applied:
     """Make AWS look like the spec; may be killed and run again at any time.
 
@@ -105,6 +106,8 @@ def apply(
         observer: is told what happens, from several threads.
         only: the names of resources: these and what they need are made right, and nothing else is touched; empty
             means all.
+        refresh: the names of resources that are to be what their selectors stand for now ("newest image"), instead of
+            what they stood for when these were made.
 
     Returns:
         what was done, what failed and why, and the outputs.  No exception for single resources that failed.
@@ -112,7 +115,7 @@ def apply(
     Raises:
         AwsrunError: not confirmed, somebody else is changing the stack, stopped by a signal, credentials run out.
     """
-    session = open_session(context, observer)
+    session = open_session(context, observer, refresh)
     again = "run the same apply again: it goes on from what is there"
     with on_signals(session.halt, again), _told(session, f"apply stack {spec.stack}"):
         shown = _Shown(session, spec, confirm)
@@ -187,10 +190,11 @@ def outputs(stack: str, context: Where = None) -> Mapping[str, Mapping[str, Any]
     return stacks.read(_cloud(context), stack).outputs
 
 
-def open_session(context: Where = None, observer: Observer = silent) -> Session:
+def open_session(context: Where = None, observer: Observer = silent, refresh: Collection[str] = ()) -> Session:
     """A session with the real kinds and the machine's clock."""
     cloud, clock = _cloud(context), SystemClock()
-    return Session(cloud, Kinds(cloud), clock, timing_of(cloud), observer, Halt(clock.wake))
+    halt = Halt(clock.wake)
+    return Session(cloud, Kinds(cloud), clock, timing_of(cloud), observer, halt, refresh=frozenset(refresh))
 
 
 def _survey(session: Session, spec: Spec, only: Collection[str] = ()) -> Plan:

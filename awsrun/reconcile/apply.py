@@ -20,7 +20,7 @@ from awsrun.reconcile.graph import Node, Spec
 from awsrun.reconcile.guard import PROTECTED, keep_protected
 from awsrun.reconcile.host import myself
 from awsrun.reconcile.lock import Lease
-from awsrun.reconcile.outlook import Outlook
+from awsrun.reconcile.outlook import lowered
 from awsrun.reconcile.parallel import Skipped, run_graph
 from awsrun.reconcile.plan import Plan, Survey, first_survey, survey
 from awsrun.reconcile.record import iso, record_of
@@ -168,7 +168,7 @@ class _Apply:
         """Bring one node to its wanted state; its outputs are known then."""
         node = self._graph.nodes[name]
         kind, there = self._session.kinds[node.kind], self._survey.there.get((node.kind, name), ())
-        wanted = kind.lower(node.spec, Outlook(self._session, self._graph, node, dict(self._outputs)))
+        wanted: State = lowered(self._session, self._graph, node, dict(self._outputs))
         decision = decide(kind, self._graph.stack, node, wanted, there, self._contents.ids())
         current = decision.current
         # What it needs may have taken some of it along when it was made anew under its name: a function, its policy.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from awsrun.reconcile.graph import Graph, Node, exact
+from awsrun.aws.errors import AwsrunError
+from awsrun.reconcile.graph import Graph, Node, exact, group_of
 from awsrun.reconcile.session import Session
 from awsrun.resources.kind import UNKNOWN, Outputs, Refs
+from awsrun.spec.mistakes import near
 from awsrun.spec.references import ResourceSpec
 
 
@@ -59,6 +61,21 @@ class Outlook(Refs):
         if exact(self.name, name):
             return self._outputs.get(name, NOT_YET)
         return combined(self._kinds, self._graph, name, self._outputs)
+
+
+def lowered(session: Session, graph: Graph, node: Node, outputs: Mapping[str, Outputs]) -> Any:
+    """The state that is wanted of ``node``; with what its selectors stand for now, where the user asks for that."""
+    kind = session.kinds[node.kind]
+    state = kind.lower(node.spec, Outlook(session, graph, node, outputs))
+    return kind.refreshed(state) if {node.name, group_of(node.name)} & session.refresh else state
+
+
+def check_refresh(session: Session, graph: Graph) -> None:
+    """Raises AwsrunError where the user asks for that of what is not in the spec."""
+    known = {*graph.tops, *graph.nodes}
+    for name in sorted(session.refresh - known):
+        why = f"there are: {', '.join(sorted(graph.tops))}"
+        raise AwsrunError(f"nothing to refresh is called {name!r}{near(name, known)}", why)
 
 
 def combined(kinds: Mapping[str, Any], graph: Graph, name: str, outputs: Mapping[str, Outputs]) -> Outputs:

@@ -13,7 +13,7 @@ from awsrun.reconcile.bill import Bill, bill_of
 from awsrun.reconcile.decide import Decision, decide, purges
 from awsrun.reconcile.graph import Graph, Node, Spec, group_of
 from awsrun.reconcile.guard import PROTECTED, keep_users
-from awsrun.reconcile.outlook import Outlook
+from awsrun.reconcile.outlook import check_refresh, lowered
 from awsrun.reconcile.plain import plain
 from awsrun.reconcile.record import record_of
 from awsrun.reconcile.session import Session
@@ -125,6 +125,7 @@ def first_survey(
         unknown: called before the look where there is no such table: there will be something to do.
     """
     graph = graphs.build(spec, session.kinds, only)
+    check_refresh(session, graph)
     session.cloud.read("dynamodb")
     session.cloud.warm(sorted({session.kinds[name].service for name in graph.kinds()} - {""}))
     contents = table.load()
@@ -151,21 +152,21 @@ def survey(session: Session, spec: Spec, contents: Contents | None, only: Collec
     leftover = tuple(one for key, found in there.items() if key not in mine for one in found) if graph.whole else ()
     outputs: dict[str, Outputs] = {}
     planned: list[Planned] = []
-    lowered: dict[str, State] = {}
+    states: dict[str, State] = {}
     notes: dict[str, str] = {}
     for node in graph.nodes.values():
         kind = session.kinds[node.kind]
-        wanted = lowered[node.name] = kind.lower(node.spec, Outlook(session, graph, node, outputs))
+        wanted = states[node.name] = lowered(session, graph, node, outputs)
         decision = decide(kind, graph.stack, node, wanted, there.get((node.kind, node.name), ()), known.ids())
         if decision.current is not None and decision.action in ("none", "update"):
             outputs[node.name] = decision.current.seen.outputs
             notes[node.name] = decision.current.seen.note
         planned += _planned(session, node, wanted, decision)
     gone = [_deletion(session, one, "it is not in the spec any more") for one in _last_first(session, leftover)]
-    planned = [_with_rename(change, lowered, leftover) for change in planned]
+    planned = [_with_rename(change, states, leftover) for change in planned]
     changes = (*planned, *gone)
     keep_users(graph, planned)
-    bill = bill_of(session, ((node.name, node.kind, lowered[node.name]) for node in graph.nodes.values()))
+    bill = bill_of(session, ((node.name, node.kind, states[node.name]) for node in graph.nodes.values()))
     usually, varied = _usual(session, graph, changes), _varied(spec, known)
     noted = {name: note for name, note in notes.items() if note}
     left_out = tuple(dict.fromkeys(group_of(name) for name in graph.left_out))

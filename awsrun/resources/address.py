@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
-from awsrun.aws.context import Context
+from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError
 
+_HERE = ("127.0.0.1", "localhost", "::1")
 ECHO = "https://checkip.amazonaws.com"  # AWS's own service that answers with the caller's address
 
 
-def my_address(context: Context) -> str:
+def my_address(cloud: Cloud) -> str:
     """The caller's address as a CIDR of one address; loopback where the cloud is on this machine.
 
     Raises:
         AwsrunError: the address cannot be found out.
     """
-    if context.name == "local":
+    if cloud.context.name == "local" or urlsplit(cloud.endpoint_url or "").hostname in _HERE:
         return "127.0.0.1/32"
     import urllib.request  # few specs ask, and it takes a while to import
 

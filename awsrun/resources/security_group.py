@@ -178,7 +178,7 @@ class SecurityGroup(Ec2Kind[SecurityGroupSpec, SecurityGroupState]):
     ) -> None:
         address = ""
         if any(rule.source == MY_ADDRESS for rule in wanted.ingress - seen.ingress):
-            address = my_address(self.cloud.context)
+            address = my_address(self.cloud)
             self.tag(id, {ADDRESS_TAG: address}, ())
         if added := wanted.ingress - seen.ingress:
             self.ec2.authorize_security_group_ingress(GroupId=id, IpPermissions=_permissions(added, id, address))
@@ -204,7 +204,7 @@ class SecurityGroup(Ec2Kind[SecurityGroupSpec, SecurityGroupState]):
         mine = [rule for rule in seen.ingress if rule.source == MY_ADDRESS] if seen is not None else []
         if not mine:
             return ""
-        address, recorded = my_address(self.cloud.context), tags[ADDRESS_TAG]
+        address, recorded = my_address(self.cloud), tags[ADDRESS_TAG]
         if address == recorded:
             return address
         there = {rule._replace(source=MY_ADDRESS) for rule in _rules(entry["IpPermissions"]) if rule.source == address}

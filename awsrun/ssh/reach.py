@@ -78,7 +78,7 @@ def check_let_in(cloud: Cloud, machine: Machine, port: int) -> None:
     """
     if not machine.groups:
         return
-    mine = my_address(cloud.context)
+    mine = my_address(cloud)
     groups = cloud.read("ec2").describe_security_groups(GroupIds=list(machine.groups))["SecurityGroups"]
     rules = [rule for group in groups for rule in group.get("IpPermissions", ()) if _covers(rule, port)]
     if any(_contains(source, mine) for source in _sources(rules)):

@@ -72,6 +72,13 @@ def inventory(clients: dict[str, Any]) -> dict[str, list[str]]:
         "template": [
             one["LaunchTemplateName"].rpartition("-")[0] for one in ec2.describe_launch_templates()["LaunchTemplates"]
         ],
+        "server": [
+            f"{one['InstanceType']} {one['State']['Name']} {len(one['SecurityGroups'])}"
+            for reservation in ec2.describe_instances()["Reservations"]
+            for one in reservation["Instances"]
+            if one["State"]["Name"] != "terminated"
+        ],
+        "disk": [f"{one['State']} {one['Size']}" for one in ec2.describe_volumes()["Volumes"]],
         "key": [one["KeyName"] for one in ec2.describe_key_pairs()["KeyPairs"]],
         "interface": [
             one["Description"].rpartition(" ")[0] for one in ec2.describe_network_interfaces()["NetworkInterfaces"]

@@ -27,6 +27,9 @@ LISTINGS = {
     "addresses": "ec2 describe-addresses --query Addresses[].AllocationId",
     "templates": "ec2 describe-launch-templates --query LaunchTemplates[].LaunchTemplateName",
     "keys": "ec2 describe-key-pairs --query KeyPairs[].KeyName",
+    "instances": "ec2 describe-instances --filters Name=instance-state-name,Values=pending,running,stopping,stopped "
+    "--query Reservations[].Instances[].InstanceId",
+    "volumes": "ec2 describe-volumes --query Volumes[].VolumeId",
     "interfaces": "ec2 describe-network-interfaces --query NetworkInterfaces[].NetworkInterfaceId",
     "subnets": "ec2 describe-subnets --filters Name=default-for-az,Values=false --query Subnets[].SubnetId",
     "groups": "ec2 describe-security-groups --query SecurityGroups[?GroupName!='default'].GroupId",
