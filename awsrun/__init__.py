@@ -21,8 +21,24 @@ _HOMES = {
     "plan": "awsrun.reconcile.api",
     "apply": "awsrun.reconcile.api",
     "teardown": "awsrun.reconcile.api",
+    "outputs": "awsrun.reconcile.api",
+    "session": "awsrun.aws.session",
 }
-__all__ = ["Run", "Stop", "Trial", "__version__", "apply", "load", "main", "plan", "run", "submit", "teardown"]
+__all__ = [
+    "Run",
+    "Stop",
+    "Trial",
+    "__version__",
+    "apply",
+    "load",
+    "main",
+    "outputs",
+    "plan",
+    "run",
+    "session",
+    "submit",
+    "teardown",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -63,7 +63,7 @@ class Cloud:
         self.endpoint_url = endpoint_url
         self.calls: Counter[str] = Counter()
         self._session = session
-        self._clients: dict[tuple[str, bool], Any] = {}
+        self._clients: dict[tuple[Any, ...], Any] = {}
         self._lock = threading.Lock()
 
     @cached_property
@@ -117,19 +117,34 @@ class Cloud:
             others = [pool.submit(call) for call in calls[1:]]
             return [calls[0](), *(other.result() for other in others)]
 
-    def _client(self, service: str, once: bool) -> Any:
-        if found := self._clients.get((service, once)):
+    def caller(self, service: str, wait: float, at_once: int) -> Any:
+        """A client for calls that are sent once and answered late.
+
+        Args:
+            wait: seconds until an answer, at most.
+            at_once: so many calls may be on their way.
+        """
+        options = {"read_timeout": wait, "max_pool_connections": max(at_once, 10), "tcp_keepalive": True}
+        return self._client(service, once=True, **options)
+
+    @property
+    def core(self) -> Any:
+        """The botocore session that its clients are made from, with this cloud's credentials."""
+        return getattr(self._session, "core", None) or self._session._session  # a boto3 session's own
+
+    def _client(self, service: str, once: bool, **options: Any) -> Any:
+        key = (service, once, *sorted(options.items()))
+        if found := self._clients.get(key):
             return found  # without the lock, which may be held for as long as another one's model takes to read
         from botocore.config import Config
 
         with self._lock:  # boto3 sessions are not safe to make clients from in parallel
-            if (service, once) not in self._clients:
+            if key not in self._clients:
                 retries: Any = {"total_max_attempts": 1} if once else {"mode": "standard", "total_max_attempts": 6}
+                usual = {"connect_timeout": 5, "read_timeout": 60, "max_pool_connections": 32}
                 config = Config(
+                    **{**usual, **options},
                     retries=retries,
-                    connect_timeout=5,
-                    read_timeout=60,
-                    max_pool_connections=32,
                     s3={"addressing_style": "path"} if self.endpoint_url else None,
                     user_agent_extra="awsrun",
                 )
@@ -137,8 +152,8 @@ class Cloud:
                     service, region_name=self.region or None, endpoint_url=self.endpoint_url, config=config
                 )
                 client.meta.events.register("before-send", self._count)
-                self._clients[service, once] = client
-            return self._clients[service, once]
+                self._clients[key] = client
+            return self._clients[key]
 
     def _count(self, event_name: str, **_: Any) -> None:
         with self._lock:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from awsrun.aws.clients import Cloud
+
+T = TypeVar("T")
 
 
 def stack_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -19,18 +22,32 @@ def stack_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 
 def machine_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The servers of stacks that begin so; with their stack where that is being typed, or tells them apart."""
-    found = _asked(ctx.params.get("context"), _machines)
+
+    def ask(cloud: Cloud) -> list[tuple[str, str]]:
+        from awsrun.ssh.machine import machines
+
+        return [(one.stack, one.name) for one in machines(cloud)]
+
+    return _named(ctx, incomplete, ask)
+
+
+def function_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The functions of stacks that begin so, in the same way."""
+
+    def ask(cloud: Cloud) -> list[tuple[str, str]]:
+        from awsrun.invoke.function import functions
+
+        return [(one.stack, one.name) for one in functions(cloud)]
+
+    return _named(ctx, incomplete, ask)
+
+
+def _named(ctx: click.Context, incomplete: str, ask: Callable[[Cloud], list[tuple[str, str]]]) -> list[CompletionItem]:
+    """``NAME`` where it is the only one of that name, and ``STACK/NAME``, of those that ``ask`` finds."""
+    every = _asked(ctx.params.get("context"), ask)
+    count = Counter(name for _, name in every)
+    found = [name for _, name in every if count[name] == 1] + [f"{stack}/{name}" for stack, name in every]
     return [CompletionItem(name) for name in found if name.startswith(incomplete)]
-
-
-def _machines(cloud: Cloud) -> list[str]:
-    from collections import Counter
-
-    from awsrun.ssh.machine import machines
-
-    every = machines(cloud)
-    count = Counter(one.name for one in every)
-    return [one.name for one in every if count[one.name] == 1] + [one.whole_name for one in every]
 
 
 def _applied(context: str | None) -> list[str]:
@@ -39,7 +56,7 @@ def _applied(context: str | None) -> list[str]:
     return _asked(context, stacks.names)
 
 
-def _asked(context: str | None, ask: Callable[[Cloud], list[str]]) -> list[str]:
+def _asked(context: str | None, ask: Callable[[Cloud], list[T]]) -> list[T]:
     """What ``ask`` finds in the current context; nothing where asking would start a server or fail."""
     from botocore.exceptions import BotoCoreError, ClientError
 

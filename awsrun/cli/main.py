@@ -22,6 +22,7 @@ COMMANDS = {
     "outputs": ("stacks:outputs", "Print what a stack's resources put out."),
     "drift": ("stacks:drift", "Show what was changed behind awsrun's back."),
     "teardown": ("teardown:teardown", "Delete a stack, or all of them, and prove that nothing is left."),
+    "invoke": ("invoke:invoke", "Call a function of a stack, once or many times at once."),
     "ssh": ("ssh:ssh", "Log in to a server of a stack, run a command there, forward ports."),
     "jupyter": ("jupyter:jupyter", "Start Jupyter on a server of a stack, and open it here."),
     "schema": ("schema:schema", "Print the JSON schema of specs, for editors."),

@@ -1,0 +1,1 @@
+"""Calling the functions of stacks: one, or many at once."""
