@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 import awsrun
 from awsrun.local import options as settings
-from awsrun.local import state
+from awsrun.local import polls, state
 from awsrun.local.apis.gateway import Gateway
 from awsrun.local.app import application
 from awsrun.local.batch.scheduler import Scheduler
@@ -78,7 +78,7 @@ class EmbeddedCloud:
             PriceListService(),
             ServiceQuotas(options.quotas),
         ]
-        services: list[Service] = [self._batch, tokens, *own]
+        services: list[Service] = [self._batch, tokens, polls.Receives(moto), *own]
         self._world = World(files.store, blobs, moto, services, [self._iam, self._strict])
         self._functions.phase = lambda region, name: self._strict.phase("lambda", region, name)
         function_roles = Roles(self._iam, self._sessions, options.strict)
@@ -142,7 +142,7 @@ class EmbeddedCloud:
 
     def _outermost(self) -> Perform:
         """What a call meets first: under strict, all that goes wrong between a client and AWS."""
-        perform = self._invocations.around(self._world.perform)
+        perform = polls.patient(self._invocations.around(self._world.perform))
         if not self._options.strict:
             return perform
         return Faults(Overlaps(perform), self._options, Throttles(self._options.time_scale))
