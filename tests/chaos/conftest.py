@@ -23,6 +23,7 @@ SPEC = Path(os.environ.get("AWSRUN_CHAOS_SPEC", str(ROOT / "specs" / "batch.yaml
 # What the changed spec has instead: a new environment, a smaller one, another revision; a route elsewhere.
 CHANGES = {
     "g4dn.xlarge": "g5.xlarge",
+    "instance_type: t3.micro": "instance_type: t3.small",
     "max_vcpus: 64": "max_vcpus: 32",
     "memory_mib: 12000": "memory_mib: 11000",
     "memory_mib: 4096": "memory_mib: 8192",

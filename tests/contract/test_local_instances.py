@@ -10,8 +10,13 @@ import pytest
 from awsrun.aws.clients import Cloud
 from awsrun.aws.context import LOCAL
 from awsrun.aws.errors import AwsrunError
+from awsrun.aws.tags import NAME, NONCE, STACK
 from awsrun.resources.ec2_image import resolve
+from awsrun.resources.kind import Owner
+from awsrun.resources.registry import kind
 from tests.conftest import LocalCloud
+from tests.contract.kinds_bench import Bench
+from tests.contract.kinds_samples import spec
 
 
 @pytest.fixture
@@ -110,11 +115,6 @@ def test_no_machine_to_give_is_told_with_what_helps(local_cloud: LocalCloud) -> 
     """AWS's answer, on the wire: a 500, although nothing was started."""
     from botocore.awsrequest import AWSResponse
 
-    from awsrun.resources.kind import Owner
-    from awsrun.resources.registry import kind
-    from tests.contract.kinds_bench import Bench
-    from tests.contract.kinds_samples import spec
-
     body = (
         "<Response><Errors><Error><Code>InsufficientInstanceCapacity</Code><Message>We currently do not have "
         "sufficient t3.micro capacity in us-east-1a.</Message></Error></Errors><RequestID>1</RequestID></Response>"
@@ -135,3 +135,19 @@ def test_no_machine_to_give_is_told_with_what_helps(local_cloud: LocalCloud) -> 
         kind("ec2.instance")(cloud).create(state, owner)
     assert caught.value.what == "EC2 has no t3.micro to give at the moment"
     assert "sufficient t3.micro capacity" in caught.value.why and "another zone" in caught.value.hint
+
+
+def test_a_repeat_after_a_newer_image_came_out_is_the_same_server(local_cloud: LocalCloud) -> None:
+    """The answer of the first call was lost, and its selector means another image by now: the token does not fit."""
+    ssm, cloud = local_cloud.client("ssm"), cloud_in(local_cloud, "us-east-1")
+    server = spec("ec2.instance", vpc="network", ami="/mine/moving")
+    bench = Bench(cloud, "moving", {"network": spec("vpc", max_azs=1), "web": server})
+    bench.make_before("web")
+    state, made = bench.wanted("web"), []
+    owner = Owner("moving", "web", "moving-web", {NONCE: "n1", STACK: "moving", NAME: "web"}, "token-of-moving")
+    for kernel in ("6.1", "6.12"):
+        named = f"/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-{kernel}-x86_64"
+        image = ssm.get_parameter(Name=named)["Parameter"]["Value"]
+        ssm.put_parameter(Name="/mine/moving", Value=image, Type="String", Overwrite=True)
+        made.append(kind("ec2.instance")(cloud).create(state, owner))
+    assert made[0] == made[1]
