@@ -32,6 +32,7 @@ KINDS = {
     "ecr.image": "ecr_image:Image",
     "logs.group": "logs_group:LogGroup",
     "sqs.queue": "sqs_queue:Queue",
+    "ssm.parameter": "ssm_parameter:Parameter",
     "lambda.function": "lambda_function:Function",
     "apigateway.rest_api": "apigateway_rest_api:RestApi",
     "batch.compute_environment": "batch_compute_environment:ComputeEnvironment",

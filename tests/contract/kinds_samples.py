@@ -669,6 +669,30 @@ SAMPLES = (
         ),
     ),
     Sample({**NETWORK, "inside": spec("lambda.function", code=HELLO, vpc="network", subnets="public")}, "inside", ()),
+    Sample(
+        {"people": spec("dynamodb.table", hash_key="id"), "setting": spec("ssm.parameter", value="a")},
+        "setting",
+        (
+            wants("another value", "value", setting=spec("ssm.parameter", value=3)),
+            wants("an output", "value", setting=spec("ssm.parameter", value="people.name")),
+        ),
+    ),
+    Sample(
+        {"secret": spec("ssm.parameter", type="SecureString", value_file=__file__.replace(".py", "_secret.txt"))},
+        "secret",
+        (
+            wants("another secret", "value",
+                  secret=spec("ssm.parameter", type="SecureString",
+                              value_file=__file__.replace("kinds_samples.py", "image/Dockerfile"))),
+            hand(
+                "a secret of somebody else",
+                "value",
+                lambda client, id: client("ssm").put_parameter(
+                    Name=id, Value="theirs", Type="SecureString", Overwrite=True
+                ),
+            ),
+        ),
+    ),
     Sample({"boxed": spec("lambda.function", image="123456789012.dkr.ecr.us-east-1.amazonaws.com/a:b")}, "boxed",
            (wants("an image", "image",
                   boxed=spec("lambda.function", image="123456789012.dkr.ecr.us-east-1.amazonaws.com/a:c")),)),

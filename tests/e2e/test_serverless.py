@@ -34,6 +34,7 @@ def test_a_life_without_servers(shell: Shell) -> None:
         called(shell)
         items(shell)
         files(shell)
+        a_secret(shell)
         shell.awsrun("teardown", "serverless", "--yes")
         assert shell.listed(shell.json("local", "status")["endpoint"]) == {}
     finally:
@@ -85,6 +86,49 @@ def files(shell: Shell) -> None:
     assert len(example(shell, "files", "list", "post/")) == 1
     example(shell, "files", "download", "post/first", "--to", "copy.txt")
     assert (shell.folder / "copy.txt").read_text() == "Dear reader"
+
+
+SECRET = """
+stack: vault
+resources:
+  token: {kind: ssm.parameter, type: SecureString, value_file: token.txt}
+  guard:
+    kind: lambda.function
+    read: [token]
+    environment: {TOKEN: token.name}
+    code: |
+      import os, boto3
+      def handler(event, context):
+          found = boto3.client("ssm").get_parameter(Name=os.environ["TOKEN"], WithDecryption=True)["Parameter"]
+          return {"right": found["Value"] == event["guess"], "version": found["Version"]}
+"""
+
+
+def a_secret(shell: Shell) -> None:
+    """A function reads it by its grant; nothing that awsrun prints or keeps has it."""
+    spec = shell.write(SECRET)
+    said = ""
+    for version, secret in enumerate(("open sesame", "swordfish"), 1):
+        (shell.folder / "token.txt").write_text(f"{secret}\n")
+        for arguments in (("plan", spec, "--json"), ("apply", spec, "--yes"), ("outputs", "vault", "--json")):
+            done = shell.awsrun(*arguments, code=2 if arguments[0] == "plan" else 0)
+            said += done.stdout + done.stderr
+        answer = json.loads(shell.awsrun("invoke", "guard", "-p", json.dumps({"guess": secret})).stdout)
+        assert answer == {"right": True, "version": version}
+    said += json.dumps(remembered(shell, "awsrun-vault"))
+    assert "swordfish" not in said and "sesame" not in said
+    assert "hidden:" in said, "nothing told that it changed"
+    assert "no change" in shell.awsrun("plan", spec).stdout
+    shell.awsrun("teardown", "vault", "--yes")
+
+
+def remembered(shell: Shell, table: str) -> list[str]:
+    """What a table of the embedded cloud holds."""
+    import boto3
+
+    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
+    tables: Any = boto3.resource("dynamodb", endpoint_url=shell.json("local", "status")["endpoint"], **keys)
+    return [str(item) for item in tables.Table(table).scan()["Items"]]
 
 
 def test_latencies_are_those_of_the_good_answers() -> None:

@@ -90,6 +90,10 @@ REFUSED = [
     ({"kind": "sqs.queue", "deduplicate": True}, "for fifo queues"),
     ({"kind": "sqs.queue", "name": "a", "fifo": True}, "ends in .fifo"),
     ({"kind": "sqs.queue", "retention": "30d"}, "less than or equal to 1209600"),
+    ({"kind": "ssm.parameter"}, "one of value, value_file"),
+    ({"kind": "ssm.parameter", "value": "a", "value_env": "A"}, "one of value, value_file"),
+    ({"kind": "ssm.parameter", "value": "a", "type": "SecureString"}, "does not belong into a spec"),
+    ({"kind": "ssm.parameter", "value": "a", "name": "/AWS/x"}, "AWS's own"),
     ({"kind": "lambda.function"}, "one of code, folder"),
     ({**FUNCTION, "image": "a"}, "one of code, folder"),
     ({"kind": "lambda.function", "image": "a", "handler": "a.b"}, "its own handler"),
@@ -161,9 +165,14 @@ def test_every_field_that_a_user_may_write_is_described() -> None:
     assert bare == []
 
 
-LIMITS = {"iam.role": r"[\w+=,.@-]{1,64}", "s3.bucket": r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
-          "ecr.repository": r"[a-z0-9]+([._-][a-z0-9]+)*", "dynamodb.table": r"[\w.-]{3,255}",
-          "logs.group": r"[\w./#-]{1,512}"}  # fmt: skip
+LIMITS = {
+    "iam.role": r"[\w+=,.@-]{1,64}",
+    "s3.bucket": r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
+    "ecr.repository": r"[a-z0-9]+([._-][a-z0-9]+)*",
+    "dynamodb.table": r"[\w.-]{3,255}",
+    "logs.group": r"[\w./#-]{1,512}",
+    "ssm.parameter": r"(?!/(aws|ssm))(/[\w.-]+){1,15}",
+}
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))

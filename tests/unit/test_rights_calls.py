@@ -17,7 +17,21 @@ from awsrun.spec.load import load
 
 CODE = Path(__file__).parents[2] / "awsrun"
 ELSEWHERE = {"local", "worker"}  # the embedded cloud is called; workers have roles of their own
-SERVICES = ("batch", "dynamodb", "ec2", "ecr", "iam", "logs", "pricing", "s3", "service-quotas", "sts")
+SERVICES = (
+    "batch",
+    "dynamodb",
+    "ec2",
+    "ecr",
+    "iam",
+    "lambda",
+    "logs",
+    "pricing",
+    "s3",
+    "service-quotas",
+    "sqs",
+    "ssm",
+    "sts",
+)
 # Operations that IAM knows by another name:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 OTHER_NAMES = {

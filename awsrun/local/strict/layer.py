@@ -21,6 +21,7 @@ from awsrun.local.strict.logs import LogsRules
 from awsrun.local.strict.rules import Rules
 from awsrun.local.strict.s3 import S3Rules
 from awsrun.local.strict.sqs import SqsRules
+from awsrun.local.strict.ssm import SsmRules
 from awsrun.local.tokens import ClientTokens
 
 
@@ -73,5 +74,6 @@ class Strict:
             LogsRules(ledger),
             S3Rules(ledger),
             SqsRules(ledger),
+            SsmRules(ledger),
         )
         return {one.service: one for one in rules}

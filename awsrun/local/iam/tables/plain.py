@@ -22,6 +22,22 @@ def _parameters(request: Request) -> Iterable[str]:
         yield request.arn(f"parameter/{name.lstrip('/')}", account=account)
 
 
+def _put_parameter(request: Request) -> Iterator[Authorization]:
+    """What is made with tags is tagged too."""
+    given = tags(pairs(request.body.get("Tags")))
+    for resource in _parameters(request):
+        yield Authorization(request.action, resource, given)
+        if given:
+            yield Authorization("ssm:AddTagsToResource", resource, given)
+
+
+def _tagged_parameter(request: Request) -> Iterator[Authorization]:
+    """Of what else has tags in SSM nothing is made here."""
+    given = tags(pairs(request.body.get("Tags"))) or tag_keys(request.body.get("TagKeys", ()))
+    name = str(request.body.get("ResourceId", "")).lstrip("/")
+    yield Authorization(request.action, request.arn(f"parameter/{name}"), given)
+
+
 def _quota(request: Request) -> Iterable[str]:
     return [request.arn(f"{request.body.get('ServiceCode', '')}/{request.body.get('QuotaCode', '')}")]
 
@@ -52,9 +68,9 @@ STS: Mapping[str, Rule] = {
     "GetSessionToken": nothing,
 }
 SSM: Mapping[str, Rule] = {
-    **dict.fromkeys(
-        ("DeleteParameter", "GetParameter", "GetParameters", "GetParametersByPath", "PutParameter"), on(_parameters)
-    ),
+    **dict.fromkeys(("DeleteParameter", "GetParameter", "GetParameters", "GetParametersByPath"), on(_parameters)),
+    **dict.fromkeys(("AddTagsToResource", "ListTagsForResource", "RemoveTagsFromResource"), _tagged_parameter),
+    "PutParameter": _put_parameter,
     "DescribeParameters": everywhere,
 }
 QUOTAS: Mapping[str, Rule] = {
