@@ -27,6 +27,12 @@ CHANGES = {
     "max_vcpus: 64": "max_vcpus: 32",
     "memory_mib: 12000": "memory_mib: 11000",
     "memory_mib: 4096": "memory_mib: 8192",
+    "value_env: AWSRUN_HOME": "value_env: PATH",
+    "value: lost.name": "value: tasks.name",
+    "visibility: 30s": "visibility: 60s",
+    "retention: 14d": "retention: 13d",
+    "context): return event": "context): return {}",
+    "reserved: 5": "memory_mib: 256",
     '"PATCH /items/{id}": change': "PUT /items: list",
 }
 

@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-SERVICES = ("apigateway", "batch", "dynamodb", "ec2", "ecr", "ecs", "iam", "lambda", "logs", "s3")
+SERVICES = ("apigateway", "batch", "dynamodb", "ec2", "ecr", "ecs", "iam", "lambda", "logs", "s3", "sqs", "ssm")
 
 
 def clients_of(endpoint: str) -> dict[str, Any]:
@@ -38,6 +38,8 @@ def make_foreign(clients: dict[str, Any]) -> None:
         lambda: clients["ecr"].create_repository(repositoryName="mnist-images-of-others"),
         lambda: clients["logs"].create_log_group(logGroupName="/awsrun/mnist/others"),
         lambda: clients["dynamodb"].create_table(TableName="mnist-others", BillingMode="PAY_PER_REQUEST", **keys),
+        lambda: clients["sqs"].create_queue(QueueName="mnist-others"),
+        lambda: clients["ssm"].put_parameter(Name="/stacks/mnist/others", Value="a", Type="String"),
         lambda: _api_of_others(clients["apigateway"]),
     ):
         with suppress(ClientError):  # it was made, the answer was lost, and botocore made it again
@@ -103,6 +105,8 @@ def inventory(clients: dict[str, Any]) -> dict[str, list[str]]:
         "definition": [one["jobDefinitionName"] for one in definitions],
         "function": [_function(clients["lambda"], one) for one in clients["lambda"].list_functions()["Functions"]],
         "api": [_api(clients["apigateway"], one) for one in clients["apigateway"].get_rest_apis()["items"]],
+        "messages": _queues(clients["sqs"]),
+        "parameter": _parameters(clients["ssm"]),
         **_of_ecs(clients["ecs"]),
     }
     return {kind: sorted(listed) for kind, listed in found.items()}
@@ -139,12 +143,39 @@ def _api_of_others(gateway: Any) -> None:
         gateway.create_rest_api(name="mnist-api", tags={"team": "others"})
 
 
+def _queues(sqs: Any) -> list[str]:
+    """Each with its times, where its dead letters go, and whose it is."""
+    found = []
+    for url in sqs.list_queues().get("QueueUrls", ()):
+        try:
+            now = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+            tags = sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
+        except sqs.exceptions.QueueDoesNotExist:
+            continue
+        times = f"{now['VisibilityTimeout']} {now['MessageRetentionPeriod']}"
+        found.append(f"{url.rpartition('/')[2]} {times} {now.get('RedrivePolicy')} {tags.get('awsrun:name')}")
+    return found
+
+
+def _parameters(ssm: Any) -> list[str]:
+    """Each with its value."""
+    found = []
+    for name in (one["Name"] for one in ssm.describe_parameters()["Parameters"]):
+        try:
+            now = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]
+        except ssm.exceptions.ParameterNotFound:
+            continue
+        found.append(f"{name} {now['Type']} {now['Value']}")
+    return found
+
+
 def _function(functions: Any, one: dict[str, Any]) -> str:
     """Its name, and what may call it; of the API that is there."""
     try:
         policy = json.loads(functions.get_policy(FunctionName=one["FunctionName"])["Policy"])
     except functions.exceptions.ResourceNotFoundException:
-        return str(one["FunctionName"])
+        limit = functions.get_function_concurrency(FunctionName=one["FunctionName"]).get("ReservedConcurrentExecutions")
+        return f"{one['FunctionName']} {one['CodeSha256']} {one['MemorySize']} {limit}"
     sources = (statement["Condition"]["ArnLike"]["AWS:SourceArn"] for statement in policy["Statement"])
     return f"{one['FunctionName']} {sorted(source.partition('/')[2] for source in sources)}"
 
