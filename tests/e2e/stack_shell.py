@@ -44,6 +44,9 @@ LISTINGS = {
     "definitions": "batch describe-job-definitions --status ACTIVE --query jobDefinitions[].jobDefinitionName",
     "clusters": "ecs describe-clusters --clusters qa-tasks --query clusters[?status!='INACTIVE'].clusterName",
     "revisions": "ecs list-task-definitions --query taskDefinitionArns",
+    "functions": "lambda list-functions --query Functions[].FunctionName",
+    "messages": "sqs list-queues --query QueueUrls",
+    "parameters": "ssm describe-parameters --query Parameters[].Name",
     "deregistered": "ecs list-task-definitions --status INACTIVE --query taskDefinitionArns",
 }
 
