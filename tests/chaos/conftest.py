@@ -20,7 +20,8 @@ from killing_proxy import KillingProxy, Moment, Trap
 ROOT_KEYS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 ROOT = Path(__file__).parents[2]
 SPEC = Path(os.environ.get("AWSRUN_CHAOS_SPEC", str(ROOT / "specs" / "batch.yaml")))
-# What the changed spec has instead: a new environment, a smaller one, another revision; a route elsewhere.
+# What the changed spec has instead: a new environment, a smaller one, another revision; a route elsewhere;
+# another folder.
 CHANGES = {
     "g4dn.xlarge": "g5.xlarge",
     "instance_type: t3.micro": "instance_type: t3.small",
@@ -34,6 +35,7 @@ CHANGES = {
     "context): return event": "context): return {}",
     "reserved: 5": "memory_mib: 256",
     '"PATCH /items/{id}": change': "PUT /items: list",
+    "folder: ../contract/site": f"folder: {ROOT}/tests/contract/site/sub",
 }
 
 

@@ -134,7 +134,15 @@ def _of_ecs(ecs: Any) -> dict[str, list[str]]:
 
 def _bucket(s3: Any, name: str) -> str:
     tags = {one["Key"]: one["Value"] for one in s3.get_bucket_tagging(Bucket=name)["TagSet"]}
-    return f"{name} {tags.get('awsrun:stack')} {tags.get('awsrun:name')}"
+    return f"{name} {tags.get('awsrun:stack')} {tags.get('awsrun:name')} {_objects(s3, name)}"
+
+
+def _objects(s3: Any, name: str) -> list[str]:
+    """Each with its content's hash; as it is listed while the bucket is not known to every call yet."""
+    try:
+        return [f"{one['Key']} {one['ETag']}" for one in s3.list_objects_v2(Bucket=name).get("Contents", [])]
+    except s3.exceptions.NoSuchBucket:
+        return ["not known yet"]
 
 
 def _api_of_others(gateway: Any) -> None:
