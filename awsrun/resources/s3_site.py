@@ -18,32 +18,33 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
 from awsrun.aws import embedded
-from awsrun.aws.errors import matches
+from awsrun.aws.errors import matches, message_of
 from awsrun.aws.rights import Right, allow
 from awsrun.prices.price import Price, metered
 from awsrun.prices.table import Prices
 from awsrun.resources.kind import ABSENT, UNKNOWN, Change, Refs, Seen, State
-from awsrun.resources.ours import partition
 from awsrun.resources.policies import Statement, canonical, policy
 from awsrun.resources.s3 import PAGE, S3Kind, objects
 from awsrun.resources.s3_site_spec import CONFIG, SiteSpec
+from awsrun.resources.site_address import address
 from awsrun.resources.site_files import PAGES, File, Files, headers_of, mark
 from awsrun.spec.references import valued
 
 MANIFEST = ".awsrun-site.json"
 BLOCKS = frozenset({"BlockPublicAcls", "IgnorePublicAcls"})  # what stays on of Block Public Access
+# What S3 says of a policy for everybody where Block Public Access is on, for this bucket (it was, a moment ago) or for
+# the whole account: with its reason, or without
+# (https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html,
+# https://github.com/aws-samples/unishop-monolith-to-microservices/issues/47).
+CLOSED_STILL = ("AccessDenied:BlockPublicPolicy", "AccessDenied:Access Denied")
+REFUSED = "PublicPolicyRefused"
 ENFORCED = "BucketOwnerEnforced"
 STEP_FILES, STEP_BYTES = 2000, 128 << 20  # uploaded by one step at most, so that it can be stopped in between
-# https://docs.aws.amazon.com/general/latest/gr/s3.html#s3_website_region_endpoints: all others have a dot.
-DASHED = frozenset({
-    "ap-northeast-1", "ap-southeast-1", "ap-southeast-2", "eu-west-1", "sa-east-1", "us-east-1", "us-gov-west-1",
-    "us-west-1", "us-west-2",
-})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,12 @@ class Site(S3Kind[SiteSpec, SiteState]):
     kind = "s3.site"
     Spec = SiteSpec
     State = SiteState
-    # Block Public Access was switched off a moment ago: https://github.com/hashicorp/terraform-provider-aws/issues/7628
-    retry = S3Kind.retry | {"AccessDenied:public policies are blocked", "AccessDenied:public policies are prevented"}
+    retry = S3Kind.retry | {REFUSED}
+    advice: ClassVar[Mapping[str, str]] = {
+        **S3Kind.advice,
+        REFUSED: "this account lets no bucket be public: see S3, Block Public Access settings for this account; where "
+        "they let public policies in, run the same again",
+    }
 
     # -- what is wanted ---------------------------------------------------------------------------------------------
 
@@ -120,7 +125,11 @@ class Site(S3Kind[SiteSpec, SiteState]):
         blocks, ownership, (index, error_page), listed, manifest, policy = found
         files = Files({key: mark(md5, manifest[key]) for key, md5 in listed.items() if key in manifest})
         state = SiteState(blocks, ownership == ENFORCED, index, error_page, files, policy)
-        return Seen(state, "ready", outputs={"name": id, "arn": self.arn(id), "url": self._url(id)})
+        return Seen(
+            state,
+            "ready",
+            outputs={"name": id, "arn": self.arn(id), "url": address(id, self.cloud.region, self._local_sites)},
+        )
 
     # -- making it so -----------------------------------------------------------------------------------------------
 
@@ -138,7 +147,7 @@ class Site(S3Kind[SiteSpec, SiteState]):
         if "files" in fields:
             self._sync(id, wanted.files, seen.files)
         if "policy" in fields:
-            s3.put_bucket_policy(Bucket=id, Policy=wanted.policy)
+            self._publish(id, wanted.policy)
 
     def delete(self, id: str, seen: Seen[SiteState]) -> None:
         """What awsrun put there goes with the bucket; what others did holds it, and is still known to be theirs."""
@@ -241,6 +250,15 @@ class Site(S3Kind[SiteSpec, SiteState]):
             return "", ""
         return found.get("IndexDocument", {}).get("Suffix", ""), found.get("ErrorDocument", {}).get("Key", "")
 
+    def _publish(self, id: str, policy: str) -> None:
+        try:
+            self.cloud.write("s3").put_bucket_policy(Bucket=id, Policy=policy)
+        except ClientError as error:
+            if not matches(error, CLOSED_STILL):
+                raise
+            answer: Any = {"Error": {"Code": REFUSED, "Message": message_of(error)}}
+            raise ClientError(answer, "PutBucketPolicy") from error
+
     def _policy_of(self, id: str) -> str:
         found = self.unless("NoSuchBucketPolicy", lambda: self.s3.get_bucket_policy(Bucket=id)["Policy"], "")
         return canonical(found) if found else ""
@@ -259,14 +277,6 @@ class Site(S3Kind[SiteSpec, SiteState]):
             {"Sid": "Manifest", "Effect": "Deny", **read, "Resource": f"{arn}/{MANIFEST}", "Condition": others},
         ]
         return policy(statements)
-
-    def _url(self, bucket: str) -> str:
-        """Where the website is; both forms that AWS has."""
-        region = self.cloud.region
-        if self._local_sites:
-            return f"{self._local_sites}/{bucket}/"
-        domain = "amazonaws.com.cn" if partition(region) == "aws-cn" else "amazonaws.com"
-        return f"http://{bucket}.s3-website{'-' if region in DASHED else '.'}{region}.{domain}/"
 
     @cached_property
     def _local_sites(self) -> str:

@@ -7,8 +7,15 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from awsrun.aws.clients import Cloud
+from awsrun.aws.context import LOCAL
 from awsrun.aws.errors import matches
+from awsrun.resources.kind import Change
+from awsrun.resources.registry import kind
+from awsrun.resources.s3_site import SiteState
+from awsrun.resources.site_files import Files
 from tests.conftest import LocalCloud
 from tests.contract.strict_bench import at_once, passes, refused, sometimes, unique, until
 
@@ -170,6 +177,19 @@ def test_the_block_still_holds_for_a_while(s3: Any) -> None:
         s3.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
 
     sometimes("AccessDenied:BlockPublicPolicy", opened)
+
+
+def test_a_website_waits_for_the_block_and_says_where_it_may_come_from(strict_cloud: LocalCloud, s3: Any) -> None:
+    name, site = (
+        known_bucket(s3),
+        kind("s3.site")(Cloud(boto3.Session("local", "local", region_name="us-east-1"), LOCAL, strict_cloud.endpoint)),
+    )
+    statement = {**OPEN, "Resource": f"arn:aws:s3:::{name}/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    wanted = SiteState(frozenset(), True, "index.html", "", Files({}), policy)
+    with pytest.raises(ClientError) as caught:
+        site.update(name, wanted, wanted, [Change("policy", "", policy, False)])
+    assert matches(caught.value, site.retry) and matches(caught.value, site.advice), caught.value
 
 
 def test_settings_changed_at_once_are_refused_but_one(strict_cloud: LocalCloud, s3: Any) -> None:

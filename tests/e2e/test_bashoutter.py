@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from stack_shell import WITHOUT_AWS, Shell
+from stack_shell import BIN, WITHOUT_AWS, Shell
 
 from awsrun.aws.errors import matches
 from tests.conftest import LocalCloud
@@ -69,7 +69,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     outputs = shell.json("apply", str(SPEC), "--yes")["outputs"]
     assert not shell.json("apply", str(SPEC), "--yes")["applied"]
     yield Service(cloud, shell, outputs)
-    shell.awsrun("teardown", "bashoutter", "--yes")
     assert shell.listed(cloud.endpoint, "buckets", "tables", "roles", "logs") == {}
     cloud.stop()
 
@@ -280,3 +279,22 @@ def test_the_page_in_a_browser(service: Service) -> None:
         phone.get_by_role("button", name="Try again").click()
         expect(phone.locator(".poem")).to_have_count(2)
         browser.close()
+
+
+def test_what_the_tutorial_shows_can_be_typed(service: Service) -> None:
+    """To its end, which takes the stack away."""
+    page = (ROOT / "docs" / "bashoutter.md").read_text(encoding="utf-8")
+    typed = "\n".join(re.findall(r"^```sh\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL))
+    assert typed.count("awsrun ") >= 6
+    path = f"{BIN}:{service.shell.env['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", typed],
+        cwd=ROOT,
+        env=service.shell.env | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in ("the cat considers the door", "Bad request. first is empty", "0 lost, 0 doubled", "nothing of stack"):
+        assert said in done.stdout, f"{said!r} is not in\n{done.stdout}"

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from awsrun.aws.clients import offline
-from awsrun.aws.context import Context
 from awsrun.aws.errors import AwsrunError
 from awsrun.resources.kind import UNKNOWN
 from awsrun.resources.registry import kind
+from awsrun.resources.site_address import address
 from awsrun.resources.site_files import Files
 
 
@@ -95,5 +94,5 @@ def test_what_cannot_be_a_website_is_refused(tmp_path: Path, fields: dict[str, A
 )
 def test_where_a_website_is(region: str, host: str) -> None:
     """https://docs.aws.amazon.com/general/latest/gr/s3.html#s3_website_region_endpoints"""
-    made: Any = kind("s3.site")(offline(Context("aws", region=region, account="123456789012")))
-    assert made._url("page") == f"http://{host}/"
+    assert address("page", region) == f"http://{host}/"
+    assert address("page", region, "http://127.0.0.1:1") == "http://127.0.0.1:1/page/"
