@@ -34,6 +34,9 @@ def _ec2(code: str, name: str, default: float = 0.0) -> Quota:
 
 VPCS = Quota("vpc", "L-F678F1CE", "VPCs per Region", 5)
 ADDRESSES = Quota("ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", 5)
+# Of an account that has run much; a new one begins with 10:
+# https://github.com/aws-samples/sample-one-click-generative-ai-solutions/issues/3
+CONCURRENCY = Quota("lambda", "L-B99A9384", "Concurrent executions", 10)
 FARGATE = Quota("fargate", "L-3032A538", "Fargate On-Demand vCPU resource count", 6)
 FARGATE_SPOT = Quota("fargate", "L-36FBB829", "Fargate Spot vCPU resource count", 6)
 # Family letters -> on demand, spot; all other families are "standard".
@@ -69,6 +72,7 @@ KNOWN: Mapping[tuple[str, str], Quota] = {
     for one in (
         VPCS,
         ADDRESSES,
+        CONCURRENCY,
         FARGATE,
         FARGATE_SPOT,
         *_STANDARD,

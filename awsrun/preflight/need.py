@@ -13,6 +13,7 @@ from awsrun.resources.ec2_instance_spec import InstanceSpec
 from awsrun.resources.ecs_service_spec import ServiceSpec
 from awsrun.resources.ecs_task_definition_spec import TaskDefinitionSpec
 from awsrun.resources.elastic_ip import ElasticIpSpec
+from awsrun.resources.lambda_function_spec import FunctionSpec
 from awsrun.resources.vpc import VpcSpec
 from awsrun.spec.references import ResourceSpec
 
@@ -65,6 +66,11 @@ def networks(resources: Mapping[str, ResourceSpec]) -> tuple[int, int]:
     gateways = (spec.max_azs if spec.private_per_az else 1 for spec in found if spec.private == "nat")
     addresses = sum(isinstance(spec, ElasticIpSpec) for spec in resources.values())
     return len(found), addresses + sum(gateways)
+
+
+def reserved(resources: Mapping[str, ResourceSpec]) -> int:
+    """How many executions at once a stack keeps for its own functions."""
+    return sum(spec.reserved or 0 for spec in resources.values() if isinstance(spec, FunctionSpec))
 
 
 def smallest(types: tuple[str, ...]) -> tuple[int, str]:

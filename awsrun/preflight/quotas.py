@@ -12,13 +12,16 @@ from botocore.exceptions import ClientError
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import matches
-from awsrun.aws.quotas import ADDRESSES, VPCS, Quota
+from awsrun.aws.quotas import ADDRESSES, CONCURRENCY, VPCS, Quota
 from awsrun.aws.tags import STACK
 from awsrun.preflight.check import Check, Finding, side_by_side
 from awsrun.preflight.need import Pool, smallest
 
 _MOST = 10.0  # seconds
 _AT_ONCE = 8
+# Lambda leaves so many to functions that reserve none, or all where the account has fewer:
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+_UNRESERVED = 100
 
 
 def vcpu_quotas(cloud: Cloud, pools: Sequence[Pool]) -> Check:
@@ -35,6 +38,12 @@ def address_quota(cloud: Cloud, stack: str, wanted: int) -> Check:
     """Whether there is room for the Elastic IPs of ``stack`` and its NAT gateways."""
     needs = "servicequotas:GetServiceQuota, ec2:DescribeAddresses"
     return Check("addresses", _MOST, lambda: _addresses(cloud, stack, wanted), needs)
+
+
+def concurrency_quota(cloud: Cloud, stack: str, reserved: int) -> Check:
+    """Whether the functions of ``stack`` may keep ``reserved`` executions for themselves."""
+    needs = "servicequotas:GetServiceQuota"
+    return Check("functions", _MOST, lambda: _concurrency(cloud, stack, reserved), needs)
 
 
 def value(cloud: Cloud, quota: Quota) -> float:
@@ -115,6 +124,17 @@ def _addresses(cloud: Cloud, stack: str, wanted: int) -> Iterator[Finding]:
 
     why = "AllocateAddress will answer AddressLimitExceeded"
     return _room(cloud, "addresses", "Elastic IPs", ADDRESSES, stack, listed, wanted, why)
+
+
+def _concurrency(cloud: Cloud, stack: str, reserved: int) -> Iterator[Finding]:
+    have = value(cloud, CONCURRENCY)
+    if reserved + min(have, _UNRESERVED) <= have:
+        yield Finding("ok", "functions", f"{stack} reserves {reserved} of {have:g} concurrent executions")
+        return
+    what = f"functions of {stack} reserve {reserved} executions at once; {cloud.region} has {have:g} for all functions"
+    why = f"Lambda keeps {_UNRESERVED} for functions that reserve none: PutFunctionConcurrency will be refused"
+    hint = f"take `reserved` out, or: {_increase(cloud, CONCURRENCY, reserved + _UNRESERVED)}"
+    yield Finding("error", "functions", what, why, hint)
 
 
 def _room(

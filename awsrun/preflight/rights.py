@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from awsrun.aws.clients import Cloud
-from awsrun.aws.quotas import ADDRESSES, VPCS
+from awsrun.aws.quotas import ADDRESSES, CONCURRENCY, VPCS
 from awsrun.aws.rights import Right, allow
 from awsrun.preflight.linked_roles import wanted_roles
-from awsrun.preflight.need import networks, pools
+from awsrun.preflight.need import networks, pools, reserved
 from awsrun.resources.ours import arn
 from awsrun.resources.rights import iam_arn
 from awsrun.spec.references import ResourceSpec
@@ -30,6 +30,8 @@ def rights(cloud: Cloud, resources: Mapping[str, ResourceSpec]) -> Iterator[Righ
     if addresses:
         quotas.add(ADDRESSES)
         yield allow("check", "ec2", "DescribeAddresses")
+    if reserved(resources):
+        quotas.add(CONCURRENCY)
     if any(pool.types for pool in machines):
         yield allow("check", "ec2", "DescribeInstanceTypeOfferings")
     if quotas:

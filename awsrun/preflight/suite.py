@@ -9,10 +9,10 @@ from awsrun.aws.rights import Right
 from awsrun.preflight.check import Check
 from awsrun.preflight.identity import identity
 from awsrun.preflight.linked_roles import linked_roles
-from awsrun.preflight.need import networks, pools
+from awsrun.preflight.need import networks, pools, reserved
 from awsrun.preflight.offerings import offerings
 from awsrun.preflight.permissions import permissions
-from awsrun.preflight.quotas import address_quota, vcpu_quotas, vpc_quota
+from awsrun.preflight.quotas import address_quota, concurrency_quota, vcpu_quotas, vpc_quota
 from awsrun.spec.references import ResourceSpec
 
 Resources = Mapping[str, ResourceSpec]
@@ -51,4 +51,5 @@ def of_stack(cloud: Cloud, stack: str, resources: Resources, rights: Iterable[Ri
     found += [offerings(cloud, wanted)] if any(pool.types for pool in wanted) else []
     found += [vpc_quota(cloud, stack, vpcs)] if vpcs else []
     found += [address_quota(cloud, stack, addresses)] if addresses else []
+    found += [concurrency_quota(cloud, stack, kept)] if (kept := reserved(resources)) else []
     return found + ([permissions(cloud, rights, source)] if rights else [])

@@ -100,6 +100,13 @@ def test_one_vpc_too_many_is_an_error(abroad: Shell, fresh_cloud: Any) -> None:
     assert "--quota-code L-F678F1CE --desired-value 6" in error["hint"]
 
 
+def test_more_reserved_than_lambda_leaves_is_an_error(abroad: Shell) -> None:
+    abroad.write("stack: s\nresources:\n  f: {kind: lambda.function, code: x = 1, reserved: 5}\n")
+    error = findings(abroad.json("doctor", "spec.yaml", code=1), "error")["functions"]
+    assert error["what"] == "functions of s reserve 5 executions at once; us-east-1 has 10 for all functions"
+    assert "--quota-code L-B99A9384 --desired-value 105" in error["hint"]
+
+
 def test_a_machine_that_the_region_does_not_have_is_an_error(abroad: Shell) -> None:
     abroad.write(BATCH.replace("[g4dn.xlarge]", "[g99.xlarge]"))
     error = findings(abroad.json("doctor", "spec.yaml", code=1), "error")["offerings"]
