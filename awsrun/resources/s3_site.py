@@ -125,11 +125,8 @@ class Site(S3Kind[SiteSpec, SiteState]):
         blocks, ownership, (index, error_page), listed, manifest, policy = found
         files = Files({key: mark(md5, manifest[key]) for key, md5 in listed.items() if key in manifest})
         state = SiteState(blocks, ownership == ENFORCED, index, error_page, files, policy)
-        return Seen(
-            state,
-            "ready",
-            outputs={"name": id, "arn": self.arn(id), "url": address(id, self.cloud.region, self._local_sites)},
-        )
+        url = address(id, self.cloud.region, self._local_sites)
+        return Seen(state, "ready", outputs={"name": id, "arn": self.arn(id), "url": url}, note=url)
 
     # -- making it so -----------------------------------------------------------------------------------------------
 
