@@ -14,6 +14,7 @@ from awsrun.aws.errors import AwsrunError
 from awsrun.functions.archive import files
 from awsrun.functions.build import Build
 from awsrun.functions.package import Package, Target, sha256
+from tests.wheels import wheel
 
 HERE = Target("3.13", "")
 
@@ -35,17 +36,6 @@ def names(content: bytes) -> dict[str, int]:
         return {one.filename: one.external_attr >> 16 & 0o777 for one in archive.infolist()}
 
 
-def wheel(folder: Path, says: str) -> Path:
-    """A distribution that pip can install without a network."""
-    path = folder / "greet-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("greet.py", f"SAYS = {says!r}\n")
-        archive.writestr("greet-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: greet\nVersion: 1.0\n")
-        archive.writestr("greet-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr("greet-1.0.dist-info/RECORD", "")
-    return path
-
-
 def test_the_same_code_is_the_same_package_and_its_text_is_the_sum_that_aws_says(folder: Path) -> None:
     first = Package.of(files(folder), HERE)
     content = first.made()
@@ -60,7 +50,7 @@ def test_the_same_code_is_the_same_package_and_its_text_is_the_sum_that_aws_says
 
 
 def test_requirements_are_installed_once_beside_the_code(folder: Path, tmp_path: Path) -> None:
-    (folder / "requirements.txt").write_text(f"{wheel(tmp_path, 'hello').as_uri()}\n")
+    (folder / "requirements.txt").write_text(wheel(tmp_path, "hello"))
     package = Package.of(files(folder), HERE)
     assert package.made() is None
     Build(package).start().finish()
