@@ -67,8 +67,8 @@ class EmbeddedCloud:
         tokens = ClientTokens(lambda call: self._tasks.handle(call) or moto(call))
         self._passwords = Passwords(files.store / "registry-secret")
         self._sessions = Sessions.of(files.store / "session-secret")
-        self._strict = Strict(self._batch, self._tasks, tokens)
         self._iam = Enforcement(self._batch, self._sessions)
+        self._strict = Strict(self._batch, self._tasks, tokens, self._iam.role_may)
         self._ecr = Ecr(moto, self._passwords, self._iam.caller)
         self._functions = Functions(moto)
         own: list[Service] = [

@@ -10,12 +10,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 from stack_shell import BIN, Shell
 
 from awsrun.invoke.calls import Answer, Calls
 from awsrun.resources.models import SpecModels
 from awsrun.spec.load import parse
+from tests.contract.strict_bench import until
+
+EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "serverless.md").read_text(encoding="utf-8")
@@ -48,8 +53,10 @@ def test_a_life_without_servers(shell: Shell) -> None:
         assert (shell.folder / "mine.yaml").read_text() == Path(SPEC).read_text()
         assert "no change" in shell.awsrun("plan", SPEC).stdout
         called(shell)
+        what_lambda_wants_of_a_role(shell)
         items(shell)
         a_secret(shell)
+        failed_for_good(shell)
         assert "nothing of stack serverless is left" in typed(shell, be_rid)
         assert shell.listed(shell.json("local", "status")["endpoint"]) == {}
     finally:
@@ -83,8 +90,41 @@ def called(shell: Shell) -> None:
     many = shell.json("invoke", "hello", "-n", "20")
     assert (many["answered"], many["errors"]) == (20, {})
     assert 0 < many["latency"]["p50"] <= many["latency"]["p95"] <= many["latency"]["p100"] <= many["seconds"]
+    assert "taken" in shell.awsrun("invoke", "hello", "--payload", '{"name": 4}', "--async").stdout
     bad = shell.json("invoke", "hello", "-n", "5", "--payload", '{"name": 3}', code=1)
     assert (bad["answered"], bad["errors"]) == (0, {"ValueError: a name is text, not 3": 5})
+
+
+def failed_for_good(shell: Shell) -> None:
+    """The event that was taken above and raised three times is in the queue of dead letters."""
+    queues = client(shell, "sqs")
+    url = queues.get_queue_url(QueueName="serverless-failed")["QueueUrl"]
+    found = until(lambda: queues.receive_message(QueueUrl=url).get("Messages"))
+    assert json.loads(found[0]["Body"]) == {"name": 4}
+    logs = client(shell, "logs")
+    group = {"logGroupName": "/awsrun/serverless/hello/logs", "filterPattern": '"not 4"'}
+    assert until(lambda: logs.filter_log_events(**group)["events"]), "its log may not be written"
+
+
+def what_lambda_wants_of_a_role(shell: Shell) -> None:
+    """A function with a queue or in a VPC is refused while its role does not allow it what that takes."""
+    functions, iam = client(shell, "lambda"), client(shell, "iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="bare", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    arguments = {"Role": role, "Runtime": "python3.13", "Handler": "a.b", "Code": {"ZipFile": EMPTY_ZIP}}
+    for lacking, wants in (
+        ("SendMessage on SQS", {"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:123456789012:x"}}),
+        ("CreateNetworkInterface on EC2", {"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}),
+    ):
+
+        def refused(wants: Any = wants) -> str:
+            with pytest.raises(ClientError, match="InvalidParameterValueException") as caught:
+                functions.create_function(FunctionName="bare", **arguments, **wants)
+            return "" if "cannot be assumed" in str(caught.value) else str(caught.value)
+
+        assert f"does not have permissions to call {lacking}" in until(refused)
+    iam.delete_role(RoleName="bare")
 
 
 def items(shell: Shell) -> None:
@@ -131,12 +171,18 @@ def a_secret(shell: Shell) -> None:
     shell.awsrun("teardown", "vault", "--yes")
 
 
-def tables(shell: Shell) -> Any:
-    """The embedded cloud's tables, without awsrun."""
-    import boto3
+def client(shell: Shell, service: str) -> Any:
+    """boto3's own, of the embedded cloud, as root."""
+    return _root().client(service, endpoint_url=shell.json("local", "status")["endpoint"])
 
-    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
-    return boto3.resource("dynamodb", endpoint_url=shell.json("local", "status")["endpoint"], **keys)
+
+def tables(shell: Shell) -> Any:
+    """Its tables."""
+    return _root().resource("dynamodb", endpoint_url=shell.json("local", "status")["endpoint"])
+
+
+def _root() -> Any:
+    return boto3.Session("local", "local", region_name="us-east-1")
 
 
 def test_latencies_are_those_of_the_good_answers() -> None:

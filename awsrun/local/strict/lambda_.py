@@ -3,12 +3,16 @@
 Sources: https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html (Pending and InProgress, during which
 invocations and changes fail with ResourceConflictException); https://github.com/aws/chalice/pull/172 (a new role
 "cannot be assumed by Lambda" for up to 30 s); https://github.com/numeract/aws-lambda-r/issues/20 (a function that is
-not found right after its creation).  TooManyRequestsException is in `awsrun.local.strict.throttles`.
+not found right after its creation);
+https://github.com/elastic/beats/issues/13963 and https://github.com/webiny/webiny-js/issues/2580 (what its role must
+allow for a dead-letter queue and for a VPC is asked for in the call that wants them).  TooManyRequestsException is in
+`awsrun.local.strict.throttles`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,6 +20,7 @@ from awsrun.local.calls import Call, Perform, Reply
 from awsrun.local.errors import refusal
 from awsrun.local.strict.iam import known_to_services
 from awsrun.local.strict.lambda_interfaces import follow
+from awsrun.local.strict.ledger import Ledger
 from awsrun.local.strict.rules import ACCOUNT, Rules, backend, document, with_document
 
 PENDING, PENDING_IN_VPC, UPDATING = 5.0, 60.0, 5.0  # seconds, at most
@@ -27,7 +32,13 @@ _NO_ROLE = "The role defined for the function cannot be assumed by Lambda."
 
 
 class LambdaRules(Rules):
+    """Args: may: whether a role, by its ARN, may do an action in a region on a resource."""
+
     service = "lambda"
+
+    def __init__(self, ledger: Ledger, may: Callable[[str, str, str, str], bool]) -> None:
+        super().__init__(ledger)
+        self._may = may
 
     def before(self, call: Call, inner: Perform) -> Reply | None:
         name, part = _about(call)
@@ -35,6 +46,9 @@ class LambdaRules(Rules):
             role = call.json.get("Role", "")
             if role and not self._assumable(role):
                 return refusal(call, "InvalidParameterValueException", _NO_ROLE)
+            if lacking := self._lacking(call, role or _role(call.scope[1], name)):
+                said = f"The provided execution role does not have permissions to call {lacking}"
+                return refusal(call, "InvalidParameterValueException", said)
         if not name or _creates(call):
             return None
         key = self.key(call, name)
@@ -81,12 +95,28 @@ class LambdaRules(Rules):
             return {**function, "State": phase, **why, "LastUpdateStatus": "InProgress"}
         return {**function, "LastUpdateStatus": phase} if phase else function
 
+    def _lacking(self, call: Call, role: str) -> str:
+        """What Lambda would do in the role's name and may not; only where IAM is enforced is there such a thing."""
+        queue = call.json.get("DeadLetterConfig", {}).get("TargetArn", "")
+        if ":sqs:" in queue and not self._may(role, call.scope[1], "sqs:SendMessage", queue):
+            return "SendMessage on SQS"
+        inside = call.json.get("VpcConfig", {}).get("SubnetIds")
+        if inside and not self._may(role, call.scope[1], "ec2:CreateNetworkInterface", "*"):
+            return "CreateNetworkInterface on EC2"
+        return ""
+
     def _assumable(self, arn: str) -> bool:
         """Whether there is such a role that trusts Lambda, and Lambda knows it by now."""
         roles = backend("iam", "aws").roles.values()
         role = next((one for one in roles if one.arn == arn), None)
         trusts = role is not None and "lambda.amazonaws.com" in unquote(str(role.assume_role_policy_document))
         return trusts and known_to_services(self.ledger, "role", arn)
+
+
+def _role(region: str, name: str) -> str:
+    """The role that a function has now; empty where there is no such function."""
+    found = (one.role for one in backend("lambda", region).list_functions() if one.function_name == name)
+    return str(next(found, ""))
 
 
 def _creates(call: Call) -> bool:

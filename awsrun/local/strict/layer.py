@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from awsrun.local.batch.service import Batch
@@ -26,12 +27,16 @@ from awsrun.local.tokens import ClientTokens
 
 
 class Strict:
-    """AWS's hardness around the services; nothing at all where the options do not ask for it."""
+    """AWS's hardness around the services; nothing at all where the options do not ask for it.
+
+    Args:
+        may: whether a role, by its ARN, may do an action in a region on a resource.
+    """
 
     name = "strict"
 
-    def __init__(self, batch: Batch, ecs: Ecs, tokens: ClientTokens) -> None:
-        self._batch, self._ecs, self._tokens = batch, ecs, tokens
+    def __init__(self, batch: Batch, ecs: Ecs, tokens: ClientTokens, may: Callable[[str, str, str, str], bool]) -> None:
+        self._batch, self._ecs, self._tokens, self._may = batch, ecs, tokens, may
         self._on = False
         self._ledger = Ledger()
         self._rules = self._made()
@@ -70,7 +75,7 @@ class Strict:
             EcrRules(ledger),
             EcsRules(ledger, self._ecs, self._tokens),
             IamRules(ledger),
-            LambdaRules(ledger),
+            LambdaRules(ledger, self._may),
             LogsRules(ledger),
             S3Rules(ledger),
             SqsRules(ledger),
