@@ -26,9 +26,9 @@ EVERYTHING = "all"
     "--for",
     "commands",
     multiple=True,
-    type=click.Choice(["plan", "apply", "adopt", "teardown", "submit", "results", "ssh", EVERYTHING]),
+    type=click.Choice(["plan", "apply", "adopt", "teardown", "submit", "results", "invoke", "ssh", EVERYTHING]),
     help="What it is for (repeatable): plan (and drift, status, outputs, doctor), apply (and plan), teardown, submit "
-    "(and cancel, retry, resume, results), results (and runs, show, plot, logs), ssh (and jupyter), or all: "
+    "(and cancel, retry, resume, results), results (and runs, show, plot, logs), invoke, ssh (and jupyter), or all: "
     "the default; and adopt, which all does not have, because it may take over what nobody owns.",
 )
 @click.option("--account", metavar="ID", help="The account it is for (default: that of the credentials).")
@@ -122,6 +122,7 @@ def _warn(boundary: str | None, rights: Sequence[Right]) -> None:
 
 def rights_of(stack: StackSpec, cloud: Cloud, commands: Sequence[str]) -> list[Right]:
     """What these commands need for ``stack``, `EVERYTHING` meaning all of them.  Calls nothing."""
+    from awsrun.invoke import rights as invoke
     from awsrun.jobs import rights as jobs
     from awsrun.preflight import rights as preflight
     from awsrun.reconcile import rights as stacks
@@ -139,6 +140,8 @@ def rights_of(stack: StackSpec, cloud: Cloud, commands: Sequence[str]) -> list[R
             found += preflight.rights(cloud, stack.resources)
         for one in own if every else {command} & stacks.VERBS.keys():
             found += stacks.rights(stack, kinds, cloud, one)
+        if command == "invoke" or every:
+            found += invoke.rights(cloud, stack.stack, stack.resources)
         servers = any(one.kind == INSTANCE for one in stack.resources.values())
         if command == "ssh" or (every and servers):
             found += ssh.rights(cloud, stack.stack)

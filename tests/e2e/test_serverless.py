@@ -53,6 +53,7 @@ def test_a_life_without_servers(shell: Shell) -> None:
         assert (shell.folder / "mine.yaml").read_text() == Path(SPEC).read_text()
         assert "no change" in shell.awsrun("plan", SPEC).stdout
         called(shell)
+        whoever_may_only_call(shell)
         what_lambda_wants_of_a_role(shell)
         items(shell)
         a_secret(shell)
@@ -104,6 +105,20 @@ def failed_for_good(shell: Shell) -> None:
     logs = client(shell, "logs")
     group = {"logGroupName": "/awsrun/serverless/hello/logs", "filterPattern": '"not 4"'}
     assert until(lambda: logs.filter_log_events(**group)["events"]), "its log may not be written"
+
+
+def whoever_may_only_call(shell: Shell) -> None:
+    """The policy for it is enough, and allows no more."""
+    iam = client(shell, "iam")
+    iam.create_user(UserName="caller")
+    policy = shell.awsrun("policy", SPEC, "--for", "invoke").stdout
+    iam.put_user_policy(UserName="caller", PolicyName="calls", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="caller")["AccessKey"]
+    mine = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    endpoint = {"AWS_ENDPOINT_URL": shell.json("local", "status")["endpoint"], "AWS_REGION": "us-east-1"}
+    caller = Shell(shell.folder, shell.env | mine | endpoint)
+    assert "Hello, world!" in caller.awsrun("invoke", "hello", "--context", "aws").stdout
+    assert "not authorized" in caller.awsrun("status", "serverless", "--context", "aws", code=1).stderr
 
 
 def what_lambda_wants_of_a_role(shell: Shell) -> None:
