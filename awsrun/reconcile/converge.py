@@ -49,7 +49,7 @@ class _Convergence:
         self._last = ""
         self._since = self._clock.monotonic()  # the last thing that was done
         self._missed: float | None = None  # since when AWS says that something is not there
-        self._put_off: float | None = None  # since when AWS refuses for now
+        self._put_off: float | None = None  # since when AWS refuses for now, or does not answer
         self._moved = False  # it went through another phase since
         self._why = ""  # it was not ready
 
@@ -100,15 +100,9 @@ class _Convergence:
             self._session.calls.write(
                 self._kind, "update", lambda: self._kind.update(self._id, self._wanted, seen.state, changes)
             )
-        except Uncertain as error:
-            if self._sent[sign] >= REPEATS:
-                raise
-            self._last = ""  # it may not have arrived: the same again, if the difference is still there
-            self._waiting.on(f"an answer: {error}")
-            self._pauses.pause()
-        except Refused as error:
+        except (Refused, Uncertain) as error:
             self._sent[sign] -= 1
-            self._refused(error)
+            self._not_now(error)
             return
         except Gone as error:
             self._not_there(error)
@@ -117,13 +111,13 @@ class _Convergence:
         self._since = self._clock.monotonic()
         self._pauses.reset()
 
-    def _refused(self, error: Refused) -> None:
-        """It will pass later, and maybe not all of it has to be done any more."""
+    def _not_now(self, error: Refused | Uncertain) -> None:
+        """It will pass later, or may not have arrived; and maybe not all of it has to be done any more."""
         self._last = ""
         self._put_off = self._clock.monotonic() if self._put_off is None else self._put_off
         if error.__cause__ is not None and self._clock.monotonic() - self._put_off > self._timing.patience:
             raise error.__cause__
-        self._waiting.on(str(error))
+        self._waiting.on(f"an answer: {error}" if isinstance(error, Uncertain) else str(error))
         self._pauses.pause()
 
     def _not_there(self, error: Gone) -> None:

@@ -13,23 +13,26 @@ from awsrun.spec.mistakes import near
 from awsrun.spec.references import ResourceSpec
 
 
-class _NotYet(Mapping[str, Any]):
-    """The outputs of a resource that is not there: whatever is asked for, it is not known yet."""
+class Unfinished(Mapping[str, Any]):
+    """The outputs of a resource that is not all there: what it does not have will be known later."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._outputs = outputs
 
     def __getitem__(self, key: str) -> Any:
-        return UNKNOWN
+        return self._outputs.get(key, UNKNOWN)
 
     def get(self, key: str, default: Any = None) -> Any:
-        return UNKNOWN
+        return self[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(())
+        return iter(self._outputs)
 
     def __len__(self) -> int:
-        return 0
+        return len(self._outputs)
 
 
-NOT_YET: Outputs = _NotYet()
+NOT_YET: Outputs = Unfinished({})
 
 
 class Outlook(Refs):

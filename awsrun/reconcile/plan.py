@@ -13,7 +13,7 @@ from awsrun.reconcile.bill import Bill, bill_of
 from awsrun.reconcile.decide import Decision, decide, purges
 from awsrun.reconcile.graph import Graph, Node, Spec, group_of
 from awsrun.reconcile.guard import PROTECTED, keep_users
-from awsrun.reconcile.outlook import check_refresh, lowered
+from awsrun.reconcile.outlook import Unfinished, check_refresh, lowered
 from awsrun.reconcile.plain import plain
 from awsrun.reconcile.record import record_of
 from awsrun.reconcile.session import Session
@@ -159,7 +159,8 @@ def survey(session: Session, spec: Spec, contents: Contents | None, only: Collec
         wanted = states[node.name] = lowered(session, graph, node, outputs)
         decision = decide(kind, graph.stack, node, wanted, there.get((node.kind, node.name), ()), known.ids())
         if decision.current is not None and decision.action in ("none", "update"):
-            outputs[node.name] = decision.current.seen.outputs
+            there_now = decision.current.seen.outputs
+            outputs[node.name] = there_now if decision.action == "none" else Unfinished(there_now)
             notes[node.name] = decision.current.seen.note
         planned += _planned(session, node, wanted, decision)
     gone = [_deletion(session, one, "it is not in the spec any more") for one in _last_first(session, leftover)]

@@ -25,7 +25,7 @@ from awsrun.reconcile.api import adopt
 from awsrun.reconcile.progress import Event
 from awsrun.resources.registry import KINDS, kind
 
-SERVICES = ("apigateway", "batch", "dynamodb", "ec2", "ecr", "iam", "lambda", "logs", "s3", "sqs", "ssm")
+SERVICES = ("apigateway", "batch", "dynamodb", "ec2", "ecr", "ecs", "iam", "lambda", "logs", "s3", "sqs", "ssm")
 
 
 BACKOFF = 0.02  # of botocore's own pauses: seconds are quick in these clouds

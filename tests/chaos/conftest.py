@@ -34,6 +34,10 @@ CHANGES = {
     "retention: 14d": "retention: 13d",
     "context): return event": "context): return {}",
     "reserved: 5": "memory_mib: 256",
+    "memory_mib: 128": "memory_mib: 256",
+    "memory_mib: 256, ": "memory_mib: 512, ",
+    "PATCH /haiku": "PUT /haiku",
+    "../apps": str(ROOT / "apps"),
     '"PATCH /items/{id}": change': "PUT /items: list",
     "folder: ../contract/site": f"folder: {ROOT}/tests/contract/site/sub",
 }

@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 SERVICES = ("apigateway", "batch", "dynamodb", "ec2", "ecr", "ecs", "iam", "lambda", "logs", "s3", "sqs", "ssm")
+SHOWN = 5.0  # seconds until the strict cloud of these tests shows everything, and some
 
 
 def clients_of(endpoint: str) -> dict[str, Any]:
@@ -138,9 +139,10 @@ def _bucket(s3: Any, name: str) -> str:
 
 
 def _objects(s3: Any, name: str) -> list[str]:
-    """Each with its content's hash; as it is listed while the bucket is not known to every call yet."""
+    """Each with its content's hash, but for those with ids in them; not while the bucket is not known to every call."""
     try:
-        return [f"{one['Key']} {one['ETag']}" for one in s3.list_objects_v2(Bucket=name).get("Contents", [])]
+        listed = s3.list_objects_v2(Bucket=name).get("Contents", [])
+        return [f"{one['Key']} {'' if one['Key'].endswith('.json') else one['ETag']}" for one in listed]
     except s3.exceptions.NoSuchBucket:
         return ["not known yet"]
 
@@ -208,6 +210,14 @@ def settle(clients: dict[str, Any]) -> None:
         time.sleep(0.3)
         now = inventory(clients)
         last, same = now, same + 1 if now == last else 0
+
+
+def shows(clients: dict[str, Any], wanted: dict[str, list[str]], history: str) -> None:
+    """Lists need a moment to show what was just made or deleted; what is there too much would show in the next look."""
+    limit = time.monotonic() + SHOWN
+    while (found := inventory(clients)) != wanted and time.monotonic() < limit:
+        time.sleep(0.2)
+    assert found == wanted, history
 
 
 def remembered(clients: dict[str, Any]) -> int:

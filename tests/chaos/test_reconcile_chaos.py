@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import Commands
-from inventory import clients_of, inventory, make_foreign, remembered, settle
+from inventory import clients_of, inventory, make_foreign, remembered, settle, shows
 from killing_proxy import Moment
 
 EVERY = os.environ.get("AWSRUN_CHAOS") == "all"
@@ -44,6 +44,7 @@ def test_killed_anywhere_and_run_again_it_ends_the_same(
     for step in STEPS:
         status, said, trap = commands.run(step)
         assert status == 0, said
+        settle(clients)
         ends[step], known[step] = inventory(clients), remembered(clients)
         plan.append(points(len(trap.seen), shard))
     assert ends["teardown"] == ends[""]
@@ -54,13 +55,13 @@ def test_killed_anywhere_and_run_again_it_ends_the_same(
         status, said, trap = commands.run("apply", at, moment)
         history = f"apply killed {moment} call {at} ({trap.sprung}), torn down; "
         commands.clean("teardown")
-        assert inventory(clients) == ends[""], history
+        shows(clients, ends[""], history)
         for step, (at, moment) in zip(STEPS, cycle, strict=True):
             status, said, trap = commands.run(step, at, moment)
             history += f"{step} killed {moment} call {at} ({trap.sprung}); "
             assert status == (-9 if trap.sprung else 0), f"{history}: {said}"
             commands.clean(step)
-            assert inventory(clients) == ends[step], history
+            shows(clients, ends[step], history)
             assert remembered(clients) == known[step], history
             if step != "teardown":
                 assert commands.run(step)[2].seen == [], f"{history}: another {step} still writes"
