@@ -32,8 +32,12 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
 )
 @click.option("--set", "fixed", multiple=True, metavar="NAME=V", help="The same value for every trial.")
 @click.option("--inputs", type=click.Path(), help="A JSON, JSONL or CSV file: one trial per line.")
-@click.option("--search", type=click.Choice(["grid", "random"]), help="Random if there is a --range, else grid.")
-@click.option("--trials", type=int, help="How many to draw in a random search.")
+@click.option(
+    "--search",
+    type=click.Choice(["grid", "random", "bayes"]),
+    help="Random if there is a --range, else grid; bayes learns from the trials so far and needs optuna in the image.",
+)
+@click.option("--trials", type=int, help="How many in a random or Bayesian search.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draws and of each trial.")
 @click.option("--workers", type=int, help="At most so many (default: as many as trials and vCPUs allow).")
 @click.option("--retries", type=int, default=0, show_default=True, help="How often a trial that raised is run again.")
@@ -64,6 +68,7 @@ def submit(
     \b
       awsrun submit jobs/mnist.py --grid lr=0.1,0.01,0.001 --grid momentum=0.5,0.1 --wait
       awsrun submit jobs/mnist.py --range lr=1e-4..1e-1:log --trials 20 --seed 7
+      awsrun submit jobs/mnist.py --range lr=1e-4..1e-1:log --grid layers=1,2,3 --trials 30 --search bayes
       awsrun submit jobs/qa.py --inputs questions.jsonl
       awsrun submit jobs/mnist.py --set lr=0.1 --dry-run
 
@@ -88,6 +93,8 @@ def submit(
     workers = submission.fitting(request, site.jobs or {})
     price = _price(site, workers)
     say(f"{spaces.describe(request.space)} of {job}, {workers:,} worker{'s' * (workers > 1)}, {price}")
+    if request.space["search"] == "bayes":
+        say("each trial learns from those before it: fewer workers learn more; the workers' image must hold optuna")
     if request.archive.warning:
         say(click.style(request.archive.warning, fg="yellow"))
     if dry_run:

@@ -40,8 +40,8 @@ def submit(
         range: name -> (low, high) or (low, high, "log"); drawn at random, needs ``trials``.
         set: name -> value, the same for every trial.
         inputs: a JSON, JSONL or CSV file; every line is a trial (times the grid).
-        search: "grid" or "random"; random if there is a range.
-        trials: how many to draw; random search only.
+        search: "grid", "random" or "bayes" (needs optuna in the workers' image); random if there is a range.
+        trials: how many; random and Bayesian search only.
         seed: of the draws and of each trial's own randomness.
         workers: at most so many; as many as trials and vCPUs allow unless given.
         retries: how often a trial that raised is run again.

@@ -150,7 +150,8 @@ def scatter(run: Run, trials: Sequence[TrialRecord], names: Sequence[str]) -> Fi
         _frame(ax, name_of(name), scale.label if i % across == 0 else "")
     for ax in list(panels):
         ax.set_visible(False)
-    return finish(fig, run, f"{scale.name}, drawn at random; ★ {scale.cell(values[best])}", len(trials))
+    chosen = "Bayesian search" if run.adaptive else "drawn at random"
+    return finish(fig, run, f"{scale.name}, {chosen}; ★ {scale.cell(values[best])}", len(trials))
 
 
 def bars(run: Run, trials: Sequence[TrialRecord]) -> Figure:

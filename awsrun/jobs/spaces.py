@@ -15,6 +15,9 @@ from awsrun.jobs.parameter import Parameter
 from awsrun.jobs.signature import Signature
 from awsrun.worker.space import grid_size
 
+SEARCHES = ("grid", "random", "bayes")
+_NAMES = {"random": "random", "bayes": "Bayesian"}
+MOST_LEARNED = 10_000
 MOST = 1_000_000_000  # a sanity bound: nobody means more, and a slip of the keyboard may
 
 
@@ -35,8 +38,8 @@ def build(
         ranges: name -> (low, high) or (low, high, "log").
         fixed: name -> value, the same for every trial.
         lines: how many lines the inputs file has, None without one; ``given_by_lines``: the names each line sets.
-        search: "grid" or "random"; None: random if there are ranges.
-        trials: how many to draw; random search only.
+        search: "grid", "random" or "bayes"; None: random if there are ranges.
+        trials: how many; not for a grid.
 
     Raises:
         AwsrunError: whatever does not fit; nothing was called.
@@ -49,14 +52,18 @@ def build(
     signature.require([*axes, *limits, *constant, *given_by_lines])
     chosen = _search(search, bool(limits), lines is not None)
     space: dict[str, Any] = {"search": chosen, "axes": axes, "set": constant}
-    if chosen == "random":
+    if chosen in ("random", "bayes"):
         if trials is None:
-            raise AwsrunError("a random search needs to know how many trials to draw", hint="--trials 20")
+            raise AwsrunError(f"a {_NAMES[chosen]} search needs to know how many trials to draw", hint="--trials 20")
         space |= {"ranges": limits, "total": trials}
+        if chosen == "bayes":
+            space["total"] = _learnable(signature, axes, limits, trials)
     else:
         if trials is not None:
             raise AwsrunError(
-                "--trials is for a random search", "a grid's size follows from its values", "--search random"
+                "--trials is for a random or Bayesian search",
+                "a grid's size follows from its values",
+                "--search random",
             )
         space["total"] = grid_size(axes) * (1 if lines is None else lines)
     if not 1 <= space["total"] <= MOST:
@@ -71,6 +78,8 @@ def describe(space: Mapping[str, Any]) -> str:
     sizes = [len(values) for values in space.get("axes", {}).values()]
     if space["search"] == "random":
         return f"{count} drawn at random"
+    if space["search"] == "bayes":
+        return f"{count} by Bayesian search"
     if space["search"] == "inputs":
         sizes = [total // math.prod(sizes), *sizes]
     return f"{' × '.join(f'{size:,}' for size in sizes)} = {count}" if len(sizes) > 1 else count
@@ -112,17 +121,42 @@ def interval(name: str, text: str) -> tuple[str, ...]:
 
 
 def _search(wanted: str | None, ranges: bool, inputs: bool) -> str:
-    if wanted not in (None, "grid", "random"):
-        raise AwsrunError(f"unknown search {wanted!r}", "searches are grid and random")
+    if wanted not in (None, *SEARCHES):
+        raise AwsrunError(f"unknown search {wanted!r}", "searches are grid, random and bayes")
     if inputs:
-        if ranges or wanted == "random":
+        if ranges or wanted in ("random", "bayes"):
             raise AwsrunError(
                 "inputs cannot be drawn at random", "each line is one trial", "--grid crosses lines with values"
             )
         return "inputs"
     if ranges and wanted == "grid":
         raise AwsrunError("a range has no grid points", hint="--search random --trials 20, or --grid NAME=V1,V2")
-    return "random" if ranges or wanted == "random" else "grid"
+    return wanted or ("random" if ranges else "grid")
+
+
+def _learnable(
+    signature: Signature, axes: Mapping[str, list[Any]], limits: Mapping[str, Mapping[str, Any]], trials: int
+) -> int:
+    """How many trials a Bayesian search has: no more than its space has points.
+
+    Raises:
+        AwsrunError: there is nothing to learn, or nothing to learn from.
+    """
+    if not signature.metric:
+        raise AwsrunError(
+            "a Bayesian search needs to know which number tells good trials from bad ones",
+            "the job names no metric",
+            'awsrun.main(train, metric="val_accuracy", mode="max") at the end of the job file',
+        )
+    if not (axes or limits):
+        raise AwsrunError("a Bayesian search needs something to vary", hint="--range lr=1e-4..1e-1:log")
+    if trials > MOST_LEARNED:
+        why = f"the time to choose a trial grows with those before it; at most {MOST_LEARNED:,} are"
+        raise AwsrunError(f"{trials:,} trials are not possible in a Bayesian search", why, "--search random")
+    if not all(at["int"] for at in limits.values()):
+        return trials
+    points = grid_size(axes) * math.prod(int(at["high"] - at["low"] + 1) for at in limits.values())
+    return min(trials, points)
 
 
 def _once(names: Sequence[str]) -> None:

@@ -30,6 +30,7 @@ from awsrun.worker.nursery import Job, Zygote
 from awsrun.worker.objects import Objects
 from awsrun.worker.records import FINAL, Me, Run
 from awsrun.worker.requirements import install
+from awsrun.worker.search import Bayes
 from awsrun.worker.store import RunStore
 from awsrun.worker.supervisor import Supervisor
 from awsrun.worker.table import Value
@@ -110,7 +111,11 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
     import boto3
 
     objects = Objects(boto3.client("s3"), run.bucket, run.run)
-    tools = Tools(lambda n: space.params(run.space, run.seed, n, objects.read_range), rng=random.Random())
+    bayes = Bayes(store, run) if run.adaptive else None
+    tools = Tools(
+        bayes.params if bayes else lambda n: space.params(run.space, run.seed, n, objects.read_range),
+        rng=random.Random(),
+    )
     claims = Claims(store, run, who, tools, place.log_stream)
     root, site = asked.root / PROJECT, scratch / "site"
     job = Job(root, run.job, run.function)
@@ -122,6 +127,8 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
     courier = Courier(store, objects, run.run, claims, supervisor.wake, scratch)
     try:
         error = install(root / run.requirements, site) if run.requirements else None
+        if bayes and not error:
+            error = bayes.prepare(site)
         if error:
             print(f"[awsrun] {error['message']}\n{error['traceback']}", flush=True)
             claims.fail_run(error)

@@ -173,7 +173,7 @@ class Claims:
                     dead[seen.owner] = self._graves.dead(Me.parse(seen.owner), self._who.me)
                 if not dead[seen.owner]:
                     continue
-            params = self._tools.params(seen.n)
+            params = seen.params or self._tools.params(seen.n)
             trial = self._store.take_over(
                 self._run.run, seen, self._who.me, params, self._log_stream, self._tools.now_ms()
             )

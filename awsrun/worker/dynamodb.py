@@ -73,10 +73,13 @@ class DynamoTable:
         answer = self._call("get_item", Key=_key(pk, sk), ConsistentRead=True)
         return decode(answer["Item"]) if "Item" in answer else None
 
-    def query(self, pk: str, prefix: str = "", limit: int | None = None, backwards: bool = False) -> Iterator[Item]:
+    def query(
+        self, pk: str, prefix: str = "", limit: int | None = None, backwards: bool = False, start: str = ""
+    ) -> Iterator[Item]:
+        term = " AND begins_with(sk, :sk)" if prefix else " AND sk >= :sk" if start else ""
         request: dict[str, Any] = {
-            "KeyConditionExpression": "pk = :pk" + (" AND begins_with(sk, :sk)" if prefix else ""),
-            "ExpressionAttributeValues": {":pk": {"S": pk}, **({":sk": {"S": prefix}} if prefix else {})},
+            "KeyConditionExpression": "pk = :pk" + term,
+            "ExpressionAttributeValues": {":pk": {"S": pk}, **({":sk": {"S": prefix or start}} if term else {})},
             "ConsistentRead": True,
             "ScanIndexForward": not backwards,
         }

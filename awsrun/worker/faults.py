@@ -61,8 +61,10 @@ class FaultyTable:
     def get(self, pk: str, sk: str) -> Item | None:
         return self._inner.get(pk, sk)
 
-    def query(self, pk: str, prefix: str = "", limit: int | None = None, backwards: bool = False) -> Iterator[Item]:
-        return self._inner.query(pk, prefix, limit, backwards)
+    def query(
+        self, pk: str, prefix: str = "", limit: int | None = None, backwards: bool = False, start: str = ""
+    ) -> Iterator[Item]:
+        return self._inner.query(pk, prefix, limit, backwards, start)
 
     def put_all(self, items: Iterable[Item]) -> None:
         kept = [dict(item) for item in items]

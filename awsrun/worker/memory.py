@@ -36,10 +36,12 @@ class MemoryTable:
             item = self._items.get(pk, {}).get(sk)
             return None if item is None else dict(item)
 
-    def query(self, pk: str, prefix: str = "", limit: int | None = None, backwards: bool = False) -> Iterator[Item]:
+    def query(
+        self, pk: str, prefix: str = "", limit: int | None = None, backwards: bool = False, start: str = ""
+    ) -> Iterator[Item]:
         with self._lock:
             partition = self._items.get(pk, {})
-            keys = sorted((key for key in partition if key.startswith(prefix)), reverse=backwards)
+            keys = sorted((k for k in partition if k.startswith(prefix) and k >= start), reverse=backwards)
             found = [dict(partition[key]) for key in keys[:limit]]
         return iter(found)
 

@@ -97,9 +97,10 @@ class Reads:
         item = self.table.get(f"{run}#W", slot_key(slot))
         return None if item is None else Worker.from_item(item)
 
-    def trials(self, run: str, shard: int) -> list[TrialRecord]:
-        """The trials of a shard that have started, by number."""
-        return [TrialRecord.from_item(item) for item in self.table.query(trial_key(run, shard * SHARD)[0])]
+    def trials(self, run: str, shard: int, first: int = 0) -> list[TrialRecord]:
+        """The trials of a shard that have started, by number; only those from trial ``first`` on."""
+        _, start = trial_key(run, max(first, shard * SHARD))
+        return [TrialRecord.from_item(item) for item in self.table.query(trial_key(run, shard * SHARD)[0], start=start)]
 
     def trial(self, run: str, n: int) -> TrialRecord | None:
         item = self.table.get(*trial_key(run, n))

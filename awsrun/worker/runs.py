@@ -104,6 +104,11 @@ class Run:
         return -(-self.total // SHARD)
 
     @property
+    def adaptive(self) -> bool:
+        """Each trial's parameters depend on what came of the trials before it."""
+        return bool(self.space.get("search") == "bayes")
+
+    @property
     def fixed(self) -> dict[str, Any]:
         """The parameters that are the same for every trial (``--set``)."""
         return dict(self.space.get("set") or {})

@@ -6,12 +6,14 @@ container.
 
 A space is a JSON object::
 
-    {"search": "grid" | "random" | "inputs",
+    {"search": "grid" | "random" | "inputs" | "bayes",
      "axes":   {name: [value, ...]},                                    # in the order given; the first is the slowest
-     "ranges": {name: {"low": x, "high": y, "log": bool, "int": bool}}, # random only; both ends belong to the range
+     "ranges": {name: {"low": x, "high": y, "log": bool, "int": bool}}, # random, bayes; both ends belong to the range
      "set":    {name: value},                                           # the same for every trial
      "inputs": {"key": K, "index": I},                                  # inputs only: S3 keys of JSONL and index
      "total":  N}                                                       # how many trials
+
+A Bayesian search's parameters depend on the trials before: see :mod:`awsrun.worker.search`.
 
 With inputs, line L is crossed with the axes: the lines are slowest. The index is (lines + 1) big-endian 64-bit byte
 offsets, so that any line costs two small ranged reads, however long the file is.
@@ -23,7 +25,7 @@ import hashlib
 import json
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Space = Mapping[str, Any]
@@ -50,7 +52,7 @@ def params(space: Space, seed: int, n: int, read: ReadRange | None = None) -> di
     axes: Mapping[str, list[Any]] = space.get("axes") or {}
     search = space["search"]
     if search == "grid":
-        return fixed | _point(axes, n)
+        return fixed | point(axes, n)
     if search == "random":
         drawn = {name: values[int(u(seed, n, name) * len(values))] for name, values in axes.items()}
         ranges: Mapping[str, Mapping[str, Any]] = space.get("ranges") or {}
@@ -58,8 +60,8 @@ def params(space: Space, seed: int, n: int, read: ReadRange | None = None) -> di
     if search == "inputs":
         if read is None:
             raise ValueError("a space with inputs needs a reader for the inputs file")
-        line, point = divmod(n, grid_size(axes))
-        return fixed | _point(axes, point) | input_line(space["inputs"], line, read)
+        line, place = divmod(n, grid_size(axes))
+        return fixed | point(axes, place) | input_line(space["inputs"], line, read)
     raise ValueError(f"a {search!r} search is not a function of the trial's number")
 
 
@@ -75,7 +77,7 @@ def trial_seed(seed: int, n: int) -> int:
     return int.from_bytes(digest, "big")
 
 
-def grid_size(axes: Mapping[str, list[Any]]) -> int:
+def grid_size(axes: Mapping[str, Sequence[Any]]) -> int:
     """How many points the axes span: 1 without any axis."""
     return math.prod(len(values) for values in axes.values())
 
@@ -101,7 +103,7 @@ def input_line(inputs: Mapping[str, Any], line: int, read: ReadRange) -> dict[st
     return value
 
 
-def _point(axes: Mapping[str, list[Any]], n: int) -> dict[str, Any]:
+def point(axes: Mapping[str, Sequence[Any]], n: int) -> dict[str, Any]:
     """Point n of the grid, names in the axes' order; the last axis turns fastest."""
     picked = []
     for name, values in reversed(list(axes.items())):

@@ -2,7 +2,8 @@
 
 One thread waits for whatever happens first (a trial's message, output or end, an answer from the table, a signal, a
 deadline) and starts what is possible then.  Whatever waits for the network is done by :mod:`awsrun.worker.courier`.
-Trials shorter than a second are claimed ahead, and settled while the next one runs; longer ones one at a time.
+Trials shorter than a second are claimed ahead, and settled while the next one runs; longer ones, and those of a search
+that learns from the trials before, one at a time.
 """
 
 from __future__ import annotations
@@ -178,7 +179,7 @@ class Supervisor:
 
     def _fetch(self) -> None:
         """Claim the next trial if it is time to; look for abandoned ones when none is left."""
-        short = self._ran > 0 and self._mean < SHORT
+        short = self._ran > 0 and self._mean < SHORT and not self._run.adaptive
         want = AHEAD if short else 0 if self._attempt else 1
         if len(self._ready) >= want:
             return

@@ -75,8 +75,14 @@ class Table(Protocol):
     def get(self, pk: str, sk: str) -> Item | None:
         """One item, read strongly."""
 
-    def query(self, pk: str, prefix: str = "", limit: int | None = None, backwards: bool = False) -> Iterator[Item]:
-        """A partition's items whose sort key starts with ``prefix``, in its order, read strongly, page by page."""
+    def query(
+        self, pk: str, prefix: str = "", limit: int | None = None, backwards: bool = False, start: str = ""
+    ) -> Iterator[Item]:
+        """A partition's items whose sort key starts with ``prefix``, in its order, read strongly, page by page.
+
+        Args:
+            start: the least sort key wanted; not together with ``prefix``.
+        """
 
     def put_all(self, items: Iterable[Item]) -> None:
         """Write many items without conditions; comes back when every one is written."""

@@ -95,9 +95,11 @@ class SteppedTable:
         self._actor.turn()
         return self._inner.get(pk, sk)
 
-    def query(self, pk: str, prefix: str = "", limit: int | None = None, backwards: bool = False) -> Iterator[Item]:
+    def query(
+        self, pk: str, prefix: str = "", limit: int | None = None, backwards: bool = False, start: str = ""
+    ) -> Iterator[Item]:
         self._actor.turn()
-        return iter(list(self._inner.query(pk, prefix, limit, backwards)))
+        return iter(list(self._inner.query(pk, prefix, limit, backwards, start)))
 
     def put_all(self, items: Iterable[Item]) -> None:
         self._actor.turn()

@@ -82,6 +82,8 @@ def test_a_query_is_in_order(table: Table) -> None:
     assert [item["n"] for item in table.query("a", "01")] == list(range(10, 20))
     assert [item["n"] for item in table.query("a", limit=3, backwards=True)] == [59, 58, 57]
     assert [item["n"] for item in table.query("a", "00", limit=30)] == list(range(10))
+    assert [item["n"] for item in table.query("a", start="0575")] == [58, 59]
+    assert [item["n"] for item in table.query("a", start="058")] == [58, 59]
     assert list(table.query("c")) == []
 
 

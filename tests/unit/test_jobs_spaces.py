@@ -70,8 +70,10 @@ def test_lines_are_crossed_with_the_grid(job: signature.Signature) -> None:
         ({"ranges": {"name": ("a", "b")}, "trials": 1}, "has no range"),
         ({"ranges": {"lr": (0, 1)}, "search": "grid"}, "no grid points"),
         ({"search": "random"}, "how many trials"),
-        ({"search": "bayes"}, "unknown search 'bayes'"),
-        ({"trials": 3}, "--trials is for a random search"),
+        ({"search": "annealing"}, "unknown search 'annealing'"),
+        ({"search": "bayes", "ranges": {"lr": (0, 1)}}, "how many trials"),
+        ({"search": "bayes", "ranges": {"lr": (0, 1)}, "trials": 3}, "tells good trials from bad"),
+        ({"trials": 3}, "--trials is for a random or Bayesian search"),
         ({"search": "random", "trials": 0}, "0 trials are not possible"),
         ({"search": "random", "trials": 3, "lines": 2}, "cannot be drawn at random"),
     ],
@@ -113,3 +115,18 @@ def test_an_option_given_twice_is_refused() -> None:
 def test_a_range_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(AwsrunError, match=r"LOW\.\.HIGH"):
         spaces.interval("lr", text)
+
+
+def test_a_bayesian_search_has_no_more_trials_than_points(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(
+        JOB + '\nif __name__ == "__main__":\n    import awsrun\n    awsrun.main(train, metric="y")\n'
+    )
+    job = signature.read(tmp_path / "job.py")
+    grid, ranges = {"name": ["a", "b"]}, {"layers": (1, 8)}
+    space = spaces.build(job, grid, ranges, search="bayes", trials=100)
+    assert (space["search"], space["total"]) == ("bayes", 16)
+    assert spaces.describe(space) == "16 trials by Bayesian search"
+    assert spaces.build(job, grid, {**ranges, "lr": (0.1, 1.0)}, search="bayes", trials=100)["total"] == 100
+    for asked, says in (({}, "something to vary"), ({"ranges": {"lr": (0.1, 1.0)}, "trials": 10_001}, "10,001 trials")):
+        with pytest.raises(AwsrunError, match=says):
+            spaces.build(job, **{"search": "bayes", "trials": 5, **asked})

@@ -1,0 +1,156 @@
+"""Bayesian search without a driver: each worker asks a study of its own, fed from the runs table, at each claim.
+
+The table is the only truth: a worker that starts late, or again, rebuilds the same study from it.  Finished trials
+never change, so each is read once; those under way count as bad ones (the "constant liar"), so that workers do not all
+try the same.  The sampler is Optuna's TPE (Bergstra et al., 2011) with its defaults and a seed of its own for every
+trial.  Optuna is looked for in the workers' image, then among the run's requirements; nothing else needs it there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from awsrun.worker import space
+from awsrun.worker.records import SHARD, Run, TrialRecord
+from awsrun.worker.store import RunStore
+
+ASKS = 8
+"""How often the sampler is asked for something that was not tried yet, before chance decides."""
+
+
+class Bayes:
+    """Chooses the parameters of a run's next trial.  Not safe to use from several threads at once.
+
+    Two workers that ask at the same moment do not see each other: in a small finite space they may choose the same.
+    """
+
+    def __init__(self, store: RunStore, run: Run) -> None:
+        self._store, self._run = store, run
+        self._axes: dict[str, list[Any]] = dict(run.space.get("axes") or {})
+        self._ranges: Mapping[str, Mapping[str, Any]] = run.space.get("ranges") or {}
+        self._optuna: Any = None
+        self._study: Any = None
+        self._distributions: dict[str, Any] = {}
+        self._added = 0  # trials of the study, which numbers them as they come
+        self._open: dict[int, int] = {}  # trials under way -> their number in the study
+        self._closed: set[int] = set()
+        self._first = 0  # every trial below is closed
+        self._tried: set[str] = set()
+
+    def prepare(self, site: Path) -> dict[str, Any] | None:
+        """Import the sampler; why that failed, as a failure's record, or None.
+
+        Args:
+            site: where the run's requirements are installed, if it has any.
+        """
+        sys.path.append(str(site))  # at the end: what the worker has imported, boto3, stays the image's
+        try:
+            import optuna
+        except ImportError as error:
+            message = (
+                f"a Bayesian search needs Optuna in the workers' image ({error}); add optuna to the image's "
+                "requirements, or to a file given with --requirements"
+            )
+            return {"type": type(error).__name__, "message": message, "traceback": message, "import": True}
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        made = optuna.distributions
+        self._optuna = optuna
+        self._study = optuna.create_study(direction="maximize" if self._run.mode == "max" else "minimize")
+        # places among the values instead of the values: those may be of any type
+        self._distributions = {
+            name: made.CategoricalDistribution(range(len(values))) for name, values in self._axes.items()
+        } | {
+            name: (made.IntDistribution if limits["int"] else made.FloatDistribution)(
+                limits["low"], limits["high"], log=limits["log"]
+            )
+            for name, limits in self._ranges.items()
+        }
+        return None
+
+    def params(self, n: int) -> dict[str, Any]:
+        """The parameters of trial ``n``, by what is known of the others now."""
+        self._read(n)
+        return self._run.fixed | self._new(n)
+
+    def _new(self, n: int) -> dict[str, Any]:
+        """Varied parameters that no trial has, as long as there are any."""
+        seed = _seed(self._run.seed, n)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+            self._study.sampler = self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+        for _ in range(ASKS):
+            found = self._ask()
+            if _key(found) not in self._tried:
+                return found
+        if not all(at["int"] for at in self._ranges.values()):  # a space without end, and the sampler insists
+            return found
+        points: dict[str, Sequence[Any]] = {**self._axes} | {
+            name: range(at["low"], at["high"] + 1) for name, at in self._ranges.items()
+        }
+        size, start = math.prod(map(len, points.values())), seed
+        for i in range(len(self._tried) + 1):
+            found = space.point(points, (start + i) % size)
+            if _key(found) not in self._tried:
+                break
+        return found
+
+    def _ask(self) -> dict[str, Any]:
+        """What the sampler suggests; the study forgets it, for only what the table holds is tried."""
+        asked = self._study.ask(self._distributions)
+        self._study.tell(asked.number, state=self._optuna.trial.TrialState.FAIL)
+        self._added += 1
+        return {
+            **{name: values[asked.params[name]] for name, values in self._axes.items()},
+            **{name: asked.params[name] for name in self._ranges},
+        }
+
+    def _read(self, n: int) -> None:
+        """Tell the study what the table has that it does not know."""
+        last = min(n + self._run.limits.workers, self._run.total - 1)
+        for shard in range(self._first // SHARD, last // SHARD + 1):
+            for trial in self._store.trials(self._run.run, shard, self._first):
+                if trial.n not in self._closed:
+                    self._learn(trial)
+        while self._first in self._closed:
+            self._closed.remove(self._first)
+            self._first += 1
+
+    def _learn(self, trial: TrialRecord) -> None:
+        """Take a trial into the study, or tell the study how it ended."""
+        states = self._optuna.trial.TrialState
+        number = self._open.get(trial.n)
+        if number is None and trial.params:
+            varied = {name: trial.params[name] for name in self._distributions}
+            self._tried.add(_key(varied))
+            inner = varied | {name: values.index(varied[name]) for name, values in self._axes.items()}
+            self._study.add_trial(
+                self._optuna.trial.create_trial(state=states.RUNNING, params=inner, distributions=self._distributions)
+            )
+            number = self._open[trial.n] = self._added
+            self._added += 1
+        if not trial.settled:
+            return
+        self._closed.add(trial.n)
+        if number is None:  # cancelled before it started
+            return
+        del self._open[trial.n]
+        if trial.state == "done" and trial.value is not None and math.isfinite(trial.value):
+            self._study.tell(number, trial.value)
+        else:
+            self._study.tell(number, state=states.FAIL)
+
+
+def _key(params: Mapping[str, Any]) -> str:
+    return json.dumps(params, sort_keys=True)
+
+
+def _seed(seed: int, n: int) -> int:
+    digest = hashlib.blake2b(f"{seed}:{n}".encode(), digest_size=4, person=b"awsrun.bayes").digest()
+    return int.from_bytes(digest, "big")

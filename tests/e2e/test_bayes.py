@@ -1,0 +1,81 @@
+"""A Bayesian search by real workers: its submitter is killed at its start; their image lacks what it needs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jobs_stack import AWSRUN, Place, make
+from worker_bench import Bench
+
+HILL = """
+import awsrun
+
+
+def hill(trial, x: float = 0.0, layers: int = 1, kind: str = "a"):
+    return {"height": -((x - 0.3) ** 2) - (layers - 3) ** 2 - (kind != "b")}
+
+
+if __name__ == "__main__":
+    awsrun.main(hill, metric="height", mode="max")
+"""
+
+
+@pytest.fixture(scope="module")
+def place(local_cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    made = make(local_cloud, "bayes", tmp_path_factory.mktemp("bayes"))
+    (made.folder / "job.py").write_text(HILL)
+    return made
+
+
+def test_it_ends_by_itself_when_its_submitter_is_killed(place: Place) -> None:
+    vary = ("--range", "x=0..1", "--range", "layers=1..5", "--grid", "kind=a,b")
+    command = ["submit", "job.py", *vary, "--search", "bayes", "--trials", "16", "--stack", place.stack, "--wait"]
+    process = subprocess.Popen(
+        [AWSRUN, *command],
+        cwd=place.folder, env={**place.env, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    run = process.stdout.readline().strip()
+    process.send_signal(signal.SIGKILL)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert "16 trials by Bayesian search of job.py, 2 workers" in said and "must hold optuna" in said
+    found = place.until(run, lambda results: results["state"] != "running")
+    assert (found["state"], found["pending"]) == ("done", 0)
+    trials = found["trials"]
+    assert [(t["n"], t["state"], t["attempt"]) for t in trials] == [(n, "done", 1) for n in range(16)]
+    for trial in trials:
+        params = trial["params"]
+        assert 0 <= params["x"] <= 1 and 1 <= params["layers"] <= 5 and params["kind"] in ("a", "b")
+        height = -((params["x"] - 0.3) ** 2) - (params["layers"] - 3) ** 2 - (params["kind"] != "b")
+        assert trial["result"]["height"] == height, "it ran with the parameters on record"
+    assert found["best"]["result"]["height"] == max(t["result"]["height"] for t in trials)
+    shown = json.loads(place.awsrun("show", run, "--json", "--stack", place.stack).stdout)
+    assert (shown["state"], shown["done"], shown["total"]) == ("done", 16, 16)
+    place.awsrun("plot", run, "--stack", place.stack, "-o", "hill.png")
+    assert (place.folder / "hill.png").stat().st_size > 10_000
+
+
+def test_an_image_without_optuna_fails_the_run_at_once(local_cloud: Any, tmp_path: Path) -> None:
+    bench = Bench(local_cloud, tmp_path)
+    try:
+        (tmp_path / "optuna.py").write_text("raise ImportError('No module named optuna')")  # the worker's own folder
+        grid = bench.store.run(bench.submit("quick", total=3))
+        assert grid is not None
+        space = {**grid.space, "search": "bayes"}
+        assert bench.store.create(replace(grid, run="blind", space=space))
+        assert bench.ended(bench.start("blind")) == 0, bench.log(0)
+        found = bench.store.run("blind")
+        assert found is not None and found.state == "failed" and found.error is not None
+        assert "needs Optuna in the workers' image (No module named optuna)" in found.error["message"]
+        assert "needs Optuna in the workers' image" in bench.log(0)
+        assert bench.store.trials("blind", 0) == [], "nothing was claimed"
+    finally:
+        bench.close()
