@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -302,6 +303,38 @@ def test_a_lost_answer_makes_no_double(fake: FakeCloud, kind: str, moment: str) 
     assert not run(fake, small_stack()).failed
     assert fake.names() == NODES
     assert next(losses, None) is None
+
+
+def test_an_update_goes_on_however_often_its_answer_is_lost(fake: FakeCloud) -> None:
+    run(fake, small_stack())
+    losses = iter([LOST] * 6)
+
+    def lose(when: str, verb: str, of: str, key: str) -> None:
+        if (when, verb, of) == ("before", "update", "env"):
+            for error in losses:
+                raise error
+
+    fake.faults = lose
+    assert not run(fake, small_stack(compute=EnvSpec(net="network", most=9))).failed
+    assert fake.of("env")[0].state.most == 9 and next(losses, None) is None
+
+
+def test_what_an_unfinished_resource_will_put_out_is_known_later(
+    fake: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An apply was cut short before the environment was what it is to be, and has what others ask it for."""
+    run(fake, small_stack())
+    read = Env.read
+
+    def half(self: Env, id: str) -> Seen[Any]:
+        seen = read(self, id)
+        return seen if seen.state.most == 9 else replace(seen, outputs={})
+
+    monkeypatch.setattr(Env, "read", half)
+    changed = small_stack(compute=EnvSpec(net="network", most=9))
+    assert shown(look(fake, changed)) == [("update", "compute"), ("update", "queue")]
+    assert not run(fake, changed).failed
+    assert fake.calls["update", "queue"] == 0, "it was right all along"
 
 
 def test_foreign_resources_are_never_touched(fake: FakeCloud) -> None:
