@@ -168,9 +168,10 @@ def _queues(sqs: Any) -> list[str]:
 
 
 def _parameters(ssm: Any) -> list[str]:
-    """Each with its value."""
+    """Each with its value; AWS's own, which everybody may read, left out."""
     found = []
-    for name in (one["Name"] for one in ssm.describe_parameters()["Parameters"]):
+    names = (one["Name"] for one in ssm.describe_parameters()["Parameters"])
+    for name in (one for one in names if not one.startswith("/aws/")):
         try:
             now = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]
         except ssm.exceptions.ParameterNotFound:
