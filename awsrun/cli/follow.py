@@ -63,6 +63,8 @@ def conclude(status: Status) -> None:
     """Say how it ended, why, and what to type next."""
     colours = {"done": "green", "running": None, "retrying": None}
     say(click.style(f"{status.run} is {status.state}", fg=colours.get(status.state, "red")) + f": {counted(status)}")
+    if status.stopped:
+        say(f"  no further trial started: {status.stopped}")
     for reason in status.reasons:
         say(f"  Batch says: {reason}")
     if status.error:

@@ -45,6 +45,9 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
     "--timeout", callback=_seconds, metavar="TIME", help="Per attempt of a trial: 90s, 30m, 2h (default: none)."
 )
 @click.option("--keep-going", is_flag=True, help="Do not end the run when all trials fail alike.")
+@click.option("--until", multiple=True, metavar="METRIC=V", help="Start no further trial once one is so good.")
+@click.option("--max-time", callback=_seconds, metavar="TIME", help="Start no further trial after 90s, 30m, 2h.")
+@click.option("--max-cost", type=float, default=0.0, metavar="USD", help="Start no further trial at so many dollars.")
 @click.option("--requirements", type=click.Path(), help="A requirements file, installed once per worker.")
 @click.option("--stack", shell_complete=stack_names, help="Needed only where several stacks can run jobs.")
 @click.option("--wait", is_flag=True, help="Follow the run until it is over.")
@@ -56,6 +59,7 @@ def submit(
     ranges: tuple[str, ...],
     fixed: tuple[str, ...],
     inputs: str | None,
+    until: tuple[str, ...],
     stack: str | None,
     wait: bool,
     dry_run: bool,
@@ -79,6 +83,7 @@ def submit(
     """
     from awsrun.jobs import spaces, submission
     from awsrun.jobs.site import open_site
+    from awsrun.jobs.status import stops
 
     request = submission.prepare(
         job,
@@ -86,6 +91,7 @@ def submit(
         {name: spaces.interval(name, text) for name, text in spaces.pairs(ranges, "--range").items()},
         spaces.pairs(fixed, "--set"),
         inputs,
+        until=spaces.pairs(until, "--until"),
         **options,
     )
     cloud = connect(context)
@@ -95,6 +101,8 @@ def submit(
     say(f"{spaces.describe(request.space)} of {job}, {workers:,} worker{'s' * (workers > 1)}, {price}")
     if request.space["search"] == "bayes":
         say("each trial learns from those before it: fewer workers learn more; the workers' image must hold optuna")
+    if ends := stops(request.limits, request.job.metric or ""):
+        say(f"no further trial starts {ends}")
     if request.archive.warning:
         say(click.style(request.archive.warning, fg="yellow"))
     if dry_run:

@@ -28,6 +28,9 @@ def submit(
     timeout: float = 0.0,
     keep_going: bool = False,
     requirements: str | Path | None = None,
+    until: Mapping[str, float] | None = None,
+    max_time: float = 0.0,
+    max_cost: float = 0.0,
     stack: str | None = None,
     context: str | None = None,
     cloud: Cloud | None = None,
@@ -48,6 +51,9 @@ def submit(
         timeout: seconds per attempt of a trial; 0 means none.
         keep_going: do not end the run when all trials fail alike.
         requirements: a requirements file below the project root, installed once per worker.
+        until: the job's metric -> a value; no further trial starts once one is as good.
+        max_time: seconds after which no further trial starts; 0 means no limit.
+        max_cost: US dollars, by list price of the workers, at which no further trial starts; 0 means no limit.
         stack: needed only where several stacks can run jobs.
         context, cloud: which cloud; the current context unless given.
 
@@ -55,7 +61,22 @@ def submit(
         AwsrunError: something does not fit; nothing was called then, or AWS refuses.
     """
     request = submission.prepare(
-        job, grid, range, set, inputs, search, trials, seed, workers, retries, timeout, keep_going, requirements
+        job,
+        grid,
+        range,
+        set,
+        inputs,
+        search,
+        trials,
+        seed,
+        workers,
+        retries,
+        timeout,
+        keep_going,
+        requirements,
+        until,
+        max_time,
+        max_cost,
     )
     chosen = cloud or connect(context)
     site = open_site(chosen, stack)

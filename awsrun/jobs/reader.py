@@ -92,7 +92,7 @@ class Reader:
         """The trials that have started, by number, a shard at a time."""
         for shard in range(_started(run)):
             self.calls += 1
-            yield from self.store.trials(self.id, shard)
+            yield from (trial for trial in self.store.trials(self.id, shard) if trial.n < run.total)
 
     def _count(self, run: Run, shard: int) -> _Counted:
         if sealed := self._sealed.get(shard):
@@ -100,7 +100,7 @@ class Reader:
         if shard in self._settled:
             return self._settled[shard]
         self.calls += 1
-        trials = self.store.trials(self.id, shard)
+        trials = [trial for trial in self.store.trials(self.id, shard) if trial.n < run.total]
         broken = [trial for trial in trials if trial.state == "failed"][:_FAILED_SHOWN]
         counted = records.summary(shard, run.generation, trials, run.mode), broken
         if len(trials) == min(SHARD, run.total - shard * SHARD) and all(trial.settled for trial in trials):

@@ -9,7 +9,7 @@ from typing import Any
 from awsrun.jobs.batch import Stages
 from awsrun.jobs.reader import Best, Tally
 from awsrun.worker.records import SETTLED, TrialRecord
-from awsrun.worker.runs import FINAL, Run
+from awsrun.worker.runs import FINAL, Limits, Run
 
 PATIENCE = 60.0  # seconds without capacity before asking why; also how long Batch may not know a job it took
 
@@ -30,6 +30,8 @@ class Status:
         reasons: why workers wait or failed, as Batch says it.
         error: why the run failed: type, message, file, line, traceback.
         hint: the command that mends it, empty if nothing is wrong.
+        stops: what ends the run before all its trials have run, in words; empty if nothing does.
+        stopped: what did.
     """
 
     run: str
@@ -47,6 +49,8 @@ class Status:
     reasons: Sequence[str] = ()
     error: Mapping[str, Any] | None = None
     hint: str = ""
+    stops: str = ""
+    stopped: str = ""
 
     @property
     def over(self) -> bool:
@@ -86,6 +90,8 @@ class Status:
             "reasons": list(self.reasons),
             "error": dict(self.error) if self.error else None,
             "hint": self.hint,
+            "stops": self.stops,
+            "stopped": self.stopped,
         }
 
 
@@ -119,7 +125,19 @@ def derive(run: Run, tally: Tally, stages: Stages, now: float, submitted: float)
         reasons=() if run.state in FINAL else stages.reasons,
         error=run.error,
         hint=hint,
+        stops=stops(run.limits, run.metric),
+        stopped=run.cut_why,
     )
+
+
+def stops(limits: Limits, metric: str) -> str:
+    """What ends a run early: ``after 3600 s, at $5, when val_accuracy reaches 0.99``."""
+    parts = [
+        f"{limits.max_seconds:g} s after the submit" if limits.max_seconds else "",
+        f"at ${limits.max_cost:g}" if limits.max_cost else "",
+        f"when {metric} reaches {limits.until:g}" if limits.until is not None else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def trial_state(run: Run, trial: TrialRecord) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 from awsrun import __version__
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError, code_of
-from awsrun.jobs import batch, ids, inputs, launch, pack, signature, spaces
+from awsrun.jobs import batch, ids, inputs, launch, pack, price, signature, spaces
 from awsrun.jobs.site import Site
 from awsrun.worker.runs import Limits, Run
 
@@ -64,6 +64,9 @@ def prepare(
     timeout: float = 0.0,
     keep_going: bool = False,
     requirements: str | Path | None = None,
+    until: Mapping[str, Any] | None = None,
+    max_time: float = 0.0,
+    max_cost: float = 0.0,
 ) -> Request:
     """Check and pack; see awsrun.submit for the arguments.
 
@@ -83,8 +86,30 @@ def prepare(
         raise AwsrunError(f"there is no requirements file {requirements}")
     archive = pack.collect(Path(job), extra)
     named = extra[0].resolve().relative_to(archive.root).as_posix() if extra else ""
-    limits = Limits(timeout=timeout, retries=retries, keep_going=keep_going)
+    if max_time < 0 or max_cost < 0:
+        raise AwsrunError("the most time and the most cost cannot be negative")
+    limits = Limits(
+        timeout=timeout, retries=retries, keep_going=keep_going,
+        until=_good_enough(known, until or {}), max_seconds=max_time, max_cost=max_cost,
+    )  # fmt: skip
     return Request(known, archive, space, seed, limits, workers, read, named)
+
+
+def _good_enough(known: signature.Signature, until: Mapping[str, Any]) -> float | None:
+    """The value of the job's metric at which the run may end."""
+    if not until:
+        return None
+    (name, value), *more = until.items()
+    if more or name != known.metric:
+        why = f"the job's metric is {known.metric}" if known.metric else "the job names no metric"
+        raise AwsrunError(f"a run cannot end by {', '.join(until)}", why, f"--until {known.metric or 'METRIC'}=0.99")
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise AwsrunError(f"a run cannot end at {name} {value}", "it is no number")
+    return found
 
 
 def fitting(request: Request, jobs: Mapping[str, Any]) -> int:
@@ -126,13 +151,27 @@ def submit(
         requirements=request.requirements,
         bucket=str(jobs["bucket"]),
         log_group=str(jobs.get("log_group") or ""),
-        limits=replace(request.limits, workers=workers),
+        limits=replace(request.limits, workers=workers, price=_price(request, cloud, jobs)),
         provenance=provenance(request.archive),
         submitted_at=at.isoformat(timespec="seconds"),
     )
     run = _create(site, whole, request, at, token)
     launch.workers(site, run, workers, sleep=sleep)
     return run.run
+
+
+def _price(request: Request, cloud: Cloud, jobs: Mapping[str, Any]) -> float:
+    """Of a worker's hour, in dollars; 0 where none is needed or nothing costs anything.
+
+    Raises:
+        AwsrunError: it is needed and not known.
+    """
+    if not request.limits.max_cost or cloud.context.name == "local":
+        return 0.0
+    found = price.hourly(cloud, jobs, 1)
+    if found is None:
+        raise AwsrunError("--max-cost cannot be kept", "the price of these workers is not known", "--max-time 2h")
+    return found
 
 
 def provenance(archive: pack.Archive) -> dict[str, Any]:

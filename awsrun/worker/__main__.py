@@ -23,6 +23,7 @@ from typing import Any
 
 from awsrun.worker import dynamodb, space
 from awsrun.worker.bootstrap import PROJECT
+from awsrun.worker.budget import Budget
 from awsrun.worker.claims import Claims, Identity, Tools
 from awsrun.worker.courier import Courier
 from awsrun.worker.heartbeat import Heartbeat
@@ -98,6 +99,9 @@ def main(arguments: list[str]) -> int:
         "job_id": place.job_id,
         "started_ms": time.time_ns() // 1_000_000,
     }
+    before = store.worker(run.run, place.me.slot)
+    if before is not None:
+        info["first_ms"] = before.first_ms or before.started_ms
     me = store.register(run.run, place.me, info)
     if me is None:
         print("[awsrun] a newer start of this worker is there, or another one in its slot", flush=True)
@@ -115,6 +119,7 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
     tools = Tools(
         bayes.params if bayes else lambda n: space.params(run.space, run.seed, n, objects.read_range),
         rng=random.Random(),
+        enough=Budget(store, run, who.me.slot).spent,
     )
     claims = Claims(store, run, who, tools, place.log_stream)
     root, site = asked.root / PROJECT, scratch / "site"

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from awsrun.worker.budget import reached
 from awsrun.worker.graveyard import Graveyard
 from awsrun.worker.records import FINAL, SHARD, Me, Run, RunStatus, Shard, TrialRecord, summary
 from awsrun.worker.store import RunStore
@@ -39,12 +40,14 @@ class Tools:
         params: a trial's parameters.
         clock: seconds of a monotonic clock.
         now_ms: milliseconds since the epoch, for the record only.
+        enough: why no further trial may start, or "".
     """
 
     params: Callable[[int], Mapping[str, Any]]
     clock: Callable[[], float] = time.monotonic
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     rng: random.Random = random.Random()  # noqa: RUF009  jitter only
+    enough: Callable[[], str] = lambda: ""
 
 
 class Claims:
@@ -63,6 +66,7 @@ class Claims:
         self._graves = Graveyard(store, run.run, run.limits.lease, tools.clock)
         self._block: deque[int] = deque()
         self._exhausted = False
+        self._total = run.total
         self._succeeded = False
 
     @property
@@ -83,7 +87,10 @@ class Claims:
                     return trial
             if self._exhausted:
                 return None
-            block = self._store.reserve(self._run.run, count, self._run.total)
+            if why := self._tools.enough():
+                self._cut(why)
+                return None
+            block = self._store.reserve(self._run.run, 1 if self._run.limits.bounded else count, self._run.total)
             self._block.extend(block)
             self._exhausted = not block
             if block and block[-1] // SHARD != (block[0] - 1) // SHARD:
@@ -97,6 +104,7 @@ class Claims:
         if status.state != "running":
             return None
         self._exhausted = status.next >= self._run.total
+        self._total = status.size(self._run.total)
         if not self._exhausted:
             return self.next()
         sealed = self._store.shards(self._run.run, status.generation)
@@ -104,7 +112,7 @@ class Claims:
             trial = self._visit(shard, status, sealed)
             if trial is not None:
                 return trial
-        if len(sealed) == self._run.shards:
+        if len(sealed) >= self._shards:
             self._finish(status, sealed)
         return None
 
@@ -119,6 +127,8 @@ class Claims:
         if trial.state == "done" and not self._succeeded:
             self._succeeded = True
             self._store.note_success(self._run.run)
+        if trial.state == "done" and reached(self._run, trial.value):
+            self._cut(f"trial {trial.n} reached {self._run.metric} {trial.value:g}")
         if trial.state == "failed" and not self._succeeded and not self._run.limits.keep_going:
             self._weigh(trial)
 
@@ -135,6 +145,11 @@ class Claims:
         self._block.clear()
         self._exhausted = True
 
+    def _cut(self, why: str) -> None:
+        """Enough: start nothing any more, here or elsewhere."""
+        self._store.cut(self._run.run, self._run.total, why)
+        self._exhausted = True
+
     def _claim(self, n: int) -> TrialRecord | None:
         trial = self._store.claim(
             self._run.run, n, self._who.me, self._tools.params(n), self._log_stream, self._tools.now_ms()
@@ -145,9 +160,10 @@ class Claims:
 
     def _order(self, sealed: Mapping[int, Shard]) -> Iterator[int]:
         """Unsealed shards, each worker from a place of its own, so that many do not read the same one."""
-        start = self._tools.rng.randrange(self._run.shards)
-        for i in range(self._run.shards):
-            shard = (start + i) % self._run.shards
+        shards = self._shards
+        start = self._tools.rng.randrange(max(1, shards))
+        for i in range(shards):
+            shard = (start + i) % shards
             if shard not in sealed:
                 yield shard
 
@@ -156,7 +172,7 @@ class Claims:
         if known is not None:  # sealed by another since the sweep began: one item read instead of a thousand
             sealed[shard] = known
             return None
-        trials = self._store.trials(self._run.run, shard)
+        trials = [t for t in self._store.trials(self._run.run, shard) if t.n < self._end(shard)]
         found = self._rescue(trials) or self._fill(shard, trials)
         if found is None:
             self._seal(shard, status, trials, sealed)
@@ -224,7 +240,11 @@ class Claims:
             self._store.finish(self._run.run, status.generation, "failed", error, self._tools.now_ms())
 
     def _end(self, shard: int) -> int:
-        return min((shard + 1) * SHARD, self._run.total)
+        return min((shard + 1) * SHARD, self._total)
+
+    @property
+    def _shards(self) -> int:
+        return -(-self._total // SHARD)
 
 
 def signature(error: Mapping[str, Any]) -> str:

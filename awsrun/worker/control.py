@@ -92,7 +92,7 @@ class Control(Reads):
             if generation is None:
                 continue
             whole = self.run(run)
-            back += sum(self._put_back(run, shard) for shard in range(whole.shards if whole else 0))
+            back += sum(self._put_back(whole, shard) for shard in range(whole.shards)) if whole else 0
             ended = self._change(run, RunStatus("retrying", generation, 0), "running", {})
             if ended.ok or (ended.item or {}).get("state") == "cancelled":
                 return back
@@ -109,13 +109,13 @@ class Control(Reads):
         )
         return generation if begun.ok else None
 
-    def _put_back(self, run: str, shard: int) -> int:
+    def _put_back(self, run: Run, shard: int) -> int:
         count = 0
-        for trial in self.trials(run, shard):
-            if trial.state in PUT_BACK:
+        for trial in self.trials(run.run, shard):
+            if trial.state in PUT_BACK and trial.n < run.total:
                 fence = (When("state", "=", trial.state), When("attempt", "=", trial.attempt))
                 change: Item = {"state": "retry", "losses": "", "failures": 0}
-                key = trial_key(run, trial.n)
+                key = trial_key(run.run, trial.n)
                 count += self._update(key, change, fence, lambda old: old["state"] == "retry").ok
         return count
 

@@ -67,6 +67,7 @@ class Worker:
         log_stream: where its output is in the run's log group, or empty.
         started_ms: by its own clock, since the epoch.
         job_id: the engine's id of its job, or empty.
+        first_ms: when its slot was first started; 0 if this is its first start.
     """
 
     slot: int
@@ -77,6 +78,7 @@ class Worker:
     log_stream: str = ""
     started_ms: int = 0
     job_id: str = ""
+    first_ms: int = 0
 
     @property
     def me(self) -> Me:
@@ -93,6 +95,7 @@ class Worker:
             log_stream=str(item.get("log_stream", "")),
             started_ms=int(item.get("started_ms", 0)),
             job_id=str(item.get("job_id", "")),
+            first_ms=int(item.get("first_ms", 0)),
         )
 
 

@@ -43,6 +43,10 @@ class Limits:
         checkpoint: between two checkpoints of a trial (always one when a worker is told to go).
         grace: how long a trial may take to checkpoint when its worker is told to go (SIGTERM).
         keep_going: do not fail the run however many trials fail.
+        until: no further trial starts once one has so good a value of the metric.
+        max_seconds: no further trial starts so long after the submit; 0 means no limit.
+        max_cost: no further trial starts once the workers have cost so many dollars; 0 means no limit.
+        price: of one worker, in dollars per hour, for ``max_cost``.
     """
 
     timeout: float = 0.0
@@ -53,6 +57,15 @@ class Limits:
     checkpoint: float = 30.0
     grace: float = 25.0
     keep_going: bool = False
+    until: float | None = None
+    max_seconds: float = 0.0
+    max_cost: float = 0.0
+    price: float = 0.0
+
+    @property
+    def bounded(self) -> bool:
+        """The run may end before all its trials have run."""
+        return self.until is not None or bool(self.max_seconds or self.max_cost)
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,7 @@ class Run:
         job: the job file, relative to the root of the packed code.
         function: the entry function's name in that file.
         space: see :mod:`awsrun.worker.space`.
+        total: how many trials there are: those of the space, or fewer where the run was cut.
         metric, mode: what ``best`` is of, and ``max`` or ``min``; an empty metric means that there is none.
         code_key, code_hash: S3 key and SHA-256 of the archive (see :mod:`awsrun.worker.bootstrap`).
         log_group: where the workers' output goes, ``""`` if unknown.
@@ -73,6 +87,7 @@ class Run:
         generation: how often failed trials were put back; seals and finishes of an older one do not count.
         next: the first trial that no worker has reserved; may be above ``total``.
         error: why the run failed (see ``TrialRecord``), or None.
+        cut, cut_why: how many trials had started when it was enough, and what was; -1 as long as it is not.
     """
 
     run: str
@@ -97,6 +112,8 @@ class Run:
     next: int = 0
     error: Mapping[str, Any] | None = None
     ended_ms: int = 0
+    cut: int = -1
+    cut_why: str = ""
 
     @property
     def shards(self) -> int:
@@ -116,7 +133,7 @@ class Run:
     def to_items(self) -> tuple[Item, Item]:
         """The item that changes and the one that does not."""
         body = asdict(self)
-        for name in ("state", "generation", "next", "error", "ended_ms", "engine", "run"):
+        for name in ("state", "generation", "next", "error", "ended_ms", "cut", "cut_why", "engine", "run"):
             del body[name]
         hot: Item = {"pk": self.run, "sk": "R", "state": self.state, "generation": self.generation, "next": self.next}
         return hot, {"pk": self.run, "sk": "RD", "body": dump(body), "engine": dump(dict(self.engine))}
@@ -125,11 +142,13 @@ class Run:
     def from_items(cls, hot: Item, cold: Item) -> Run:
         body = load(cold, "body", {})
         limits = Limits(**body.pop("limits"))
+        status = RunStatus.from_item(hot)
+        body["total"] = status.size(body["total"])
         return cls(
             run=str(hot["pk"]),
             limits=limits,
             engine=load(cold, "engine", {}),
-            **RunStatus.from_item(hot).__dict__,
+            **status.__dict__,
             **body,
         )
 
@@ -143,6 +162,12 @@ class RunStatus:
     next: int
     error: Mapping[str, Any] | None = None
     ended_ms: int = 0
+    cut: int = -1
+    cut_why: str = ""
+
+    def size(self, total: int) -> int:
+        """How many trials the run has, of the ``total`` in its space."""
+        return total if self.cut < 0 else min(total, self.cut)
 
     @classmethod
     def from_item(cls, item: Item) -> RunStatus:
@@ -152,6 +177,8 @@ class RunStatus:
             next=int(item["next"]),
             error=load(item, "error", None),
             ended_ms=int(item.get("ended_ms", 0)),
+            cut=int(item.get("cut", -1)),
+            cut_why=str(item.get("cut_why", "")),
         )
 
 

@@ -11,6 +11,7 @@ take over             trial: run, attempt + 1, me             state, attempt, ow
 settle                trial: state, result                    run, my attempt, me              that state, attempt, me
 bury                  worker: dead                            boot and beat as seen, alive     dead
 seal                  put shard: generation, summary          none, or an older generation     the same generation
+cut                   run: cut = next as seen, next = total   running, next as seen, no cut   (a cut is a cut)
 finish, fail          run: done or failed                     running, the generation          that state, generation
 ====================  ======================================  ===============================  =========================
 
@@ -152,6 +153,15 @@ class RunStore(Control):
             (When("generation", "absent or <", summary.generation),),
             lambda old: old["generation"] == summary.generation,
         ).ok
+
+    def cut(self, run: str, total: int, why: str) -> RunStatus:
+        """Let no further trial start: the run's trials are then those that were reserved; the status then."""
+        while True:
+            seen = self.status(run)
+            if seen.state != "running" or seen.cut >= 0 or seen.next >= total:
+                return seen
+            when = (When("state", "=", "running"), When("next", "=", seen.next), When("cut", "absent"))
+            self._update((run, "R"), {"cut": seen.next, "cut_why": why, "next": total}, when)
 
     def finish(
         self, run: str, generation: int, state: str = "done", error: Mapping[str, Any] | None = None, now_ms: int = 0

@@ -7,6 +7,7 @@ what is on record is compared with what was seen to happen.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -143,9 +144,12 @@ class World:
         self.rng = Random(seed)
         self.run = Run(
             RUN, "job.py", "train", {"search": "grid"}, self.rng.randint(1, 8), metric="y",
-            limits=Limits(workers=3, lease=LEASE, keep_going=self.rng.random() < 0.7),
+            limits=Limits(
+                workers=3, lease=LEASE, keep_going=self.rng.random() < 0.7, until=self.rng.choice((None, None, 3.0))
+            ),
         )  # fmt: skip
         self.now = 0.0
+        self.late = self.rng.choice((math.inf, math.inf, self.rng.uniform(0, 3 * LEASE)))
         self.stormy = True
         self.back = threading.Semaphore(0)
         self.artifacts: dict[tuple[int, int], str] = {}
@@ -252,7 +256,10 @@ class World:
             return
         who = Identity(found)
         heart = Heartbeat(store, RUN, who, 1.0, lambda notice: None)
-        tools = Tools(lambda n: {"n": n}, lambda: self.now, lambda: int(self.now * 1000), Random(self.rng.random()))
+        tools = Tools(
+            lambda n: {"n": n}, lambda: self.now, lambda: int(self.now * 1000), Random(self.rng.random()),
+            lambda: "late" if self.late < self.now else "",
+        )  # fmt: skip
         claims = Claims(store, self.run, who, tools)
         idle_since: float | None = None
         while not claims.ended:
@@ -315,8 +322,9 @@ class World:
         if pk.startswith(f"{RUN}#T#"):
             self._wrote_trial(old, new)
         if pk == RUN and new["sk"] == "R" and state == "done" and old and old["state"] != "done":
-            waiting = [trial.n for trial in self._trials() if not trial.settled]
-            if waiting or len(self._trials()) < self.run.total:
+            trials = [trial for trial in self._trials() if trial.n < self._size]
+            waiting = [trial.n for trial in trials if not trial.settled]
+            if waiting or len(trials) < self._size:
                 raise Violation(f"the run is done, but trials {waiting} wait, or some never started")
 
     def _wrote_trial(self, old: Item | None, new: Item) -> None:
@@ -333,10 +341,17 @@ class World:
         store = RunStore(self._plain)
         return [trial for shard in range(self.run.shards) for trial in store.trials(RUN, shard)]
 
+    @property
+    def _size(self) -> int:
+        return RunStore(self._plain).status(RUN).size(self.run.total)
+
     def _judge(self) -> None:
-        trials = {trial.n: trial for trial in self._trials()}
-        if sorted(trials) != list(range(self.run.total)):
-            raise Violation(f"trials {sorted(trials)} of {self.run.total}")
+        trials = {trial.n: trial for trial in self._trials() if trial.n < self._size}
+        if sorted(trials) != list(range(self._size)):
+            raise Violation(f"trials {sorted(trials)} of {self._size}")
+        never = [trial.n for trial in self._trials() if trial.n >= self._size and trial.owner]
+        if never:
+            raise Violation(f"trials {never} ran after the run was cut")
         for n, trial in trials.items():
             if not trial.settled:
                 raise Violation(f"the run is done and trial {n} is {trial.state}")

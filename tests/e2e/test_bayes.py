@@ -59,8 +59,22 @@ def test_it_ends_by_itself_when_its_submitter_is_killed(place: Place) -> None:
     assert found["best"]["result"]["height"] == max(t["result"]["height"] for t in trials)
     shown = json.loads(place.awsrun("show", run, "--json", "--stack", place.stack).stdout)
     assert (shown["state"], shown["done"], shown["total"]) == ("done", 16, 16)
+    _stops_when_good_enough(place, *vary)
     place.awsrun("plot", run, "--stack", place.stack, "-o", "hill.png")
     assert (place.folder / "hill.png").stat().st_size > 10_000
+
+
+def _stops_when_good_enough(place: Place, *vary: str) -> None:
+    limits = ("--until", "height=-20", "--max-time", "1h", "--max-cost", "5")
+    search = ("--search", "bayes", "--trials", "5000", *limits, "--stack", place.stack, "--wait")
+    done = place.awsrun("submit", "job.py", *vary, *search)
+    assert "no further trial starts 3600 s after the submit, at $5, when height reaches -20" in done.stderr
+    assert "no further trial started: trial " in done.stderr
+    shown = json.loads(place.awsrun("show", done.stdout.strip(), "--json", "--stack", place.stack).stdout)
+    assert shown["state"] == "done" and 1 <= shown["done"] == shown["total"] <= 6 and shown["pending"] == 0
+    assert shown["best"]["value"] >= -20 and shown["stopped"].startswith("trial ")
+    refused = place.awsrun("submit", "job.py", *vary, "--until", "depth=1", "--trials", "5", code=1)
+    assert "the job's metric is height" in refused.stderr
 
 
 def test_an_image_without_optuna_fails_the_run_at_once(local_cloud: Any, tmp_path: Path) -> None:
