@@ -1,4 +1,4 @@
-"""What kinds, engine and jobs say they need is what AWS understands, and no wider than AWS allows."""
+"""What kinds, engine, jobs and ssh say they need is what AWS understands, and no wider than AWS allows."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from awsrun.resources.models import SpecModels
 from awsrun.resources.registry import KINDS, Kinds, kind
 from awsrun.spec.load import load, parse
 from awsrun.spec.stack import StackSpec
+from awsrun.ssh import rights as ssh
 
 CLOUD = offline(LOCAL)
 SPECS = Path(__file__).parents[2] / "specs"
@@ -46,7 +47,7 @@ def everything(spec: StackSpec, cloud: Cloud = CLOUD) -> list[Right]:
     kinds = Kinds(cloud)
     where = stacks.where_jobs_run(spec, kinds, cloud)
     found = [one for command in stacks.VERBS for one in stacks.rights(spec, kinds, cloud, command)]
-    found += preflight.rights(cloud, spec.resources)
+    found += [*preflight.rights(cloud, spec.resources), *ssh.rights(cloud, spec.stack)]
     return found + [one for command in jobs.VERBS for one in jobs.rights(cloud, spec.stack, where, command)]
 
 
