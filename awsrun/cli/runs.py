@@ -125,7 +125,7 @@ def _facts(run: Run, status: Status, follow: Any) -> dict[str, str]:
         "workers": follow.workers(status.workers) if status.workers else "",
         "best": f"{shown} ({follow.parameters(best.params, status.fixed)})" if best else "",
         "time left": f"about {follow.lasting(status.eta)}" if status.eta else "",
-        "stops": status.stops if not status.over else "",
+        "ends once": status.stops if not status.over else "",
         "stopped": status.stopped,
         "trial time": follow.lasting(status.seconds) if status.seconds else "",
         "cost": "free (embedded cloud)" if run.cost == 0.0 else "",

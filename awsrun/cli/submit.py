@@ -39,7 +39,11 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
 )
 @click.option("--trials", type=int, help="How many in a random or Bayesian search.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draws and of each trial.")
-@click.option("--workers", type=int, help="At most so many (default: as many as trials and vCPUs allow).")
+@click.option(
+    "--workers",
+    type=int,
+    help="At most so many (default: as many as trials and vCPUs allow; in a Bayesian search one for each 5 trials).",
+)
 @click.option("--retries", type=int, default=0, show_default=True, help="How often a trial that raised is run again.")
 @click.option(
     "--timeout", callback=_seconds, metavar="TIME", help="Per attempt of a trial: 90s, 30m, 2h (default: none)."
@@ -72,7 +76,7 @@ def submit(
     \b
       awsrun submit jobs/mnist.py --grid lr=0.1,0.01,0.001 --grid momentum=0.5,0.1 --wait
       awsrun submit jobs/mnist.py --range lr=1e-4..1e-1:log --trials 20 --seed 7
-      awsrun submit jobs/mnist.py --range lr=1e-4..1e-1:log --grid layers=1,2,3 --trials 30 --search bayes
+      awsrun submit jobs/mnist.py --range lr=1e-4..1e-1:log --grid batch_size=32,64 --trials 30 --search bayes
       awsrun submit jobs/qa.py --inputs questions.jsonl
       awsrun submit jobs/mnist.py --set lr=0.1 --dry-run
 
@@ -100,9 +104,9 @@ def submit(
     price = _price(site, workers)
     say(f"{spaces.describe(request.space)} of {job}, {workers:,} worker{'s' * (workers > 1)}, {price}")
     if request.space["search"] == "bayes":
-        say("each trial learns from those before it: fewer workers learn more; the workers' image must hold optuna")
+        say("each trial learns from those that have ended; the workers' image must hold optuna")
     if ends := stops(request.limits, request.job.metric or ""):
-        say(f"no further trial starts {ends}")
+        say(f"no further trial starts once {ends}")
     if request.archive.warning:
         say(click.style(request.archive.warning, fg="yellow"))
     if dry_run:

@@ -46,7 +46,8 @@ def submit(
         search: "grid", "random" or "bayes" (needs optuna in the workers' image); random if there is a range.
         trials: how many; random and Bayesian search only.
         seed: of the draws and of each trial's own randomness.
-        workers: at most so many; as many as trials and vCPUs allow unless given.
+        workers: at most so many; as many as trials and vCPUs allow unless given (one for each 5 trials of a Bayesian
+            search).
         retries: how often a trial that raised is run again.
         timeout: seconds per attempt of a trial; 0 means none.
         keep_going: do not end the run when all trials fail alike.

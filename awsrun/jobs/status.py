@@ -11,6 +11,7 @@ from awsrun.jobs.reader import Best, Tally
 from awsrun.worker.records import SETTLED, TrialRecord
 from awsrun.worker.runs import FINAL, Limits, Run
 
+_UNITS = ((3600, "h"), (60, "min"))
 PATIENCE = 60.0  # seconds without capacity before asking why; also how long Batch may not know a job it took
 
 
@@ -131,13 +132,14 @@ def derive(run: Run, tally: Tally, stages: Stages, now: float, submitted: float)
 
 
 def stops(limits: Limits, metric: str) -> str:
-    """What ends a run early: ``after 3600 s, at $5, when val_accuracy reaches 0.99``."""
+    """What ends a run early: ``2 h has passed or $5 is spent``."""
+    unit, name = next(((unit, name) for unit, name in _UNITS if limits.max_seconds % unit == 0), (1, "s"))
     parts = [
-        f"{limits.max_seconds:g} s after the submit" if limits.max_seconds else "",
-        f"at ${limits.max_cost:g}" if limits.max_cost else "",
-        f"when {metric} reaches {limits.until:g}" if limits.until is not None else "",
+        f"{limits.max_seconds / unit:g} {name} has passed" if limits.max_seconds else "",
+        f"${limits.max_cost:g} is spent" if limits.max_cost else "",
+        f"{metric} is {limits.until:g} or better" if limits.until is not None else "",
     ]
-    return ", ".join(part for part in parts if part)
+    return " or ".join(part for part in parts if part)
 
 
 def trial_state(run: Run, trial: TrialRecord) -> str:

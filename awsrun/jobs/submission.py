@@ -24,6 +24,8 @@ from awsrun.jobs import batch, ids, inputs, launch, pack, price, signature, spac
 from awsrun.jobs.site import Site
 from awsrun.worker.runs import Limits, Run
 
+ROUNDS = 5
+"""Trials for each worker of a Bayesian search: all at once would be a random search."""
 _MISSING = ("404", "NoSuchKey", "NotFound")
 
 
@@ -113,10 +115,14 @@ def _good_enough(known: signature.Signature, until: Mapping[str, Any]) -> float 
 
 
 def fitting(request: Request, jobs: Mapping[str, Any]) -> int:
-    """How many workers to start: no more than trials, than the queue's vCPUs hold, than Batch takes in one array."""
+    """How many workers to start: no more than trials, than the queue's vCPUs hold, than Batch takes in one array.
+
+    Of a Bayesian search, unless the user wants more, so few that each trial can learn from most of those before it.
+    """
     per_worker = float(jobs.get("vcpus") or 1)
     most = max(1, math.floor(float(jobs.get("max_vcpus") or per_worker) / per_worker))
-    return min(request.total, most, batch.MOST_WORKERS, request.workers or batch.MOST_WORKERS)
+    wanted = max(1, request.total // ROUNDS) if request.space["search"] == "bayes" else batch.MOST_WORKERS
+    return min(request.total, most, batch.MOST_WORKERS, request.workers or wanted)
 
 
 def submit(

@@ -39,9 +39,9 @@ class Budget:
         """Why no further trial may start, or ``""``."""
         limits, now = self._run.limits, self._now_ms()
         if limits.max_seconds and now - self._submitted_ms >= 1000 * limits.max_seconds:
-            return f"{limits.max_seconds:g} s have passed"
+            return f"{limits.max_seconds:g} s has passed since the submit"
         if limits.max_cost and limits.price and self._costly(now):
-            return f"${limits.max_cost:g} are spent"
+            return f"${limits.max_cost:g} is spent"
         return ""
 
     def _costly(self, now: int) -> bool:

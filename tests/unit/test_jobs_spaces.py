@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import signature, spaces
+from awsrun.jobs import signature, spaces, submission
 
 JOB = "def train(trial, lr: float = 0.01, momentum: float = 0.5, layers: int = 2, name: str = 'a'): ..."
 
@@ -130,3 +130,16 @@ def test_a_bayesian_search_has_no_more_trials_than_points(tmp_path: Path) -> Non
     for asked, says in (({}, "something to vary"), ({"ranges": {"lr": (0.1, 1.0)}, "trials": 10_001}, "10,001 trials")):
         with pytest.raises(AwsrunError, match=says):
             spaces.build(job, **{"search": "bayes", "trials": 5, **asked})
+
+
+def test_a_bayesian_search_has_a_worker_for_each_five_trials(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(JOB + "\nimport awsrun\nawsrun.main(train, metric='y')\n")
+    queue = {"vcpus": 1, "max_vcpus": 256}
+
+    def workers(**asked: Any) -> int:
+        return submission.fitting(submission.prepare(tmp_path / "job.py", ranges={"lr": (0.0, 1.0)}, **asked), queue)
+
+    assert workers(search="bayes", trials=40) == 8
+    assert workers(search="bayes", trials=4) == 1
+    assert workers(search="bayes", trials=40, workers=16) == 16
+    assert workers(trials=40) == 40

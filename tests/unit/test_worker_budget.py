@@ -44,7 +44,7 @@ def test_time_is_over_so_long_after_the_submit() -> None:
     budget = Budget(store, run, 0, lambda: now)
     assert budget.spent() == ""
     now += 1
-    assert budget.spent() == "60 s have passed"
+    assert budget.spent() == "60 s has passed since the submit"
 
 
 def test_the_cost_is_that_of_all_workers_and_read_only_when_it_may_be_spent() -> None:
@@ -63,7 +63,7 @@ def test_the_cost_is_that_of_all_workers_and_read_only_when_it_may_be_spent() ->
     assert budget.spent() == "" and asked == ["r"], "2 + 1.5 hours"
     assert budget.spent() == "" and asked == ["r"], "not again within a beat"
     now = 4 * HOUR + HOUR // 4
-    assert budget.spent() == "$4 are spent"
+    assert budget.spent() == "$4 is spent"
 
 
 def test_a_worker_that_is_gone_costs_nothing_more() -> None:
@@ -74,7 +74,7 @@ def test_a_worker_that_is_gone_costs_nothing_more() -> None:
         store.beat("r", Me(1, 1000))
     store.leave("r", Me(1, 1000))  # after an hour
     assert Budget(store, run, 0, lambda: 3 * HOUR - 1).spent() == ""
-    assert Budget(store, run, 0, lambda: 3 * HOUR).spent() == "$3 are spent"
+    assert Budget(store, run, 0, lambda: 3 * HOUR).spent() == "$3 is spent"
 
 
 @pytest.mark.parametrize(("mode", "values"), [("max", (0.5, 0.9)), ("min", (0.95, 0.9))])
