@@ -68,6 +68,7 @@ class Claims:
         self._exhausted = False
         self._total = run.total
         self._succeeded = False
+        self._looked = False
 
     @property
     def exhausted(self) -> bool:
@@ -87,7 +88,7 @@ class Claims:
                     return trial
             if self._exhausted:
                 return None
-            if why := self._tools.enough():
+            if why := self._good() or self._tools.enough():
                 self._cut(why)
                 return None
             block = self._store.reserve(self._run.run, 1 if self._run.limits.bounded else count, self._run.total)
@@ -128,7 +129,7 @@ class Claims:
             self._succeeded = True
             self._store.note_success(self._run.run)
         if trial.state == "done" and reached(self._run, trial.value):
-            self._cut(f"trial {trial.n} reached {self._run.metric} {trial.value:g}")
+            self._cut(self._reached(trial))
         if trial.state == "failed" and not self._succeeded and not self._run.limits.keep_going:
             self._weigh(trial)
 
@@ -144,6 +145,21 @@ class Claims:
         """Forget the reserved block: its trials are holes, which sweeps claim."""
         self._block.clear()
         self._exhausted = True
+
+    def _good(self) -> str:
+        """At this worker's start: the trial that is good enough, if another worker died before it could say so."""
+        if self._looked or self._run.limits.until is None:
+            return ""
+        self._looked = True
+        started = min(self._store.status(self._run.run).next, self._run.total)
+        for shard in range(-(-started // SHARD)):
+            for trial in self._store.trials(self._run.run, shard):
+                if trial.state == "done" and reached(self._run, trial.value):
+                    return self._reached(trial)
+        return ""
+
+    def _reached(self, trial: TrialRecord) -> str:
+        return f"trial {trial.n} reached {self._run.metric} {trial.value:g}"
 
     def _cut(self, why: str) -> None:
         """Enough: start nothing any more, here or elsewhere."""

@@ -95,6 +95,15 @@ def test_a_value_that_is_good_enough_ends_the_run_for_all(mode: str, values: tup
     assert found is not None and (found.state, found.total, found.space["total"]) == ("done", 3, 10)
 
 
+def test_a_value_whose_worker_died_after_its_commit_ends_the_run_when_a_worker_starts() -> None:
+    store, run = a_store(until=0.9)
+    trial = a_worker(store, run).next()
+    assert trial is not None
+    store.settle("r", replace(trial, state="done", value=0.95))  # and no word of it to its claims
+    assert a_worker(store, run, 1).next() is None
+    assert (store.status("r").cut, store.status("r").cut_why) == (1, "trial 0 reached y 0.95")
+
+
 def test_a_trial_that_was_lost_before_the_cut_is_run_and_one_cancelled_behind_it_does_not_matter() -> None:
     store, run = a_store()
     spent = ""
