@@ -139,6 +139,7 @@ def submit(
     """
     cloud, jobs = site.live()
     at = now or datetime.now(timezone.utc)
+    hourly = _price(request, cloud, jobs)
     code = request.archive.zipped()
     if not _exists(cloud, jobs["bucket"], code.key):
         _put(cloud, jobs["bucket"], code.key, code.data)
@@ -157,7 +158,7 @@ def submit(
         requirements=request.requirements,
         bucket=str(jobs["bucket"]),
         log_group=str(jobs.get("log_group") or ""),
-        limits=replace(request.limits, workers=workers, price=_price(request, cloud, jobs)),
+        limits=replace(request.limits, workers=workers, price=hourly),
         provenance=provenance(request.archive),
         submitted_at=at.isoformat(timespec="seconds"),
     )
