@@ -9,8 +9,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
 
+# More processes than cores: much of it is waiting.  Neighbours stay together, as they share a server.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest tests -n 2
+	$(BIN)/python -m pytest tests -n 4 --dist worksteal
 
 # Kills apply, a change and teardown before and after every mutating call in turn, on the plain and on the strict cloud
 # (20 minutes on 2 cores for the first spec, a few for each of the others); `make test` takes a sample of the same points.

@@ -96,7 +96,7 @@ def test_credentials_end_and_are_given_anew_while_the_job_runs(place: Place, tmp
     first = _fetch(uri, token)
     assert first["RoleArn"] == ROLE.format("worker")
     assert _table_error(place, first) == "ResourceNotFoundException"  # allowed: there is no such table
-    assert _table_error(place, {**first, "Token": first["Token"][:-1] + "0"}) == "UnrecognizedClientException"
+    assert _table_error(place, {**first, "Token": first["Token"].swapcase()}) == "UnrecognizedClientException"
     _until(lambda: _table_error(place, first) == "ExpiredTokenException")
     for service, operation, code in EXPIRED:
         with pytest.raises(ClientError) as caught:

@@ -182,8 +182,23 @@ resources:
   train: {kind: batch.job_definition, name: a-job, image: python, memory_mib: 512, role: worker, log_group: logs}
   worker: {kind: iam.role, service: ecs-tasks, read_write: [people]}
   tiny: {kind: batch.job_definition, repository: images, fargate: true, vcpus: 0.25, memory_mib: 512}
+  key: {kind: key_pair, name: lab-key}
+  address: {kind: elastic_ip}
+  server:
+    {kind: ec2.instance, vpc: network, key_pair: key, instance_type: t3.micro, security_groups: [web],
+     elastic_ip: address}
+  tasks: {kind: ecs.cluster, name: lab-tasks}
+  task: {kind: ecs.task_definition, name: lab-task, image: python, vcpus: 0.25, memory_mib: 512, role: worker}
+  keeper: {kind: ecs.service, cluster: tasks, task_definition: task, vpc: network, desired_count: 0}
+  mail: {kind: sqs.queue, name: lab-mail}
+  setting: {kind: ssm.parameter, name: /lab/setting, value: data.name}
+  answer:
+    {kind: lambda.function, name: lab-answer, dead_letter: mail, read: [people],
+     code: "def handler(event, context): return {}"}
+  api: {kind: apigateway.rest_api, routes: {GET /: answer}}
+  page: {kind: s3.site, name: a-page-of-the-lab, folder: "PAGE"}
 jobs: {queue: queue, definition: train, bucket: data}
-"""
+""".replace("PAGE", str(Path(__file__).parents[2] / "apps" / "bashoutter" / "page"))
 BOUNDARY = "arn:aws:iam::123456789012:policy/lab"
 
 
