@@ -71,7 +71,8 @@ class InstanceState(State):
         watched: whether it came with the watcher that `stop_when_idle` needs.
         profile: the name of its instance profile; empty for none, as ``key`` and ``elastic_ip`` (an address) are.
         public: whether its subnet gives public addresses.
-        held: it was stopped so that its type could be changed, and is to be started again.
+        held: ``running`` or ``stopped`` while its type is being changed, for which it is stopped and started again;
+            which of them it is, so that each step shows.
     """
 
     ami: Annotated[str, REPLACE]
@@ -93,7 +94,7 @@ class InstanceState(State):
     stop_when_idle: int
     user: str | None
     public: bool
-    held: bool
+    held: str
     launch: Launch
 
 
@@ -178,7 +179,7 @@ class Instance(Ec2Kind[InstanceSpec, InstanceState]):
             stop_when_idle=spec.stop_when_idle or 0,
             user=spec.user,
             public=spec.public,
-            held=False,
+            held="",
             launch=launch,
         )
 
@@ -265,7 +266,7 @@ class Instance(Ec2Kind[InstanceSpec, InstanceState]):
             stop_when_idle=int(tags.get(IDLE_TAG, "0")),
             user=tags.get(USER_TAG, ""),
             public=tags[PUBLIC_TAG] == "true" if PUBLIC_TAG in tags else bool(entry.get("PublicIpAddress")),
-            held=HELD_TAG in tags,
+            held=status if HELD_TAG in tags else "",
             launch=Launch(),
         )
         return Seen(state, phase, "" if status == "running" else status, outputs)

@@ -603,6 +603,13 @@ SAMPLES = (
             ),
             hand("in another group", "groups", _change_groups),
             hand("without its address", "elastic_ip", _let_go),
+            hand(
+                "left over from a change of its type",
+                "held",
+                lambda client, id: client("ec2").create_tags(
+                    Resources=[id], Tags=[{"Key": "awsrun:held", "Value": "true"}]
+                ),
+            ),
             hand("with another disk", "disk_type", _another_disk),
             hand(
                 "with IMDSv1",

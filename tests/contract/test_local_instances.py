@@ -12,7 +12,7 @@ from awsrun.aws.context import LOCAL
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.tags import NAME, NONCE, STACK
 from awsrun.resources.ec2_image import resolve
-from awsrun.resources.kind import Owner
+from awsrun.resources.kind import Owner, diff
 from awsrun.resources.registry import kind
 from tests.conftest import LocalCloud
 from tests.contract.kinds_bench import Bench
@@ -151,3 +151,20 @@ def test_a_repeat_after_a_newer_image_came_out_is_the_same_server(local_cloud: L
         ssm.put_parameter(Name="/mine/moving", Value=image, Type="String", Overwrite=True)
         made.append(kind("ec2.instance")(cloud).create(state, owner))
     assert made[0] == made[1]
+
+
+def test_each_step_of_a_change_of_type_shows(local_cloud: LocalCloud, ec2: Any) -> None:
+    """Cut short before the stop and taken up again, it is stopped: were nothing else to be seen, it would end there."""
+    cloud = cloud_in(local_cloud, "us-east-1")
+    bench = Bench(cloud, "typed", {"network": spec("vpc", max_azs=1), "web": spec("ec2.instance", vpc="network")})
+    bench.make()
+    bench.put("web", spec("ec2.instance", vpc="network", instance_type="t3.small"))
+    wanted, id = bench.wanted("web"), bench.ids["web"]
+    ec2.create_tags(Resources=[id], Tags=[{"Key": "awsrun:held", "Value": "true"}])
+    steps = []
+    while changes := diff(wanted, bench.seen("web").state):
+        assert repr(changes) not in steps
+        steps.append(repr(changes))
+        bench.kind(bench.nodes["web"]).update(id, wanted, bench.seen("web").state, changes)
+    assert len(steps) == 3, "stopped, changed, started"
+    assert shown(ec2, id)["State"]["Name"] == "running"
