@@ -1,4 +1,4 @@
-"""``awsrun schema``: the JSON schema of specs."""
+"""``awsrun schema``: the JSON schema of specs, and the reference of all kinds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ from awsrun.cli.output import say
 
 @click.command()
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file.")
-def schema(output: Path | None) -> None:
+@click.option(
+    "--docs",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a page for each kind into this folder instead.",
+)
+def schema(output: Path | None, docs: Path | None) -> None:
     """Print the JSON schema of specs, for completion and checks in editors.
 
     \b
       awsrun schema -o awsrun.schema.json
+      awsrun schema --docs docs/kinds            # the same for people, in Markdown
 
     and as the first line of a spec (the YAML extensions of VS Code, Neovim and others read it):
 
@@ -26,9 +32,23 @@ def schema(output: Path | None) -> None:
     from awsrun.resources.models import SpecModels
     from awsrun.spec.json_schema import json_schema
 
+    if docs is not None:
+        _write_pages(docs)
+        return
     text = json.dumps(json_schema(SpecModels()), indent=2, ensure_ascii=False)
     if output is None:
         click.echo(text)
     else:
         output.write_text(text + "\n", encoding="utf-8")
         say(f"wrote {output}")
+
+
+def _write_pages(folder: Path) -> None:
+    from awsrun.resources.models import SpecModels, fixed_fields
+    from awsrun.spec.pages import pages
+
+    folder.mkdir(parents=True, exist_ok=True)
+    written = pages(SpecModels(), fixed_fields())
+    for name, text in written.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    say(f"wrote {len(written)} pages into {folder}")
