@@ -157,10 +157,15 @@ class Parameter(Kind[ParameterSpec, ParameterState]):
         yield allow("delete", "ssm", "DeleteParameter", *parameters)
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
-        """Lists of SSM can be narrowed by tags, so that those of other stacks are not looked at."""
+        """Lists of SSM can be narrowed by tags, so that those of other stacks are not looked at.
+
+        Names that begin with ``aws`` are AWS's own
+        (https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html).
+        """
         mine = [{"Key": f"tag:{STACK}", "Option": "Equals", "Values": [stack]}] if stack else []
         pages = self._ssm.get_paginator("describe_parameters").paginate(ParameterFilters=mine)
-        for name in (one["Name"] for page in pages for one in page["Parameters"]):
+        names = [one["Name"] for page in pages for one in page["Parameters"]]
+        for name in (one for one in names if not one.startswith("/aws/")):
             tags = unless_denied(stack, self._tags, name) or {}
             if ours(tags, stack):
                 yield Found(tags[NAME], name, tags, self._read(name, tags))

@@ -38,7 +38,8 @@ def test_a_vpc_stays_while_anything_is_in_it(ec2: Any, network: Network) -> None
 
 def test_a_gateway_endpoint_holds_its_vpc(ec2: Any, network: Network) -> None:
     service = "com.amazonaws.us-east-1.s3"
-    endpoint = ec2.create_vpc_endpoint(VpcId=network.vpc, ServiceName=service)["VpcEndpoint"]["VpcEndpointId"]
+    made = does(ec2.create_vpc_endpoint, VpcId=network.vpc, ServiceName=service)
+    endpoint = made["VpcEndpoint"]["VpcEndpointId"]
     does(ec2.delete_subnet, SubnetId=network.subnet)
     does(ec2.delete_security_group, GroupId=network.group)
     assert refusal(ec2.delete_vpc, VpcId=network.vpc) == "DependencyViolation"
