@@ -27,9 +27,10 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The schema that editors complete specs by; a test says when it is out of date.
+# The schema that editors complete specs by, and the reference of kinds; tests say when they are out of date.
 schema: $(VENV)/.test
 	$(BIN)/awsrun schema -o awsrun.schema.json
+	$(BIN)/awsrun schema --docs docs/kinds
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
