@@ -19,6 +19,8 @@ from awsrun.aws.paths import config_dir
 NAMES = ("local", "aws")
 LOCAL_ACCOUNT = "123456789012"
 LOCAL_REGION = "us-east-1"
+ASK_OVER = 10.0
+"""Dollars from which on a submit asks first, unless `awsrun use` says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Context:
         account: 12 digits.  In the aws context: the account that ``awsrun use`` pinned; another one is refused.
         boundary: ARN of the policy that bounds what the roles of all stacks may ever do, as the account's admin wants
             it (https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html); None means none.
+        ask_over: what a run may cost, in US dollars, without a yes; None means `ASK_OVER`.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Context:
     profile: str | None = None
     account: str | None = None
     boundary: str | None = None
+    ask_over: float | None = None
 
     def __str__(self) -> str:
         parts = [self.name, self.profile or "", self.region or "", self.account or ""]
@@ -63,7 +67,7 @@ def current(override: str | None = None, env: Mapping[str, str] = os.environ) ->
     if name == "local":
         return LOCAL
     pinned = stored.get("aws", {})
-    found = Context("aws", **{key: pinned.get(key) for key in ("region", "profile", "account", "boundary")})
+    found = Context("aws", **{key: pinned.get(key) for key in ("region", "profile", "account", "boundary", "ask_over")})
     return replace(found, boundary=check_boundary(env.get("AWSRUN_BOUNDARY")) or found.boundary)
 
 
@@ -84,7 +88,9 @@ def use(context: Context) -> None:
     stored = _stored()
     stored["context"] = context.name
     if context.name == "aws":
-        stored["aws"] = {key: value for key, value in asdict(context).items() if key != "name" and value}
+        stored["aws"] = {
+            key: value for key, value in asdict(context).items() if key != "name" and value not in (None, "")
+        }
     path = config_dir() / "context.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(f".{os.getpid()}")

@@ -11,6 +11,7 @@ import click
 from awsrun.cli.output import say
 
 if TYPE_CHECKING:
+    from awsrun.jobs.costs import Costs
     from awsrun.jobs.run import Run
     from awsrun.jobs.status import Status
 
@@ -100,6 +101,16 @@ def parameters(params: Mapping[str, Any], fixed: Mapping[str, Any] | None = None
     from awsrun.jobs.style import short
 
     return ", ".join(f"{name}={short(value)}" for name, value in params.items() if name not in (fixed or {}))
+
+
+def spent(costs: Costs) -> str:
+    """``$0.42 so far``, or that it is free; empty where nobody knows."""
+    from awsrun.prices.price import dollars
+
+    if not costs.billed:
+        return "free (embedded cloud)"
+    there = lasting(3600 * costs.hours)
+    return "" if costs.total is None else f"{dollars(costs.total)} by list price ({there} of workers)"
 
 
 def lasting(seconds: float) -> str:

@@ -128,7 +128,7 @@ def _facts(run: Run, status: Status, follow: Any) -> dict[str, str]:
         "ends once": status.stops if not status.over else "",
         "stopped": status.stopped,
         "trial time": follow.lasting(status.seconds) if status.seconds else "",
-        "cost": "free (embedded cloud)" if run.cost == 0.0 else "",
+        "cost": follow.spent(status.costs) if status.costs else "",
         "Batch says": "; ".join(status.reasons),
         "error": str((status.error or {}).get("traceback") or (status.error or {}).get("message") or "").rstrip(),
         "next": status.hint,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +14,8 @@ from awsrun.cli.complete import stack_names
 from awsrun.cli.output import common, connect, emit, say
 
 if TYPE_CHECKING:
+    from awsrun.aws.context import Context
+    from awsrun.jobs.estimate import Estimate
     from awsrun.jobs.site import Site
     from awsrun.jobs.submission import Request
 
@@ -55,6 +61,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
 @click.option("--requirements", type=click.Path(), help="A requirements file, installed once per worker.")
 @click.option("--stack", shell_complete=stack_names, help="Needed only where several stacks can run jobs.")
 @click.option("--wait", is_flag=True, help="Follow the run until it is over.")
+@click.option("--yes", is_flag=True, help="Submit also what will cost more than `awsrun use --ask-over` allows.")
 @click.option("--dry-run", is_flag=True, help="Show what would be packed and run, and do nothing.")
 @common
 def submit(
@@ -66,6 +73,7 @@ def submit(
     until: tuple[str, ...],
     stack: str | None,
     wait: bool,
+    yes: bool,
     dry_run: bool,
     context: str | None,
     as_json: bool,
@@ -83,9 +91,12 @@ def submit(
     The parameters and their types are those of the job's function; what does not fit is refused before anything is
     called.  The run goes on by itself: this machine may be switched off.  Prints the run's id.
 
+    Before a run that will cost more than $10 (`awsrun use aws --ask-over USD`) it asks.  What it will cost is reckoned
+    from the trials of an earlier run of the same job; where there is none, an hour of the workers counts.
+
     Exit code with --wait: 0 every trial is done, 1 some failed.
     """
-    from awsrun.jobs import spaces, submission
+    from awsrun.jobs import estimate, spaces, submission
     from awsrun.jobs.site import open_site
     from awsrun.jobs.status import stops
 
@@ -101,8 +112,10 @@ def submit(
     cloud = connect(context)
     site = open_site(cloud, stack)
     workers = submission.fitting(request, site.jobs or {})
-    price = _price(site, workers)
-    say(f"{spaces.describe(request.space)} of {job}, {workers:,} worker{'s' * (workers > 1)}, {price}")
+    cost = estimate.estimate(site, request, workers)
+    say(f"{spaces.describe(request.space)} of {job}, {workers:,} worker{'s' * (workers > 1)}, {_price(cost)}")
+    for line in _told(cost, request.total):
+        say(line)
     if request.space["search"] == "bayes":
         say("each trial learns from those that have ended; the workers' image must hold optuna")
     if ends := stops(request.limits, request.job.metric or ""):
@@ -112,7 +125,9 @@ def submit(
     if dry_run:
         _show(request, workers, as_json)
         return 0
-    run = submission.submit(request, site)
+    if not _agreed(cost, cloud.context, yes):
+        raise click.Abort
+    run = submission.submit(replace(request, command=shlex.join(["awsrun", *sys.argv[1:]])), site)
     if as_json:
         emit({"run": run})
     else:
@@ -123,17 +138,42 @@ def submit(
     return 0
 
 
-def _price(site: Site, workers: int) -> str:
+def _price(cost: Estimate) -> str:
     """``free``, or about what the workers cost while they run."""
-    from awsrun.jobs.price import hourly
     from awsrun.prices.price import dollars
 
-    cloud, jobs = site.live()
-    if cloud.context.name == "local":
+    if not cost.billed:
         return "free"
-    amount = hourly(cloud, jobs, workers)
-    spot = " or less, as spot" if str(jobs.get("capacity", "")).endswith("SPOT") else ""
-    return "price not known" if amount is None else f"about {dollars(amount)} per hour{spot}"
+    spot = " or less, as spot" if cost.spot else ""
+    return "price not known" if cost.hourly is None else f"about {dollars(cost.hourly)} per hour{spot}"
+
+
+def _told(cost: Estimate, trials: int) -> Iterator[str]:
+    """What more can be said of the cost."""
+    from awsrun.cli.follow import lasting
+    from awsrun.prices.price import dollars
+
+    if not cost.billed and cost.hourly:
+        yield f"on AWS these workers cost about {dollars(cost.hourly)} per hour"
+    if cost.likely is not None and cost.seconds is not None:
+        each = "the trial" if trials == 1 else f"{trials:,} trials"
+        yield f"{each} of {lasting(cost.seconds)}, as in {cost.basis}: about {dollars(cost.likely)} in all"
+    if cost.most is not None:
+        yield f"at most about {dollars(cost.most)}, by the run's own limits"
+
+
+def _agreed(cost: Estimate, context: Context, yes: bool) -> bool:
+    """Whether the run may cost that much: a person is asked from a limit on."""
+    from awsrun.aws.context import ASK_OVER
+    from awsrun.cli.ask import agreed
+    from awsrun.prices.price import dollars
+
+    limit = ASK_OVER if context.ask_over is None else context.ask_over
+    weighed = cost.weighed
+    if weighed is None or weighed <= limit:
+        return True
+    why = f"about {dollars(weighed)}" + (" for each hour" if cost.likely is None and weighed == cost.hourly else "")
+    return agreed(f"This may cost {why}. Submit it?", yes, f"{why} is more than {dollars(limit)}")
 
 
 def _wait(run: str, site: Site) -> int:

@@ -17,6 +17,10 @@ def token(length: int = 3) -> str:
 
 def new(job: str, at: datetime, end: str) -> str:
     """The id of a run of the job file ``job`` submitted ``at`` (UTC); ``end`` is a `token`."""
-    stem = job.rsplit("/", 1)[-1].removesuffix(".py")
-    stem = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:_LONGEST_STEM].rstrip("-") or "run"
-    return f"{stem}-{at:%m%d-%H%M}-{end}"
+    return f"{stem(job)}-{at:%m%d-%H%M}-{end}"
+
+
+def stem(job: str) -> str:
+    """What the ids of the job file's runs begin with."""
+    name = job.rsplit("/", 1)[-1].removesuffix(".py")
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_LONGEST_STEM].rstrip("-") or "run"

@@ -21,6 +21,7 @@ from awsrun.aws.errors import AwsrunError
 
 WARN_BYTES = 5_000_000
 MOST_BYTES = 50_000_000
+MOST_DIFF = 1_000_000
 PROJECT = "project/"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time a zip can state: equal contents make equal archives
 _PACKAGE = Path(awsrun.__file__).parent
@@ -46,6 +47,10 @@ class Zipped:
     def key(self) -> str:
         """Where it lies in the bucket: the same code is uploaded once."""
         return f"awsrun/code/{self.sha256[:32]}.zip"
+
+    def beside(self, diff: bytes) -> str:
+        """Where a diff of this code lies: the same code may differ from several commits."""
+        return f"awsrun/code/{self.sha256[:32]}-{hashlib.sha256(diff).hexdigest()[:12]}.diff"
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,17 @@ class Archive:
                 archive.writestr(entry, path.read_bytes())
         data = buffer.getvalue()
         return Zipped(data, hashlib.sha256(data).hexdigest())
+
+    def diff(self) -> bytes:
+        """How the packed, tracked files differ from the commit, as ``git diff`` has it; empty if it is beyond 1 MB.
+
+        Files that are not packed, such as keys, are not in it, whether git tracks them or not.
+        """
+        if not self.commit or not self.dirty:
+            return b""
+        told = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--end-of-options", self.commit)
+        found = _git_bytes(self.root, "--literal-pathspecs", "diff", *told, "--", *self.dirty) or b""
+        return found if len(found) <= MOST_DIFF else b""
 
 
 def collect(job: Path, extra: Iterable[Path] = ()) -> Archive:
@@ -155,8 +171,13 @@ def _git_state(root: Path) -> tuple[str, list[str]]:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     """git's answer, or None where there is no git or no repository."""
+    answer = _git_bytes(folder, *arguments)
+    return None if answer is None else os.fsdecode(answer)
+
+
+def _git_bytes(folder: Path, *arguments: str) -> bytes | None:
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, timeout=60)
     except FileNotFoundError:
         return None
     return done.stdout if done.returncode == 0 else None

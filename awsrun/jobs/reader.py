@@ -94,6 +94,11 @@ class Reader:
             self.calls += 1
             yield from (trial for trial in self.store.trials(self.id, shard) if trial.n < run.total)
 
+    def workers(self) -> list[records.Worker]:
+        """Every worker that ever registered, by slot."""
+        self.calls += 1
+        return self.store.workers(self.id)
+
     def _count(self, run: Run, shard: int) -> _Counted:
         if sealed := self._sealed.get(shard):
             return sealed, []

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from awsrun.aws.clients import Cloud, connect
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import artifacts, batch, control, launch, logs, site
+from awsrun.jobs import artifacts, batch, control, costs, launch, logs, site
+from awsrun.jobs.costs import Costs
 from awsrun.jobs.reader import Reader
 from awsrun.jobs.status import PATIENCE, Status, derive, trial_state
 from awsrun.worker import records
@@ -85,7 +86,8 @@ class Run:
             elif diagnose and not stages.counts.get("running") and now - stages.since > PATIENCE:
                 why = batch.diagnose(cloud, run.engine["queue"], launch.array_ids(run))
                 stages = replace(stages, reasons=tuple(dict.fromkeys([*stages.reasons, *why])))
-        return derive(run, self._reader.tally(run), stages, now, submitted)
+        found = derive(run, self._reader.tally(run), stages, now, submitted)
+        return replace(found, costs=self.spent(run))
 
     def wait(
         self,
@@ -160,7 +162,35 @@ class Run:
     @property
     def cost(self) -> float | None:
         """Dollars so far; 0 on the embedded cloud, None where prices are not known."""
-        return 0.0 if self._site.cloud and self._site.cloud.context.name == "local" else None
+        return self.spent().total
+
+    def spent(self, record: Record | None = None) -> Costs:
+        """The dollars so far, without what needs the trials; on the embedded cloud they are 0, and no hours are read.
+
+        Args:
+            record: the run's, if it was read just now.
+        """
+        run = record or self._reader.run()
+        free = run.provenance.get("context") == "local"
+        return costs.costs(run, () if free else self._reader.workers(), _now_ms())
+
+    def costs(self) -> Costs:
+        """What it cost so far: in all, per trial, and per point that the best trial gained on the median one."""
+        run = self._reader.run()
+        return costs.costs(run, self._reader.workers(), _now_ms(), list(self._reader.trials(run)))
+
+    def diff(self) -> str:
+        """How the code differed from its commit, as ``git diff`` has it; empty if it did not, or was not in git.
+
+        Raises:
+            AwsrunError: the stack, and its bucket with it, was torn down.
+        """
+        run = self._reader.run()
+        key = str(run.provenance.get("diff") or "")
+        if not key:
+            return ""
+        cloud, _ = self._site.live()
+        return bytes(cloud.read("s3").get_object(Bucket=run.bucket, Key=key)["Body"].read()).decode(errors="replace")
 
     def plot(self, x: str | None = None, y: str | None = None, *, trial: int | None = None) -> Figure:
         """A picture: what fits the search, over ``x`` and ``y``, or one trial's curves.
@@ -211,3 +241,7 @@ class Run:
             "trials": [record(trial) for trial in self.trials()],
             "best": record(best) if best else None,
         }
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

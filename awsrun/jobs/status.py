@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from awsrun.jobs.batch import Stages
+from awsrun.jobs.costs import Costs
 from awsrun.jobs.reader import Best, Tally
 from awsrun.worker.records import SETTLED, TrialRecord
 from awsrun.worker.runs import FINAL, Limits, Run
@@ -33,6 +34,7 @@ class Status:
         hint: the command that mends it, empty if nothing is wrong.
         stops: what ends the run before all its trials have run, in words; empty if nothing does.
         stopped: what did.
+        costs: so far, by list price; None where nobody asked.
     """
 
     run: str
@@ -52,6 +54,7 @@ class Status:
     hint: str = ""
     stops: str = ""
     stopped: str = ""
+    costs: Costs | None = None
 
     @property
     def over(self) -> bool:
@@ -93,6 +96,7 @@ class Status:
             "hint": self.hint,
             "stops": self.stops,
             "stopped": self.stopped,
+            "cost": self.costs.record() if self.costs else None,
         }
 
 

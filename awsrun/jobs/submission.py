@@ -36,6 +36,7 @@ class Request:
     Attributes:
         space: as awsrun.worker.space has it, without the S3 keys of the inputs.
         workers: the most the user wants, None for as many as fit.
+        command: what the user typed, for the run's provenance; empty from Python.
     """
 
     job: signature.Signature
@@ -46,6 +47,7 @@ class Request:
     workers: int | None = None
     inputs: inputs.Inputs | None = None
     requirements: str = ""
+    command: str = ""
 
     @property
     def total(self) -> int:
@@ -139,10 +141,13 @@ def submit(
     """
     cloud, jobs = site.live()
     at = now or datetime.now(timezone.utc)
-    hourly = _price(request, cloud, jobs)
-    code = request.archive.zipped()
+    listed = price.hourly(cloud, jobs, 1)
+    hourly = _price(request, cloud, listed)
+    code, diff = request.archive.zipped(), request.archive.diff()
     if not _exists(cloud, jobs["bucket"], code.key):
         _put(cloud, jobs["bucket"], code.key, code.data)
+    if diff:
+        _put(cloud, jobs["bucket"], code.beside(diff), diff)
     workers = fitting(request, jobs)
     whole = Run(
         run="",
@@ -159,7 +164,13 @@ def submit(
         bucket=str(jobs["bucket"]),
         log_group=str(jobs.get("log_group") or ""),
         limits=replace(request.limits, workers=workers, price=hourly),
-        provenance=provenance(request.archive),
+        provenance={
+            **provenance(request.archive),
+            "command": request.command,
+            "context": cloud.context.name,
+            "hourly": listed,
+            "diff": code.beside(diff) if diff else "",
+        },
         submitted_at=at.isoformat(timespec="seconds"),
     )
     run = _create(site, whole, request, at, token)
@@ -167,18 +178,20 @@ def submit(
     return run.run
 
 
-def _price(request: Request, cloud: Cloud, jobs: Mapping[str, Any]) -> float:
-    """Of a worker's hour, in dollars; 0 where none is needed or nothing costs anything.
+def _price(request: Request, cloud: Cloud, listed: float | None) -> float:
+    """Of a worker's hour, in dollars, for its limit; 0 where nothing costs anything or nobody knows.
+
+    Args:
+        listed: AWS's list price.
 
     Raises:
         AwsrunError: it is needed and not known.
     """
-    if not request.limits.max_cost or cloud.context.name == "local":
+    if cloud.context.name == "local":
         return 0.0
-    found = price.hourly(cloud, jobs, 1)
-    if found is None:
+    if listed is None and request.limits.max_cost:
         raise AwsrunError("--max-cost cannot be kept", "the price of these workers is not known", "--max-time 2h")
-    return found
+    return listed or 0.0
 
 
 def provenance(archive: pack.Archive) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from awsrun.worker.records import Run, Worker, better
+from awsrun.worker.records import FINAL, Run, Worker, better
 from awsrun.worker.store import RunStore
 
 
@@ -51,15 +51,21 @@ class Budget:
         if self._mine is None or now < self._look_again:
             return False
         share = limits.max_cost / limits.workers
-        if _dollars(self._mine, self._run, now) < share:
+        if dollars(self._mine, self._run, now) < share:
             return False
         self._look_again = now + int(1000 * limits.beat)
         workers = self._store.workers(self._run.run)
-        return sum(_dollars(worker, self._run, now) for worker in workers) >= limits.max_cost
+        return sum(dollars(worker, self._run, now) for worker in workers) >= limits.max_cost
 
 
-def _dollars(worker: Worker, run: Run, now_ms: int) -> float:
-    """What a worker has cost since its slot first started; of one that is gone, by its heartbeats."""
+def dollars(worker: Worker, run: Run, now_ms: int) -> float:
+    """What a worker has cost since its slot first started, by the price in the run's limits."""
+    return hours(worker, run, now_ms) * run.limits.price
+
+
+def hours(worker: Worker, run: Run, now_ms: int) -> float:
+    """How long a worker was there since its slot first started; one that is gone, by its heartbeats."""
     first = worker.first_ms or worker.started_ms
-    end = worker.started_ms + int(1000 * run.limits.beat * (worker.beat + 1)) if worker.dead else now_ms
-    return max(0, min(end, now_ms) - first) / 3_600_000 * run.limits.price
+    gone = worker.dead or run.state in FINAL
+    end = worker.started_ms + int(1000 * run.limits.beat * (worker.beat + 1)) if gone else now_ms
+    return max(0, min(end, now_ms) - first) / 3_600_000

@@ -46,7 +46,7 @@ class Limits:
         until: no further trial starts once one has so good a value of the metric.
         max_seconds: no further trial starts so long after the submit; 0 means no limit.
         max_cost: no further trial starts once the workers have cost so many dollars; 0 means no limit.
-        price: of one worker, in dollars per hour, for ``max_cost``.
+        price: of one worker, in dollars per hour; 0 where it costs nothing or is not known.
     """
 
     timeout: float = 0.0
@@ -82,7 +82,8 @@ class Run:
         code_key, code_hash: S3 key and SHA-256 of the archive (see :mod:`awsrun.worker.bootstrap`).
         log_group: where the workers' output goes, ``""`` if unknown.
         engine: how the workers were started (job ids, queue, definition), as the laptop's side writes it.
-        provenance: git commit, dirty, versions, user.
+        provenance: git commit, dirty files and the S3 key of their diff, versions, user, command, context
+            (``local`` or ``aws``), AWS's list price of a worker's hour (``hourly``, dollars, None if not known).
         submitted_at: ISO 8601, UTC.
         generation: how often failed trials were put back; seals and finishes of an older one do not count.
         next: the first trial that no worker has reserved; may be above ``total``.

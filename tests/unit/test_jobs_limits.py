@@ -46,12 +46,11 @@ def test_what_cannot_end_a_run_is_refused(tmp_path: Path, asked: dict[str, Any],
 
 
 def test_a_cost_needs_a_price_before_anything_is_uploaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prices: list[float | None] = [0.25, None]
-    monkeypatch.setattr(price, "hourly", lambda cloud, jobs, workers: prices.pop(0))
+    monkeypatch.setattr(price, "hourly", lambda cloud, jobs, workers: None)
     aws: Any = SimpleNamespace(context=SimpleNamespace(name="aws"))
     site: Any = SimpleNamespace(live=lambda: (aws, {}))
     asked = request(tmp_path, max_cost=1.0)
-    assert submission._price(asked, aws, {}) == 0.25
+    assert submission._price(asked, aws, 0.25) == 0.25
     with pytest.raises(AwsrunError, match="cannot be kept"):
         submission.submit(asked, site)
-    assert submission._price(request(tmp_path), aws, {}) == 0.0, "nobody asks for a price that nobody needs"
+    assert submission._price(request(tmp_path), aws, None) == 0.0, "without a limit nobody needs it"

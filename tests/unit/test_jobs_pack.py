@@ -117,3 +117,20 @@ def test_an_extra_file_outside_the_project_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "p/job.py", "requirements.txt")
     with pytest.raises(AwsrunError, match="outside the project"):
         pack.collect(tmp_path / "p/job.py", [tmp_path / "requirements.txt"])
+
+
+def test_the_diff_is_of_packed_tracked_files_alone(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    write(tmp_path, "job.py", "clean.py", "prod.env")
+    git(tmp_path, "add", "-f", ".")
+    git(tmp_path, "commit", "-q", "-m", "first")
+    assert pack.collect(tmp_path / "job.py").diff() == b""
+    write(tmp_path, "job.py", "new.py", text="x = 2\n")
+    write(tmp_path, "prod.env", text="PASSWORD=hunter2\n")
+    diff = pack.collect(tmp_path / "job.py").diff().decode()
+    assert "-x = 1\n+x = 2\n" in diff
+    assert "diff --git a/job.py" in diff
+    assert "new.py" not in diff, "it is in the archive as a whole"
+    assert "hunter2" not in diff
+    (tmp_path / "job.py").write_bytes(b"\xff" * pack.MOST_DIFF)
+    assert pack.collect(tmp_path / "job.py").diff() == b"", "too long to be read by anybody"
