@@ -14,6 +14,7 @@ _HOMES = {
     "Trial": "awsrun.worker.trial",
     "Stop": "awsrun.worker.trial",
     "main": "awsrun.worker.main",
+    "Experiment": "awsrun.jobs.experiment",
     "submit": "awsrun.jobs.api",
     "run": "awsrun.jobs.api",
     "Run": "awsrun.jobs.run",
@@ -25,6 +26,7 @@ _HOMES = {
     "session": "awsrun.aws.session",
 }
 __all__ = [
+    "Experiment",
     "Run",
     "Stop",
     "Trial",

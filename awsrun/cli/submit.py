@@ -20,23 +20,11 @@ if TYPE_CHECKING:
     from awsrun.jobs.submission import Request
 
 
-def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float:
-    """``90``, ``90s``, ``30m`` or ``2h``, as seconds."""
-    text = value or "0"
-    number, unit = (text[:-1], text[-1]) if text[-1] in ("s", "m", "h") else (text, "s")
-    try:
-        return float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no duration; write 90, 90s, 30m or 2h") from None
-
-
 @click.command()
 @click.argument("job", type=click.Path())
 @click.option("--grid", multiple=True, metavar="NAME=V1,V2", help="Values to combine; the first one turns slowest.")
-@click.option(
-    "--range", "ranges", multiple=True, metavar="NAME=LO..HI[:log]", help="Draw from a range; needs --trials."
-)
-@click.option("--set", "fixed", multiple=True, metavar="NAME=V", help="The same value for every trial.")
+@click.option("--range", multiple=True, metavar="NAME=LO..HI[:log]", help="Draw from a range; needs --trials.")
+@click.option("--set", multiple=True, metavar="NAME=V", help="The same value for every trial.")
 @click.option("--inputs", type=click.Path(), help="A JSON, JSONL or CSV file: one trial per line.")
 @click.option(
     "--search",
@@ -44,20 +32,18 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
     help="Random if there is a --range, else grid; bayes learns from the trials so far and needs optuna in the image.",
 )
 @click.option("--trials", type=int, help="How many in a random or Bayesian search.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the draws and of each trial.")
+@click.option("--seed", type=int, help="Of the draws and of each trial (default: 0).")
 @click.option(
     "--workers",
     type=int,
     help="At most so many (default: as many as trials and vCPUs allow; in a Bayesian search one for each 5 trials).",
 )
-@click.option("--retries", type=int, default=0, show_default=True, help="How often a trial that raised is run again.")
-@click.option(
-    "--timeout", callback=_seconds, metavar="TIME", help="Per attempt of a trial: 90s, 30m, 2h (default: none)."
-)
-@click.option("--keep-going", is_flag=True, help="Do not end the run when all trials fail alike.")
+@click.option("--retries", type=int, help="How often a trial that raised is run again (default: 0).")
+@click.option("--timeout", metavar="TIME", help="Per attempt of a trial: 90s, 30m, 2h (default: none).")
+@click.option("--keep-going/--no-keep-going", default=None, help="Do not end the run when all trials fail alike.")
 @click.option("--until", multiple=True, metavar="METRIC=V", help="Start no further trial once one is so good.")
-@click.option("--max-time", callback=_seconds, metavar="TIME", help="Start no further trial after 90s, 30m, 2h.")
-@click.option("--max-cost", type=float, default=0.0, metavar="USD", help="Start no further trial at so many dollars.")
+@click.option("--max-time", metavar="TIME", help="Start no further trial after 90s, 30m, 2h.")
+@click.option("--max-cost", type=float, metavar="USD", help="Start no further trial at so many dollars.")
 @click.option("--requirements", type=click.Path(), help="A requirements file, installed once per worker.")
 @click.option("--stack", shell_complete=stack_names, help="Needed only where several stacks can run jobs.")
 @click.option("--wait", is_flag=True, help="Follow the run until it is over.")
@@ -66,11 +52,6 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
 @common
 def submit(
     job: str,
-    grid: tuple[str, ...],
-    ranges: tuple[str, ...],
-    fixed: tuple[str, ...],
-    inputs: str | None,
-    until: tuple[str, ...],
     stack: str | None,
     wait: bool,
     yes: bool,
@@ -97,20 +78,14 @@ def submit(
     Exit code with --wait: 0 every trial is done, 1 some failed.
     """
     from awsrun.jobs import estimate, spaces, submission
+    from awsrun.jobs.experiment import Experiment
     from awsrun.jobs.site import open_site
     from awsrun.jobs.status import stops
 
-    request = submission.prepare(
-        job,
-        {name: spaces.listed(text) for name, text in spaces.pairs(grid, "--grid").items()},
-        {name: spaces.interval(name, text) for name, text in spaces.pairs(ranges, "--range").items()},
-        spaces.pairs(fixed, "--set"),
-        inputs,
-        until=spaces.pairs(until, "--until"),
-        **options,
-    )
+    experiment = Experiment(job=job, **_given(options), stack=stack)
+    request = submission.prepare(experiment)
     cloud = connect(context)
-    site = open_site(cloud, stack)
+    site = open_site(cloud, experiment.stack)
     workers = submission.fitting(request, site.jobs or {})
     cost = estimate.estimate(site, request, workers)
     say(f"{spaces.describe(request.space)} of {job}, {workers:,} worker{'s' * (workers > 1)}, {_price(cost)}")
@@ -136,6 +111,19 @@ def submit(
         return _wait(run, site)
     say(f"it goes on by itself; to follow it: awsrun show {run} --watch")
     return 0
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, as an experiment has them."""
+    from awsrun.jobs import spaces
+
+    given = {name: value for name, value in options.items() if value is not None and value != ()}
+    for name in ("grid", "range", "set", "until"):
+        if name in given:
+            given[name] = spaces.pairs(given[name], f"--{name}")
+    if "grid" in given:
+        given["grid"] = {name: spaces.listed(text) for name, text in given["grid"].items()}
+    return given
 
 
 def _price(cost: Estimate) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,31 +40,44 @@ def load(path: Path, signature: Signature) -> Inputs:
     Raises:
         AwsrunError: no such file, not what its suffix says, no line, or a line that does not fit (with its number).
     """
+    texts = path.suffix.lower() == ".csv"
+    return _inputs(str(path), ((f"{path}:{number}", row) for number, row in _rows(path)), signature, texts)
+
+
+def of_rows(rows: Iterable[Mapping[str, Any]], signature: Signature) -> Inputs:
+    """Inputs that were never a file.
+
+    Raises:
+        AwsrunError: none, or a row that does not fit (with its number, from 0).
+    """
+    return _inputs("the list", ((f"inputs[{number}]", row) for number, row in enumerate(rows)), signature)
+
+
+def _inputs(source: str, rows: Iterable[tuple[str, Any]], signature: Signature, texts: bool = False) -> Inputs:
+    """Rows, each with its place, checked; ``texts``: they hold texts, each read by its parameter's type."""
     common: set[str] | None = None
     body, offsets = bytearray(), [0]
-    for number, row in _rows(path):
-        checked = _check(path, number, row, signature)
+    for place, row in rows:
+        checked = _check(place, row, signature, texts)
         common = set(checked) if common is None else common & set(checked)
         body += json.dumps(checked, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         offsets.append(len(body))
     if common is None:
-        raise AwsrunError(f"{path} holds no inputs", "one line is one trial")
+        raise AwsrunError(f"{source} holds no inputs", "one line is one trial")
     index = b"".join(map(OFFSET.pack, offsets))
     return Inputs(len(offsets) - 1, tuple(name for name in signature.parameters if name in common), bytes(body), index)
 
 
-def _check(path: Path, number: int, row: Any, signature: Signature) -> dict[str, Any]:
+def _check(place: str, row: Any, signature: Signature, texts: bool) -> dict[str, Any]:
     if not isinstance(row, Mapping):
-        raise AwsrunError(f"{path}:{number}: an input is an object of parameters", f"got {row!r:.80}")
+        raise AwsrunError(f"{place}: an input is an object of parameters", f"got {row!r:.80}")
     try:
-        return {name: _value(signature, name, value, path) for name, value in row.items()}
+        return {
+            name: signature.parameter(name).parse(value) if texts else signature.parameter(name).check(value)
+            for name, value in row.items()
+        }
     except AwsrunError as error:
-        raise AwsrunError(f"{path}:{number}: {error.what}", error.why, error.hint) from error
-
-
-def _value(signature: Signature, name: str, value: Any, path: Path) -> Any:
-    parameter = signature.parameter(name)
-    return parameter.parse(value) if path.suffix.lower() == ".csv" else parameter.check(value)
+        raise AwsrunError(f"{place}: {error.what}", error.why, error.hint) from error
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Any]]:

@@ -109,15 +109,30 @@ def listed(text: str) -> list[Any]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def interval(name: str, text: str) -> tuple[str, ...]:
-    """``LOW..HIGH`` or ``LOW..HIGH:log`` as (low, high[, "log"])."""
+def interval(text: str) -> tuple[str, ...]:
+    """``LOW..HIGH`` or ``LOW..HIGH:log`` as (low, high[, "log"]).
+
+    Raises:
+        ValueError: it is neither.
+    """
     span, _, scale = text.partition(":")
     low, dots, high = span.partition("..")
     if not (low and dots and high) or scale not in ("", "log"):
-        raise AwsrunError(
-            f"--range {name}={text}: write it as LOW..HIGH or LOW..HIGH:log", hint=f"--range {name}=1e-4..1e-1:log"
-        )
+        raise ValueError(f"{text!r} is no range: write LOW..HIGH or LOW..HIGH:log, such as 1e-4..1e-1:log")
     return (low, high, scale) if scale else (low, high)
+
+
+def check(signature: Signature, part: str, name: str, given: Any) -> None:
+    """One parameter by itself.
+
+    Args:
+        part: where it is given: ``grid``, ``range`` or ``set``.
+
+    Raises:
+        AwsrunError: the job has none of that name, or it cannot be so.
+    """
+    known = signature.parameter(name)
+    {"grid": _values, "range": _limits, "set": _value}[part](known, given)
 
 
 def _search(wanted: str | None, ranges: bool, inputs: bool) -> str:

@@ -11,7 +11,7 @@ import getpass
 import math
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,6 +21,7 @@ from awsrun import __version__
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError, code_of
 from awsrun.jobs import batch, ids, inputs, launch, pack, price, signature, spaces
+from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.site import Site
 from awsrun.worker.runs import Limits, Run
 
@@ -37,6 +38,7 @@ class Request:
         space: as awsrun.worker.space has it, without the S3 keys of the inputs.
         workers: the most the user wants, None for as many as fit.
         command: what the user typed, for the run's provenance; empty from Python.
+        asked: what the user asked for beside job, space and seed, for the run's record.
     """
 
     job: signature.Signature
@@ -48,58 +50,58 @@ class Request:
     inputs: inputs.Inputs | None = None
     requirements: str = ""
     command: str = ""
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
         return int(self.space["total"])
 
 
-def prepare(
-    job: str | Path,
-    grid: Mapping[str, Sequence[Any]] | None = None,
-    ranges: Mapping[str, Sequence[Any]] | None = None,
-    fixed: Mapping[str, Any] | None = None,
-    input_file: str | Path | None = None,
-    search: str | None = None,
-    trials: int | None = None,
-    seed: int = 0,
-    workers: int | None = None,
-    retries: int = 0,
-    timeout: float = 0.0,
-    keep_going: bool = False,
-    requirements: str | Path | None = None,
-    until: Mapping[str, Any] | None = None,
-    max_time: float = 0.0,
-    max_cost: float = 0.0,
-) -> Request:
-    """Check and pack; see awsrun.submit for the arguments.
+def prepare(experiment: Experiment) -> Request:
+    """Check and pack.
 
     Raises:
         AwsrunError: whatever does not fit.
     """
-    known = signature.read(job)
-    read = inputs.load(Path(input_file), known) if input_file is not None else None
+    known = signature.read(experiment.job)
+    read = _inputs(experiment, known)
     lines, names = (read.count, read.names) if read else (None, ())
-    space = spaces.build(known, grid, ranges, fixed, lines, names, search, trials)
-    if workers is not None and not 1 <= workers <= batch.MOST_WORKERS:
-        raise AwsrunError(f"{workers:,} workers are not possible", f"between 1 and {batch.MOST_WORKERS:,} are")
-    if retries < 0 or timeout < 0:
-        raise AwsrunError("retries and timeout cannot be negative")
-    extra = [Path(requirements)] if requirements else []
+    space = spaces.build(
+        known, experiment.grid, experiment.range, experiment.set, lines, names, experiment.search, experiment.trials
+    )
+    extra = [Path(experiment.requirements)] if experiment.requirements else []
     if extra and not extra[0].is_file():
-        raise AwsrunError(f"there is no requirements file {requirements}")
-    archive = pack.collect(Path(job), extra)
-    named = extra[0].resolve().relative_to(archive.root).as_posix() if extra else ""
-    if max_time < 0 or max_cost < 0:
-        raise AwsrunError("the most time and the most cost cannot be negative")
+        raise AwsrunError(f"there is no requirements file {experiment.requirements}")
+    archive = pack.collect(Path(experiment.job), extra)
     limits = Limits(
-        timeout=timeout, retries=retries, keep_going=keep_going,
-        until=_good_enough(known, until or {}), max_seconds=max_time, max_cost=max_cost,
-    )  # fmt: skip
-    return Request(known, archive, space, seed, limits, workers, read, named)
+        timeout=experiment.timeout,
+        retries=experiment.retries,
+        keep_going=experiment.keep_going,
+        until=_good_enough(known, experiment.until),
+        max_seconds=experiment.max_time,
+        max_cost=experiment.max_cost,
+    )
+    return Request(
+        job=known,
+        archive=archive,
+        space=space,
+        seed=experiment.seed,
+        limits=limits,
+        workers=experiment.workers,
+        inputs=read,
+        requirements=extra[0].resolve().relative_to(archive.root).as_posix() if extra else "",
+        asked=experiment.asked(),
+    )
 
 
-def _good_enough(known: signature.Signature, until: Mapping[str, Any]) -> float | None:
+def _inputs(experiment: Experiment, known: signature.Signature) -> inputs.Inputs | None:
+    given = experiment.inputs
+    if given is None:
+        return None
+    return inputs.load(Path(given), known) if isinstance(given, str | Path) else inputs.of_rows(given, known)
+
+
+def _good_enough(known: signature.Signature, until: Mapping[str, float]) -> float | None:
     """The value of the job's metric at which the run may end."""
     if not until:
         return None
@@ -107,13 +109,7 @@ def _good_enough(known: signature.Signature, until: Mapping[str, Any]) -> float 
     if more or name != known.metric:
         why = f"the job's metric is {known.metric}" if known.metric else "the job names no metric"
         raise AwsrunError(f"a run cannot end by {', '.join(until)}", why, f"--until {known.metric or 'METRIC'}=0.99")
-    try:
-        found = float(value)
-    except (TypeError, ValueError):
-        found = math.nan
-    if not math.isfinite(found):
-        raise AwsrunError(f"a run cannot end at {name} {value}", "it is no number")
-    return found
+    return value
 
 
 def fitting(request: Request, jobs: Mapping[str, Any]) -> int:
@@ -171,6 +167,7 @@ def submit(
             "hourly": listed,
             "diff": code.beside(diff) if diff else "",
         },
+        asked=request.asked,
         submitted_at=at.isoformat(timespec="seconds"),
     )
     run = _create(site, whole, request, at, token)

@@ -84,6 +84,7 @@ class Run:
         engine: how the workers were started (job ids, queue, definition), as the laptop's side writes it.
         provenance: git commit, dirty files and the S3 key of their diff, versions, user, command, context
             (``local`` or ``aws``), AWS's list price of a worker's hour (``hourly``, dollars, None if not known).
+        asked: what the user asked for beside job, space and seed, as an experiment's file has it.
         submitted_at: ISO 8601, UTC.
         generation: how often failed trials were put back; seals and finishes of an older one do not count.
         next: the first trial that no worker has reserved; may be above ``total``.
@@ -107,6 +108,7 @@ class Run:
     limits: Limits = field(default_factory=Limits)
     engine: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
     submitted_at: str = ""
     state: str = "running"
     generation: int = 0

@@ -10,6 +10,7 @@ import pytest
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs import price, submission
+from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.status import stops
 from awsrun.worker.runs import Limits
 
@@ -18,11 +19,11 @@ JOB = "import awsrun\ndef train(trial, lr: float = 0.01): ...\nawsrun.main(train
 
 def request(folder: Path, **limits: Any) -> submission.Request:
     (folder / "job.py").write_text(JOB)
-    return submission.prepare(folder / "job.py", **limits)
+    return submission.prepare(Experiment(job=folder / "job.py", **limits))
 
 
 def test_what_was_asked_for_is_in_the_record_and_in_words(tmp_path: Path) -> None:
-    limits = request(tmp_path, until={"accuracy": "0.99"}, max_time=5400.0, max_cost=2.5).limits
+    limits = request(tmp_path, until={"accuracy": "0.99"}, max_time="1h30m", max_cost=2.5).limits
     assert (limits.until, limits.max_seconds, limits.max_cost, limits.bounded) == (0.99, 5400.0, 2.5, True)
     assert stops(limits, "accuracy") == "90 min has passed or $2.5 is spent or accuracy is 0.99 or better"
     assert stops(Limits(until=0.0), "loss") == "loss is 0 or better" and Limits(until=0.0).bounded
@@ -33,10 +34,11 @@ def test_what_was_asked_for_is_in_the_record_and_in_words(tmp_path: Path) -> Non
     ("asked", "says"),
     [
         ({"until": {"loss": "1"}}, "the job's metric is accuracy"),
-        ({"until": {"accuracy": "high"}}, "it is no number"),
-        ({"until": {"accuracy": "nan"}}, "it is no number"),
-        ({"max_time": -1.0}, "cannot be negative"),
-        ({"max_cost": -1.0}, "cannot be negative"),
+        ({"until": {"accuracy": "high"}}, "until.accuracy: must be a number; this is 'high'"),
+        ({"until": {"accuracy": "nan"}}, "until.accuracy: input should be a finite number"),
+        ({"max_time": -1.0}, "max_time: must be at least 0"),
+        ({"max_cost": -1.0}, "max_cost: must be at least 0"),
+        ({"timeout": "soon"}, "timeout: 'soon' is no duration: write 90, 90s, 30m, 2h or 1h30m"),
     ],
 )
 def test_what_cannot_end_a_run_is_refused(tmp_path: Path, asked: dict[str, Any], says: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs import signature, spaces, submission
+from awsrun.jobs.experiment import Experiment
 
 JOB = "def train(trial, lr: float = 0.01, momentum: float = 0.5, layers: int = 2, name: str = 'a'): ..."
 
@@ -96,8 +97,8 @@ def test_names_and_values_are_taken_apart() -> None:
     assert spaces.listed("0.1, 0.2") == ["0.1", "0.2"]
     assert spaces.listed('["a,b", "c"]') == ["a,b", "c"]
     assert spaces.listed("") == []
-    assert spaces.interval("lr", "1e-4..1e-1:log") == ("1e-4", "1e-1", "log")
-    assert spaces.interval("lr", "-1..1") == ("-1", "1")
+    assert spaces.interval("1e-4..1e-1:log") == ("1e-4", "1e-1", "log")
+    assert spaces.interval("-1..1") == ("-1", "1")
 
 
 @pytest.mark.parametrize("text", ["lr", "=1", "a b=1"])
@@ -113,8 +114,8 @@ def test_an_option_given_twice_is_refused() -> None:
 
 @pytest.mark.parametrize("text", ["1", "1..", "..2", "1..2:cube", "1-2"])
 def test_a_range_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(AwsrunError, match=r"LOW\.\.HIGH"):
-        spaces.interval("lr", text)
+    with pytest.raises(AwsrunError, match=r"range\.lr: .* is no range: write LOW\.\.HIGH"):
+        Experiment(job="job.py", range={"lr": text})
 
 
 def test_a_bayesian_search_has_no_more_trials_than_points(tmp_path: Path) -> None:
@@ -137,7 +138,8 @@ def test_a_bayesian_search_has_a_worker_for_each_five_trials(tmp_path: Path) -> 
     queue = {"vcpus": 1, "max_vcpus": 256}
 
     def workers(**asked: Any) -> int:
-        return submission.fitting(submission.prepare(tmp_path / "job.py", ranges={"lr": (0.0, 1.0)}, **asked), queue)
+        experiment = Experiment(job=tmp_path / "job.py", range={"lr": (0.0, 1.0)}, **asked)
+        return submission.fitting(submission.prepare(experiment), queue)
 
     assert workers(search="bayes", trials=40) == 8
     assert workers(search="bayes", trials=4) == 1

@@ -1,0 +1,230 @@
+"""What a user asks for, as one model: the command line, Python and YAML files all build it.
+
+Nothing here looks at the job file: see `awsrun.jobs.submission.prepare`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.jobs import spaces
+from awsrun.jobs.batch import MOST_WORKERS
+from awsrun.spec.document import Document
+from awsrun.spec.mistakes import refuse
+from awsrun.spec.sentences import complain, shown
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Inputs = str | Path | Sequence[Mapping[str, Any]]
+DOCUMENT = "document"  # in a validation's context: the file that the experiment stands in
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_PART = r"(\d+(?:\.\d+)?) ?([smhd]) ?"
+_SPACE = ("grid", "range", "set")
+_ELSEWHERE = ("job", *_SPACE, "inputs", "search", "trials", "seed", "requirements")  # of a run's record
+
+
+def seconds(value: Any) -> Any:
+    """``90``, ``"90s"``, ``"30m"``, ``"1h30m"`` or ``"1.5h"`` as seconds; what is no text is left as it is.
+
+    Raises:
+        ValueError: a text that is no duration.
+    """
+    if not isinstance(value, str):
+        return value
+    with suppress(ValueError):
+        return float(value)
+    if not re.fullmatch(rf"(?:{_PART})+", value):
+        raise ValueError(f"{value!r} is no duration: write 90, 90s, 30m, 2h or 1h30m")
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, value))
+
+
+def _plain(value: Any) -> Any:
+    """numpy's numbers and arrays as Python's own."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _values(value: Any) -> Any:
+    value = _plain(value)
+    if isinstance(value, (tuple, range)):
+        value = list(value)
+    if not isinstance(value, list):
+        raise ValueError(f"must be a list; this is {shown(value)}")
+    return [_plain(one) for one in value]
+
+
+def _interval(value: Any) -> Any:
+    return list(spaces.interval(value)) if isinstance(value, str) else _values(value)
+
+
+def _number(value: Any) -> Any:
+    try:
+        return float(value) if isinstance(value, str) else _plain(value)
+    except ValueError:
+        return value
+
+
+def _rows(value: Any) -> Any:
+    """A file's name, or rows: of a list, or of a pandas frame, whose empty cells leave the job its default."""
+    if hasattr(value, "notna") and hasattr(value, "to_dict"):
+        frame = value.convert_dtypes() if value.isna().any(axis=None) else value
+        there = value.notna().to_dict("records")
+        value = [
+            {name: one for name, one in row.items() if full[name]}
+            for row, full in zip(frame.to_dict("records"), there, strict=True)
+        ]
+    if isinstance(value, (list, tuple)) and all(isinstance(row, Mapping) for row in value):
+        return [{name: _plain(one) for name, one in row.items()} for row in value]
+    if value is None or isinstance(value, (str, Path)):
+        return value
+    raise ValueError(f"a .json, .jsonl or .csv file, or a list of rows such as {{lr: 0.1}}; this is {shown(value)}")
+
+
+_TIME = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^\d+(\.\d+)?$|^(\d+(\.\d+)? ?[smhd] ?)+$"},
+        {"type": "number", "minimum": 0},
+    ]
+}
+Seconds = Annotated[float, BeforeValidator(seconds), WithJsonSchema(_TIME)]
+Value = Annotated[Any, BeforeValidator(_plain)]
+Values = Annotated[Sequence[Any], BeforeValidator(_values)]
+_RANGE = {
+    "anyOf": [
+        {"type": "array", "minItems": 2, "maxItems": 3},
+        {"type": "string", "pattern": r"^.+\.\..+?(:log)?$"},
+    ]
+}
+Range = Annotated[Sequence[Any], BeforeValidator(_interval), WithJsonSchema(_RANGE)]
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+
+
+class Experiment(BaseModel):
+    """A job file and the sets of parameters to run it with.
+
+    Raises:
+        AwsrunError: a field is unknown or not what it should be; every mistake is named.
+
+    Example:
+        >>> experiment = awsrun.Experiment(job="jobs/mnist.py", grid={"lr": [0.1, 0.01]}, timeout=1800)
+        >>> awsrun.submit(experiment).wait().done
+        2
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, title="awsrun experiment")
+
+    job: str | Path = Field(description="The Python file; its entry function's signature says the parameters.")
+    stack: str | None = Field(default=None, description="Needed only where several stacks can run jobs.")
+    grid: Mapping[str, Values] = Field(
+        default={}, description="Parameter: its values. Every combination is a trial; the first turns slowest."
+    )
+    range: Mapping[str, Range] = Field(
+        default={}, description="Parameter: [low, high] or [low, high, log], drawn from; needs trials."
+    )
+    set: Mapping[str, Value] = Field(default={}, description="Parameter: its value, the same for every trial.")
+    inputs: Annotated[Inputs | None, BeforeValidator(_rows)] = Field(
+        default=None,
+        description="A JSON, JSONL or CSV file, or a list of rows: each is one trial (times the grid).",
+    )
+    search: Literal["grid", "random", "bayes"] | None = Field(
+        default=None,
+        description="Random if there is a range, else grid; bayes learns from the trials so far and needs optuna in "
+        "the image.",
+    )
+    trials: int | None = Field(default=None, description="How many in a random or Bayesian search.")
+    seed: int = Field(default=0, description="Of the draws and of each trial's own randomness.")
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_WORKERS,
+        description="At most so many; as many as trials and vCPUs allow unless given (in a Bayesian search one for "
+        "each 5 trials).",
+    )
+    retries: int = Field(default=0, ge=0, description="How often a trial that raised is run again.")
+    timeout: Seconds = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="Per attempt of a trial: 90s, 30m, 2h; 0 means none."
+    )
+    keep_going: bool = Field(default=False, description="Do not end the run when all trials fail alike.")
+    requirements: str | Path | None = Field(
+        default=None, description="A requirements file below the project root, installed once per worker."
+    )
+    until: Mapping[str, Number] = Field(
+        default={}, description="The job's metric: a value. No further trial starts once one is so good."
+    )
+    max_time: Seconds = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="No further trial starts after that time: 90s, 30m, 2h; 0 means no limit.",
+    )
+    max_cost: Number = Field(
+        default=0.0,
+        ge=0,
+        description="US dollars, by list price of the workers, at which no further trial starts; 0 means no limit.",
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _told(cls, data: Any, handler: ModelWrapValidatorHandler[Experiment], info: ValidationInfo) -> Experiment:
+        """What is wrong in plain sentences, at their lines where there is a file."""
+        try:
+            return handler(data)
+        except ValidationError as error:
+            document = (info.context or {}).get(DOCUMENT) or Document("the experiment", data)
+            complain(document, (), cls, data, error)
+            whole = refuse(document.source, document.mistakes)
+            if document.lines:
+                raise whole from error
+            found = [f"{one.where}: {one.text}" for one in document.mistakes]
+            raise (AwsrunError(found[0]) if len(found) == 1 else AwsrunError(whole.what, "\n".join(found))) from error
+
+    def asked(self) -> dict[str, Any]:
+        """What was asked for beside the job, its space and the seed, as plain data; nothing that is the default."""
+        return self.model_dump(mode="json", exclude=set(_ELSEWHERE), exclude_defaults=True)
+
+    def changed(self, options: Mapping[str, Any]) -> Experiment:
+        """The same with other options.  A parameter of ``grid``, ``range`` or ``set`` is then only what they say of it,
+        the others stay; any other option is replaced."""
+        named = {name for part in _SPACE for name in options.get(part) or {}}
+        kept = {part: {n: one for n, one in getattr(self, part).items() if n not in named} for part in _SPACE}
+        fields = {name: getattr(self, name) for name in self.model_fields_set}
+        space = {part: {**kept[part], **(options.get(part) or {})} for part in _SPACE}
+        return Experiment(**{**fields, **options, **{part: found for part, found in space.items() if found}})
+
+
+class Options(TypedDict, total=False):
+    """The fields of `Experiment` but its job, as keyword arguments."""
+
+    stack: str | None
+    grid: Mapping[str, Sequence[Any]]
+    range: Mapping[str, Sequence[Any] | str]
+    set: Mapping[str, Any]
+    inputs: Inputs | DataFrame | None
+    search: Literal["grid", "random", "bayes"] | None
+    trials: int | None
+    seed: int
+    workers: int | None
+    retries: int
+    timeout: float | str
+    keep_going: bool
+    requirements: str | Path | None
+    until: Mapping[str, float]
+    max_time: float | str
+    max_cost: float
