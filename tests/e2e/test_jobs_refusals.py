@@ -31,7 +31,7 @@ def submit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (["job.py", "--grid", "lr=1", "--grid", "lr=2"], "--grid lr is given twice"),
         (["job.py", "--grid", "lr=1,1.0"], "holds 1.0 twice"),
         (["job.py", "--range", "lr=0..1"], "how many trials"),
-        (["job.py", "--workers", "0"], "0 workers are not possible"),
+        (["job.py", "--workers", "0"], "workers: must be at least 1; this is 0"),
         (["broken.py"], "broken.py:2: syntax error"),
         (["empty.py"], "empty.py has no entry function"),
         (["jab.py"], "there is no job file jab.py"),
