@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,7 @@ _STAGES = {
     "running": "running",
     "failed": "failed",
 }
+QUIET = 30.0  # seconds between two lines of a log that say how far a run is
 _USUAL = {"waiting": "usually 1-5 min on AWS", "starting": "usually 1-3 min on AWS"}
 
 
@@ -29,7 +31,7 @@ def follow(run: Run) -> int:
     """Show progress until the run is over; the exit code.  Ctrl-C leaves the run going."""
     line = Line(sys.stderr.isatty())
     try:
-        status = run.wait(progress=lambda status: line.show(brief(status)))
+        status = run.wait(progress=lambda status: line.show(brief(status), status.stage))
     except KeyboardInterrupt:
         line.end()
         say(f"{run.id} goes on without this terminal")
@@ -37,6 +39,11 @@ def follow(run: Run) -> int:
         return 130
     line.end()
     conclude(status)
+    return exit_code(status)
+
+
+def exit_code(status: Status) -> int:
+    """0 if the run is done and no trial has failed."""
     return 0 if status.state == "done" and not status.failed else 1
 
 
@@ -123,20 +130,33 @@ def lasting(seconds: float) -> str:
 
 
 class Line:
-    """The last line of the terminal; elsewhere each change is a line of its own."""
+    """The last line of the terminal; elsewhere lines of a log.
 
-    def __init__(self, terminal: bool) -> None:
+    Args:
+        clock: seconds.
+    """
+
+    def __init__(self, terminal: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._terminal = terminal
-        self._last = ""
+        self._clock = clock
+        self._last = self._stage = ""
+        self._said = -QUIET
 
-    def show(self, text: str) -> None:
-        if text == self._last:
+    def show(self, text: str, stage: str = "") -> None:
+        """Show ``text``, if it is new; in a log not more often than every `QUIET` seconds within one stage."""
+        if text == self._last or not (self._terminal or self._due(stage or text)):
             return
         self._last = text
         if self._terminal:
             click.echo(f"\r\x1b[2K{text[: _width() - 1]}", nl=False, err=True)
         else:
             say(text)
+
+    def _due(self, stage: str) -> bool:
+        if stage == self._stage and self._clock() - self._said < QUIET:
+            return False
+        self._stage, self._said = stage, self._clock()
+        return True
 
     def end(self) -> None:
         if self._terminal and self._last:

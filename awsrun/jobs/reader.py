@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from awsrun.aws.errors import AwsrunError
@@ -12,7 +13,7 @@ from awsrun.worker.records import TrialRecord
 from awsrun.worker.runs import SHARD, Run
 from awsrun.worker.store import RunStore
 
-_FAILED_SHOWN = 10
+_RECENT = 5
 _Counted = tuple[records.Shard, list[TrialRecord]]
 
 
@@ -32,13 +33,13 @@ class Tally:
     Attributes:
         counts: trial state -> how many, of those that have started.
         seconds: the sum of their latest attempts' times.
-        failed: a few failed trials, for what to show.
+        recent: a few of those that ended last, the latest first, as far as they were read one by one.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     best: Best | None = None
-    failed: list[TrialRecord] = field(default_factory=list)
+    recent: list[TrialRecord] = field(default_factory=list)
 
 
 class Reader:
@@ -78,15 +79,15 @@ class Reader:
             self.calls += 1
             self._sealed = self.store.shards(self.id, run.generation)
         counts: Counter[str] = Counter()
-        seconds, best, failed = 0.0, None, []
+        seconds, best, recent = 0.0, None, list[TrialRecord]()
         for shard in range(_started(run)):
-            found, broken = self._count(run, shard)
-            failed += broken
+            found, ended = self._count(run, shard)
+            recent += ended
             counts.update(found.counts)
             seconds += found.seconds
             if found.best and records.better(run.mode, found.best["value"], best.value if best else None):
                 best = Best(int(found.best["n"]), found.best["value"], dict(found.best["params"]))
-        return Tally(counts, seconds, best, failed)
+        return Tally(counts, seconds, best, _latest(recent))
 
     def trials(self, run: Run) -> Iterator[TrialRecord]:
         """The trials that have started, by number, a shard at a time."""
@@ -106,11 +107,14 @@ class Reader:
             return self._settled[shard]
         self.calls += 1
         trials = [trial for trial in self.store.trials(self.id, shard) if trial.n < run.total]
-        broken = [trial for trial in trials if trial.state == "failed"][:_FAILED_SHOWN]
-        counted = records.summary(shard, run.generation, trials, run.mode), broken
+        counted = records.summary(shard, run.generation, trials, run.mode), _latest(trials)
         if len(trials) == min(SHARD, run.total - shard * SHARD) and all(trial.settled for trial in trials):
             self._settled[shard] = counted
         return counted
+
+
+def _latest(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    return heapq.nlargest(_RECENT, (trial for trial in trials if trial.settled), key=lambda trial: trial.ended_ms)
 
 
 def _started(run: Run) -> int:

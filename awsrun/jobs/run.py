@@ -49,8 +49,11 @@ class Run:
     def __init__(
         self, run: str = "last", *, stack: str | None = None, context: str | None = None, cloud: Cloud | None = None
     ) -> None:
-        self._site, self.id = site.locate(cloud or connect(context), run, stack)
-        self._reader = Reader(self._site.store, self.id)
+        self._open(*site.locate(cloud or connect(context), run, stack))
+
+    def _open(self, where: site.Site, run: str) -> None:
+        self._site, self.id = where, run
+        self._reader = Reader(where.store, run)
 
     def __repr__(self) -> str:
         return f"Run({self.id!r})"
@@ -66,8 +69,11 @@ class Run:
 
     @property
     def calls(self) -> int:
-        """Queries made so far."""
-        return self._reader.calls
+        """Reads of tables that were made so far, each page of a query as one."""
+        cloud = self._site.cloud
+        if cloud is None:
+            return self._reader.calls
+        return sum(number for name, number in cloud.calls.items() if name.startswith("dynamodb."))
 
     def status(self, diagnose: bool = True) -> Status:
         """How it is getting on, now.
@@ -109,7 +115,7 @@ class Run:
         """
         until = None if timeout is None else time.monotonic() + timeout
         while True:
-            before = self._reader.calls
+            before = self.calls
             status = self.status()
             if progress:
                 progress(status)
@@ -117,7 +123,7 @@ class Run:
                 return status
             if until is not None and time.monotonic() >= until:
                 raise TimeoutError(f"{self.id} is still running: {status.done} of {status.total} trials are done")
-            pause = max(poll, float(self._reader.calls - before))
+            pause = max(poll, float(self.calls - before))
             sleep(pause if until is None else max(0.0, min(pause, until - time.monotonic())))
 
     def trials(self) -> Iterator[records.TrialRecord]:

@@ -35,6 +35,8 @@ class Status:
         stops: what ends the run before all its trials have run, in words; empty if nothing does.
         stopped: what did.
         costs: so far, by list price; None where nobody asked.
+        elapsed: seconds since the submit.
+        recent: trials that ended last, the latest first; without those of shards that are read by their summary.
     """
 
     run: str
@@ -55,6 +57,15 @@ class Status:
     stops: str = ""
     stopped: str = ""
     costs: Costs | None = None
+    elapsed: float = 0.0
+    recent: Sequence[TrialRecord] = ()
+
+    @property
+    def stage(self) -> str:
+        """What is new when it changes: workers until the first trial has ended, then failures and the state."""
+        if not self.done and not self.failed:
+            return f"{self.state} {', '.join(self.workers)} {bool(self.counts)}"
+        return f"{self.state} {bool(self.failed)}"
 
     @property
     def over(self) -> bool:
@@ -132,6 +143,8 @@ def derive(run: Run, tally: Tally, stages: Stages, now: float, submitted: float)
         hint=hint,
         stops=stops(run.limits, run.metric),
         stopped=run.cut_why,
+        elapsed=max(0.0, now - submitted),
+        recent=tally.recent,
     )
 
 
