@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -17,29 +18,41 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", default="last")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV on stdout, every parameter and result a column.")
+@click.option("--jsonl", "as_jsonl", is_flag=True, help="The same as JSON, an object per line, by number.")
 @click.option("-n", "limit", type=int, default=100, show_default=True, help="Rows of the table at most.")
 @stack_option
 @common
-def results(run: str, as_csv: bool, limit: int, stack: str | None, context: str | None, as_json: bool) -> None:
+def results(
+    run: str, as_csv: bool, as_jsonl: bool, limit: int, stack: str | None, context: str | None, as_json: bool
+) -> None:
     """Print the trials of RUN, best first; those that have not started are counted.
+
+    Where trials take blocks of inputs: the lines of the inputs, in their order, each with its result.
 
     \b
       awsrun results last
       awsrun results mnist-1123-1432-k3f --csv > sweep.csv
       awsrun results last --json | jq .best.params
+      awsrun results qa-1123-1432-k3f --jsonl > answers.jsonl
 
     Works while the run goes on, and after its stack was torn down.
     """
     from awsrun.jobs.run import Run
-    from awsrun.jobs.table import best_first, write_csv
+    from awsrun.jobs.table import best_first, row, write_csv, write_jsonl
+    from awsrun.worker.space import blocked
 
-    if as_csv and as_json:
-        raise click.UsageError("choose one of --csv and --json")
+    if as_csv + as_jsonl + as_json > 1:
+        raise click.UsageError("choose one of --csv, --jsonl and --json")
     found = Run(run, stack=stack, cloud=connect(context))
+    by_line = blocked(found.record.space)
     if as_json:
         emit(found.summary())
+    elif as_jsonl:
+        write_jsonl(sys.stdout, found.rows())
     elif as_csv:
-        write_csv(sys.stdout, best_first(found.record, found.trials()))
+        write_csv(sys.stdout, list(found.rows()) if by_line else [*map(row, best_first(found.record, found.trials()))])
+    elif by_line:
+        _lines(found, limit)
     else:
         _table(found, limit)
 
@@ -84,6 +97,35 @@ def plot(
     except (OSError, ValueError) as error:
         raise AwsrunError(f"cannot write {path}", str(error), "-o picture.png, .svg or .pdf") from error
     click.echo(path)
+
+
+def _lines(run: Run, limit: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from awsrun.cli.follow import counted
+    from awsrun.jobs.style import short
+
+    status = run.status(diagnose=False)
+    found = list(islice(run.lines(), limit + 1))
+    rows = [line.row() for line in found[:limit]]
+    names = dict.fromkeys(name for row in rows for name, value in row.items() if not isinstance(value, list | dict))
+    for name in ("trial", "error", "result"):
+        if all(row.get(name) in (None, "") for row in rows) or name == "trial":
+            names.pop(name, None)
+    table = Table(*names, box=None, header_style="bold")
+    for row in rows:
+        style = {"failed": "red", "done": ""}.get(row["state"], "dim")
+        cells = ("" if row.get(name) is None else short(row[name]) for name in names)
+        table.add_row(*(Text(cell.replace("\n", " ")) for cell in cells), style=style)
+    if rows:
+        Console().print(table)
+    if len(found) > limit:
+        say(f"and more: awsrun results {run.id} --csv")
+    say(f"{run.id} is {status.state}: {counted(status)}")
+    if status.hint:
+        say(f"→ {status.hint}")
 
 
 def _table(run: Run, limit: int) -> None:

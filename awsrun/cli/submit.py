@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 @click.option("--set", multiple=True, metavar="NAME=V", help="The same value for every trial.")
 @click.option("--inputs", type=click.Path(), help="A JSON, JSONL or CSV file: one trial per line.")
 @click.option(
+    "--block", type=int, metavar="N", help="Lines that a trial takes at once, where the job can (default: 32 at most)."
+)
+@click.option(
     "--search",
     type=click.Choice(["grid", "random", "bayes"]),
     help="Random if there is a --range, else grid; bayes learns from the trials so far and needs optuna in the image.",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Inputs = str | Path | Sequence[Mapping[str, Any]]
 DOCUMENT = "document"  # in a validation's context: the file that the experiment stands in
+LARGEST_BLOCK = 1000  # what comes of a block's lines is one item of the table, of 400 KB at most
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PART = r"(\d+(?:\.\d+)?) ?([smhd]) ?"
 _SPACE = ("grid", "range", "set")
@@ -143,6 +144,13 @@ class Experiment(BaseModel):
         default=None,
         description="A JSON, JSONL or CSV file, or a list of rows: each is one trial (times the grid).",
     )
+    block: int | None = Field(
+        default=None,
+        ge=1,
+        le=LARGEST_BLOCK,
+        description="How many lines of the inputs a trial takes at once, where the job can "
+        "(awsrun.main(fn, batch=...)); by their number and that of the workers, 32 at most, unless given.",
+    )
     search: Literal["grid", "random", "bayes"] | None = Field(
         default=None,
         description="Random if there is a range, else grid; bayes learns from the trials so far and needs optuna in "
@@ -217,6 +225,7 @@ class Options(TypedDict, total=False):
     range: Mapping[str, Sequence[Any] | str]
     set: Mapping[str, Any]
     inputs: Inputs | DataFrame | None
+    block: int | None
     search: Literal["grid", "random", "bayes"] | None
     trials: int | None
     seed: int

@@ -17,6 +17,8 @@ from awsrun.aws.errors import AwsrunError
 from awsrun.jobs.signature import Signature
 from awsrun.worker.space import OFFSET
 
+_LONGEST = 2**31 - 1  # characters of a CSV field: without this the reader refuses those above 131,072
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -88,6 +90,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Any]]:
         raise AwsrunError(f"cannot read inputs {path}", str(error)) from error
     match path.suffix.lower():
         case ".csv":
+            csv.field_size_limit(_LONGEST)
             reader = csv.DictReader(io.StringIO(text), strict=True)
             try:
                 for row in reader:

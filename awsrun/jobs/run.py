@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from awsrun.aws.clients import Cloud, connect
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import artifacts, batch, control, costs, launch, logs, site
+from awsrun.jobs import artifacts, batch, control, costs, launch, lines, logs, site
 from awsrun.jobs.costs import Costs
+from awsrun.jobs.lines import Line
 from awsrun.jobs.reader import Reader
 from awsrun.jobs.status import PATIENCE, Status, derive, trial_state
 from awsrun.worker import records
 from awsrun.worker.runs import FINAL
 from awsrun.worker.runs import Run as Record
+from awsrun.worker.space import blocked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -151,13 +153,24 @@ class Run:
         found = self._site.store.reports(self.id, n)
         return records.curve((report for report in found if report.attempt >= trial.since), trial.attempt)
 
-    def frame(self) -> DataFrame:
-        """One row per trial that has started: parameters and results as columns."""
-        import pandas
+    def lines(self) -> Iterator[Line]:
+        """The lines of the inputs that have started, each with its result; nothing where each line is a trial."""
+        return lines.joined(self._site, self.record, self.trials())
 
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Parameters and results, flat: one row for each trial that has started, or for each line of its block."""
         from awsrun.jobs.table import row
 
-        return pandas.DataFrame([row(trial) for trial in self.trials()])
+        if blocked(self.record.space):
+            yield from (line.row() for line in self.lines())
+        else:
+            yield from (row(trial) for trial in self.trials())
+
+    def frame(self) -> DataFrame:
+        """`rows` as a data frame."""
+        import pandas
+
+        return pandas.DataFrame(list(self.rows()))
 
     @property
     def best(self) -> records.TrialRecord | None:
@@ -235,18 +248,22 @@ class Run:
         return [artifact.download(Path(folder)) for artifact in self.artifacts(n)]
 
     def summary(self) -> dict[str, Any]:
-        """As ``results --json`` prints it."""
-        from awsrun.jobs.table import record
+        """As ``results --json`` prints it: where trials take blocks of inputs, the results are those of the lines."""
+        from awsrun.jobs.table import finite, record
 
         status = self.status(diagnose=False)
         best = self.best
-        return {
+        found: dict[str, Any] = {
             "run": self.id,
             "state": status.state,
             "pending": status.pending,
             "trials": [record(trial) for trial in self.trials()],
             "best": record(best) if best else None,
         }
+        if blocked(self.record.space):
+            found["trials"] = [{**trial, "result": None} for trial in found["trials"]]
+            found["lines"] = [finite(row) for row in self.rows()]
+        return found
 
 
 def _now_ms() -> int:

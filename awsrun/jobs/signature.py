@@ -30,6 +30,7 @@ class Signature:
         parameters: by name, in the function's order, without the first one (the trial).
         open_ended: the function takes ``**kwargs``, so any name is allowed.
         metric, mode: what ``awsrun.main(fn, metric=, mode=)`` says; a job without a metric has no best trial.
+        batch: the function that takes a block of inputs at once (``awsrun.main(fn, batch=...)``), or "".
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Signature:
     open_ended: bool = False
     metric: str | None = None
     mode: Mode = "max"
+    batch: str = ""
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called ``name``.
@@ -93,6 +95,7 @@ def read(path: str | Path) -> Signature:
         open_ended=entry.args.kwarg is not None,
         metric=metric,
         mode=mode,
+        batch=_batch(path, functions, call),
     )
 
 
@@ -164,6 +167,20 @@ def _metric(path: Path, call: ast.Call | None) -> tuple[str | None, Mode]:
         why, hint = "a metric is maximised or minimised", 'mode="max"'
         raise AwsrunError(f"{path}:{call.lineno}: {mode!r} is no mode", why, hint)
     return metric, "max" if mode == "max" else "min"
+
+
+def _batch(path: Path, functions: Mapping[str, ast.FunctionDef], call: ast.Call | None) -> str:
+    passed = next((k.value for k in call.keywords if k.arg == "batch"), None) if call else None
+    if call is None or passed is None:
+        return ""
+    function = functions.get(passed.id) if isinstance(passed, ast.Name) else None
+    if function is None or len(_arguments(function)) != 2:
+        raise AwsrunError(
+            f"{path}:{call.lineno}: batch= of awsrun.main() is a function of this file that takes a trial and rows",
+            f"got {_source(passed)}",
+            "def answer_all(trial, rows): return [... for row in rows]",
+        )
+    return function.name
 
 
 def _arguments(function: ast.FunctionDef) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs.parameter import Parameter
 from awsrun.jobs.signature import Signature
-from awsrun.worker.space import grid_size
+from awsrun.worker.space import blocked, grid_size
 
 SEARCHES = ("grid", "random", "bayes")
 _NAMES = {"random": "random", "bayes": "Bayesian"}
@@ -30,6 +30,7 @@ def build(
     given_by_lines: Iterable[str] = (),
     search: str | None = None,
     trials: int | None = None,
+    block: int | None = None,
 ) -> dict[str, Any]:
     """The space that awsrun.worker.space understands (without the inputs' S3 keys).
 
@@ -40,6 +41,7 @@ def build(
         lines: how many lines the inputs file has, None without one; ``given_by_lines``: the names each line sets.
         search: "grid", "random" or "bayes"; None: random if there are ranges.
         trials: how many; not for a grid.
+        block: how many lines a trial takes at once; None: each line is a trial.
 
     Raises:
         AwsrunError: whatever does not fit; nothing was called.
@@ -65,7 +67,9 @@ def build(
                 "a grid's size follows from its values",
                 "--search random",
             )
-        space["total"] = grid_size(axes) * (1 if lines is None else lines)
+        if lines is not None and block is not None:
+            space["inputs"] = {"lines": lines, "block": block}
+        space["total"] = grid_size(axes) * (1 if lines is None else -(-lines // (block or 1)))
     if not 1 <= space["total"] <= MOST:
         raise AwsrunError(f"{space['total']:,} trials are not possible", f"between 1 and {MOST:,} are")
     return space
@@ -80,6 +84,10 @@ def describe(space: Mapping[str, Any]) -> str:
         return f"{count} drawn at random"
     if space["search"] == "bayes":
         return f"{count} by Bayesian search"
+    if blocked(space):
+        lines, block = space["inputs"]["lines"], space["inputs"]["block"]
+        crossed = f" × {grid_size(space['axes']):,}" if space["axes"] else ""
+        return f"{lines:,} lines{crossed} in {count} of up to {block:,}"
     if space["search"] == "inputs":
         sizes = [total // math.prod(sizes), *sizes]
     return f"{' × '.join(f'{size:,}' for size in sizes)} = {count}" if len(sizes) > 1 else count

@@ -27,6 +27,7 @@ from awsrun.worker.runs import Limits, Run
 
 ROUNDS = 5
 """Trials for each worker of a Bayesian search: all at once would be a random search."""
+USUAL_BLOCK = 32  # lines
 _MISSING = ("404", "NoSuchKey", "NotFound")
 
 
@@ -39,6 +40,7 @@ class Request:
         workers: the most the user wants, None for as many as fit.
         command: what the user typed, for the run's provenance; empty from Python.
         asked: what the user asked for beside job, space and seed, for the run's record.
+        batch: the function that takes a block of inputs at once; "" where each line is a trial.
     """
 
     job: signature.Signature
@@ -51,6 +53,7 @@ class Request:
     requirements: str = ""
     command: str = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
+    batch: str = ""
 
     @property
     def total(self) -> int:
@@ -66,8 +69,17 @@ def prepare(experiment: Experiment) -> Request:
     known = signature.read(experiment.job)
     read = _inputs(experiment, known)
     lines, names = (read.count, read.names) if read else (None, ())
+    block = _block(known, lines, experiment.block, experiment.workers)
     space = spaces.build(
-        known, experiment.grid, experiment.range, experiment.set, lines, names, experiment.search, experiment.trials
+        known,
+        experiment.grid,
+        experiment.range,
+        experiment.set,
+        lines,
+        names,
+        experiment.search,
+        experiment.trials,
+        block,
     )
     extra = [Path(experiment.requirements)] if experiment.requirements else []
     if extra and not extra[0].is_file():
@@ -91,6 +103,7 @@ def prepare(experiment: Experiment) -> Request:
         inputs=read,
         requirements=extra[0].resolve().relative_to(archive.root).as_posix() if extra else "",
         asked=experiment.asked(),
+        batch=known.batch if block else "",
     )
 
 
@@ -99,6 +112,19 @@ def _inputs(experiment: Experiment, known: signature.Signature) -> inputs.Inputs
     if given is None:
         return None
     return inputs.load(Path(given), known) if isinstance(given, str | Path) else inputs.of_rows(given, known)
+
+
+def _block(known: signature.Signature, lines: int | None, asked: int | None, workers: int | None) -> int | None:
+    """How many lines a trial takes; None where each is a trial.
+
+    Unless the user says so: few enough that each worker gets several blocks, and the last ones end at about one time.
+    """
+    if asked is not None and (lines is None or not known.batch):
+        why = "there are no inputs" if lines is None else f"{known.path.name} takes its inputs one by one"
+        raise AwsrunError("--block is for inputs that a job takes together", why, "awsrun.main(fn, batch=fn_of_many)")
+    if lines is None or not known.batch:
+        return None
+    return asked or min(USUAL_BLOCK, -(-lines // (4 * (workers or 4))))
 
 
 def _good_enough(known: signature.Signature, until: Mapping[str, float]) -> float | None:
@@ -149,6 +175,7 @@ def submit(
         run="",
         job=request.archive.job,
         function=request.job.entry,
+        batch=request.batch,
         space=request.space,
         total=request.total,
         seed=request.seed,
@@ -215,7 +242,7 @@ def _create(site: Site, whole: Run, request: Request, at: datetime, token: Calla
             keys = {"key": f"awsrun/inputs/{run.run}.jsonl", "index": f"awsrun/inputs/{run.run}.index"}
             _put(cloud, jobs["bucket"], keys["key"], request.inputs.lines)
             _put(cloud, jobs["bucket"], keys["index"], request.inputs.index)
-            run = replace(run, space={**request.space, "inputs": keys})
+            run = replace(run, space={**request.space, "inputs": {**request.space.get("inputs", {}), **keys}})
         if site.store.create(run):
             return run
 

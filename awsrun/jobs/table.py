@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 from awsrun.worker.records import TrialRecord
@@ -18,18 +19,18 @@ def record(trial: TrialRecord) -> dict[str, Any]:
         "params": dict(trial.params),
         "state": trial.state,
         "attempt": trial.attempt,
-        "result": _finite(trial.result),
+        "result": finite(trial.result),
         "seconds": trial.seconds,
     }
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity: None instead."""
+def finite(value: Any) -> Any:
+    """A value as JSON can have it: JSON has no NaN and no infinity: None instead."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {name: _finite(part) for name, part in value.items()}
-    return [_finite(part) for part in value] if isinstance(value, list) else value
+        return {name: finite(part) for name, part in value.items()}
+    return [finite(part) for part in value] if isinstance(value, list) else value
 
 
 def best_first(run: Run, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
@@ -76,11 +77,22 @@ def error_line(trial: TrialRecord) -> str:
     return f"{said or 'failed'}{where}"
 
 
-def write_csv(file: TextIO, trials: Sequence[TrialRecord]) -> None:
-    """The rows as CSV, with every column that any of them has."""
-    rows = [row(trial) for trial in trials]
-    last = ("state", "attempt", "seconds", "error")
-    names = dict.fromkeys(name for found in rows for name in found if name not in last)
+def write_csv(file: TextIO, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The rows as CSV, with every column that any of them has; lists and dictionaries as JSON."""
+    ends = ("trial", "state", "attempt", "seconds", "error")
+    names = dict.fromkeys(name for found in rows for name in found if name not in ends)
+    last = [name for name in ends if any(name in found for found in rows)]
     writer = csv.DictWriter(file, [*names, *last], restval="")
     writer.writeheader()
-    writer.writerows(rows)
+    for found in rows:
+        writer.writerow({name: _cell(value) for name, value in found.items()})
+
+
+def write_jsonl(file: TextIO, rows: Iterable[Mapping[str, Any]]) -> None:
+    """A JSON object for each row, in a line of its own, as they come."""
+    for found in rows:
+        file.write(json.dumps({name: finite(value) for name, value in found.items()}, ensure_ascii=False) + "\n")
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(finite(value), ensure_ascii=False) if isinstance(value, dict | list) else value

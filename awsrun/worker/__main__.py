@@ -123,13 +123,13 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
     )
     claims = Claims(store, run, who, tools, place.log_stream)
     root, site = asked.root / PROJECT, scratch / "site"
-    job = Job(root, run.job, run.function)
+    job = Job(root, run.job, run.function, run.batch)
     supervisor = Supervisor(run, claims, lambda: Zygote(job, str(site) if run.requirements else ""))
     signal.signal(signal.SIGTERM, supervisor.terminate)
     own = RunStore(dynamodb.DynamoTable(dynamodb.client(), asked.table))
     heartbeat = Heartbeat(own, run.run, who, run.limits.beat, supervisor.tell)
     heartbeat.start()
-    courier = Courier(store, objects, run.run, claims, supervisor.wake, scratch)
+    courier = Courier(store, objects, run, claims, supervisor.wake, scratch)
     try:
         error = install(root / run.requirements, site) if run.requirements else None
         if bayes and not error:

@@ -25,11 +25,13 @@ class Claimed:
     Attributes:
         folder: a new one, for all of the attempt's files.
         restored: the checkpoint that it goes on from, or None.
+        lines: the block of inputs that it takes, as JSONL, or None.
     """
 
     record: TrialRecord
     folder: Path
     restored: Path | None = None
+    lines: Path | None = None
 
     @property
     def artifacts(self) -> Path:
@@ -88,6 +90,7 @@ class Attempt:
             "scratch": str(claimed.folder),
             "every": self._run.limits.checkpoint,
             "restored": str(claimed.restored or ""),
+            "lines": str(claimed.lines or ""),
         }
 
     def hear(self) -> bool:

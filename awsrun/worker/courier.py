@@ -12,7 +12,8 @@ from typing import Any
 from awsrun.worker.attempt import Attempt, Claimed
 from awsrun.worker.claims import Claims
 from awsrun.worker.objects import Objects
-from awsrun.worker.records import Report, TrialRecord
+from awsrun.worker.records import Report, Run, TrialRecord
+from awsrun.worker.space import block_text, blocked
 from awsrun.worker.store import RunStore
 
 Task = Callable[[], Any]
@@ -30,9 +31,10 @@ class Courier:
     """
 
     def __init__(
-        self, store: RunStore, objects: Objects, run: str, claims: Claims, wake: Callable[[], None], scratch: Path
+        self, store: RunStore, objects: Objects, run: Run, claims: Claims, wake: Callable[[], None], scratch: Path
     ) -> None:
-        self._store, self._objects, self._run, self._claims = store, objects, run, claims
+        self._store, self._objects, self._run, self._claims = store, objects, run.run, claims
+        self._space = run.space
         self._wake, self._scratch = wake, scratch
         self._claimer = ThreadPoolExecutor(1, "claims")
         self._notes = ThreadPoolExecutor(1, "notes")
@@ -77,7 +79,11 @@ class Courier:
         restored = None
         if record.attempt > record.since:
             restored = self._objects.get_checkpoint(record.n, record.since, record.attempt, folder)
-        return Claimed(record, folder, restored)
+        lines = None
+        if blocked(self._space):
+            lines = folder / "lines.jsonl"
+            lines.write_bytes(block_text(self._space, record.n, self._objects.read_range))
+        return Claimed(record, folder, restored, lines)
 
     def _commit(self, attempt: Attempt, record: TrialRecord) -> bool:
         if record.state in ("done", "failed", "retry"):

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from awsrun.worker.space import LINES
 from awsrun.worker.trial import Trial, plain
 
 Function = Callable[..., Any]
 
 
-def load(root: Path, job: str, function: str) -> Function:
-    """The entry function of a job file.
+@dataclass(frozen=True)
+class Entry:
+    """What a job file offers.
+
+    Attributes:
+        one: runs one set of parameters.
+        many: runs a block of inputs, a list of such sets; None for a job that takes them one by one.
+    """
+
+    one: Function
+    many: Function | None = None
+
+
+def load(root: Path, job: str, function: str, batch: str = "") -> Entry:
+    """The entry functions of a job file.
 
     Args:
         root: the project's; it and the job's folder can be imported from.
         job: the file, relative to ``root``.
 
     Raises:
-        Exception: whatever importing the job raises; AttributeError if the function is not there.
+        Exception: whatever importing the job raises; AttributeError if a function is not there.
     """
     path = root / job
     sys.path[:0] = list(dict.fromkeys([str(path.parent), str(root)]))
@@ -33,8 +49,7 @@ def load(root: Path, job: str, function: str) -> Function:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    found: Function = getattr(module, function)
-    return found
+    return Entry(getattr(module, function), getattr(module, batch) if batch else None)
 
 
 def call(function: Function, trial: Trial) -> Any:
@@ -43,7 +58,37 @@ def call(function: Function, trial: Trial) -> Any:
     Raises:
         TypeError: it returns something that is not plain.
     """
+    return plain(function(trial, **_wanted(function, trial.params)), f"{function.__name__}() returned")
+
+
+def call_many(entry: Entry, trial: Trial, lines: Path) -> list[Any]:
+    """Run a trial that takes a block of inputs; a result for each line.
+
+    The function gets a dictionary per line: what the line says, the parameters that are the same for all, and the
+    defaults of the job's entry function.
+
+    Args:
+        lines: JSONL.
+
+    Raises:
+        TypeError: it returns no list of plain values, or one of another length.
+    """
+    if entry.many is None:
+        raise TypeError("the job has no function for blocks of inputs")
+    takes = list(inspect.signature(entry.one).parameters.values())[1:]
+    common = {p.name: p.default for p in takes if p.default is not p.empty}
+    common |= _wanted(entry.one, {name: value for name, value in trial.params.items() if name != LINES})
+    rows = [{**common, **json.loads(line)} for line in lines.read_bytes().split(b"\n") if line]
+    name = f"{entry.many.__name__}()"
+    results = plain(entry.many(trial, rows), f"{name} returned")
+    if not isinstance(results, list) or len(results) != len(rows):
+        found = f"{len(results)} results" if isinstance(results, list) else f"a {type(results).__name__}"
+        raise TypeError(f"{name} returned {found} for {len(rows)} inputs; it returns a list, one result for each")
+    return results
+
+
+def _wanted(function: Function, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Those of the parameters that the function takes."""
     takes = inspect.signature(function).parameters
     every = any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values())
-    wanted: Mapping[str, Any] = trial.params if every else {k: v for k, v in trial.params.items() if k in takes}
-    return plain(function(trial, **wanted), f"{function.__name__}() returned")
+    return params if every else {name: value for name, value in params.items() if name in takes}

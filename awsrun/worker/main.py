@@ -25,7 +25,12 @@ _WIDTH = 10
 
 
 def main(
-    function: Function, *, metric: str = "", mode: str = "max", arguments: Sequence[str] | None = None
+    function: Function,
+    *,
+    metric: str = "",
+    mode: str = "max",
+    batch: Callable[[Trial, list[dict[str, Any]]], list[Any]] | None = None,
+    arguments: Sequence[str] | None = None,
 ) -> dict[str, Any] | None:
     """Run a job's function once, here, with parameters from the command line.
 
@@ -35,6 +40,9 @@ def main(
         function: takes a :class:`awsrun.Trial` and the parameters; their annotations and defaults make the options.
         metric: the name of the number that tells good trials from bad ones, in reports or the result.
         mode: ``max`` or ``min``: which values of the metric are better.
+        batch: does the same for many sets of parameters: ``batch(trial, rows)`` returns a list, one result for each
+            row.  With ``--inputs`` a run's workers call it with a block of lines at a time, all in one process, so that
+            what it loads and keeps (a model) is loaded once per worker.
         arguments: instead of the command line's.
 
     Returns:

@@ -21,11 +21,12 @@ _LIBRARY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Job:
-    """What is run: the project's root, the job file below it, and its entry function."""
+    """What is run: the project's root, the job file below it, its entry function, and the one for blocks or ""."""
 
     root: Path
     file: str
     function: str
+    batch: str = ""
 
 
 class Zygote:
@@ -34,7 +35,7 @@ class Zygote:
     Attributes:
         sock: readable when the zygote has something to say; see :meth:`hear`.
         state: ``loading``, ``ready``, ``busy`` or ``gone``.
-        forks: whether it forks trials; else it is one itself, and gone with it.
+        lasts: whether it is there for the next trial when one has ended well; else it is gone with its first one.
         error: why it could not import the job, or None.
         pid: of the trial it runs, 0 if there is none.
         code: exit code of the trial that ended last (minus the signal), None while it runs.
@@ -49,7 +50,7 @@ class Zygote:
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking for a GPU must not initialise CUDA before a fork
         }
-        arguments = [str(theirs.fileno()), str(job.root), job.file, job.function]
+        arguments = [str(theirs.fileno()), str(job.root), job.file, job.function, job.batch]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "awsrun.worker.zygote", *arguments],
             pass_fds=[theirs.fileno()],
@@ -60,7 +61,7 @@ class Zygote:
         theirs.close()
         self._lines = wire.Lines()
         self.state = "loading"
-        self.forks = False
+        self.lasts = False
         self.why = ""
         self.error: Mapping[str, Any] | None = None
         self.pid = 0
@@ -88,7 +89,7 @@ class Zygote:
         if "error" in message:
             self.error = message["error"]
         elif "ready" in message:
-            self.state, self.forks, self.why = "ready", message["fork"], message["why"]
+            self.state, self.lasts, self.why = "ready", not message["why"], message["why"]
         elif "pid" in message:
             self.pid = message["pid"]
         else:

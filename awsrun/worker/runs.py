@@ -76,6 +76,7 @@ class Run:
         run: the run's id; no ``#`` in it.
         job: the job file, relative to the root of the packed code.
         function: the entry function's name in that file.
+        batch: the name of the function that takes a block of inputs at once; "" where each line is a trial.
         space: see :mod:`awsrun.worker.space`.
         total: how many trials there are: those of the space, or fewer where the run was cut.
         metric, mode: what ``best`` is of, and ``max`` or ``min``; an empty metric means that there is none.
@@ -117,6 +118,7 @@ class Run:
     ended_ms: int = 0
     cut: int = -1
     cut_why: str = ""
+    batch: str = ""
 
     @property
     def shards(self) -> int:

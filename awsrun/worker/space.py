@@ -10,13 +10,17 @@ A space is a JSON object::
      "axes":   {name: [value, ...]},                                    # in the order given; the first is the slowest
      "ranges": {name: {"low": x, "high": y, "log": bool, "int": bool}}, # random, bayes; both ends belong to the range
      "set":    {name: value},                                           # the same for every trial
-     "inputs": {"key": K, "index": I},                                  # inputs only: S3 keys of JSONL and index
+     "inputs": {"key": K, "index": I,                                   # inputs only: S3 keys of JSONL and index
+                "lines": L, "block": B},                                # in blocks only
      "total":  N}                                                       # how many trials
 
 A Bayesian search's parameters depend on the trials before: see :mod:`awsrun.worker.search`.
 
 With inputs, line L is crossed with the axes: the lines are slowest. The index is (lines + 1) big-endian 64-bit byte
 offsets, so that any line costs two small ranged reads, however long the file is.
+
+With a ``block``, a trial takes so many lines at once. Its parameters then only name them: lines may be long, and a
+trial's record is not (see :func:`block`).
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ ReadRange = Callable[[str, int, int], bytes]
 
 _BITS = 53  # what a double's mantissa holds: every value of u is exact
 OFFSET = struct.Struct(">Q")
+LINES = "lines"  # the name of a block in its trial's parameters
 
 
 def params(space: Space, seed: int, n: int, read: ReadRange | None = None) -> dict[str, Any]:
@@ -61,6 +66,10 @@ def params(space: Space, seed: int, n: int, read: ReadRange | None = None) -> di
         if read is None:
             raise ValueError("a space with inputs needs a reader for the inputs file")
         line, place = divmod(n, grid_size(axes))
+        if blocked(space):
+            first, end = block(space, n)
+            name = space["inputs"]["key"].rpartition("/")[2]
+            return fixed | point(axes, place) | {LINES: f"{first}..{end - 1} of {name}"}
         return fixed | point(axes, place) | input_line(space["inputs"], line, read)
     raise ValueError(f"a {search!r} search is not a function of the trial's number")
 
@@ -96,11 +105,32 @@ def scale(limits: Mapping[str, Any], at: float) -> float | int:
 
 def input_line(inputs: Mapping[str, Any], line: int, read: ReadRange) -> dict[str, Any]:
     """Line ``line`` (0-based) of an inputs file: two ranged reads."""
-    first = line * OFFSET.size
-    span = read(inputs["index"], first, first + 2 * OFFSET.size - 1)
-    start, end = (offset for (offset,) in OFFSET.iter_unpack(span))
-    value: dict[str, Any] = json.loads(read(inputs["key"], start, end - 1))
+    value: dict[str, Any] = json.loads(_text(inputs, line, line + 1, read))
     return value
+
+
+def blocked(space: Space) -> bool:
+    """Whether each trial takes a block of lines."""
+    return "block" in (space.get("inputs") or {})
+
+
+def block(space: Space, n: int) -> tuple[int, int]:
+    """The lines of trial ``n``: the first, and the one behind the last."""
+    inputs = space["inputs"]
+    first = n // grid_size(space.get("axes") or {}) * inputs["block"]
+    return first, min(first + inputs["block"], inputs["lines"])
+
+
+def block_text(space: Space, n: int, read: ReadRange) -> bytes:
+    """The lines of trial ``n`` as JSONL: two ranged reads."""
+    return _text(space["inputs"], *block(space, n), read)
+
+
+def _text(inputs: Mapping[str, Any], first: int, end: int, read: ReadRange) -> bytes:
+    """Lines ``first`` to ``end - 1``."""
+    index = read(inputs["index"], first * OFFSET.size, (end + 1) * OFFSET.size - 1)
+    (start,), (stop,) = OFFSET.unpack_from(index), OFFSET.unpack_from(index, len(index) - OFFSET.size)
+    return read(inputs["key"], start, stop - 1)
 
 
 def point(axes: Mapping[str, Sequence[Any]], n: int) -> dict[str, Any]:

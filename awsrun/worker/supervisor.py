@@ -170,7 +170,7 @@ class Supervisor:
         attempt = self._attempt = Attempt(self._run, claimed, zygote)
         self._listen(attempt.messages, attempt.hear)
         self._listen(attempt.output, attempt.show)
-        if not zygote.forks:
+        if not zygote.lasts:
             if not self._said_why:
                 print(f"[awsrun] a fresh process for each trial: {zygote.why}", flush=True)
                 self._said_why = True

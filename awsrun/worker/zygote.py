@@ -1,10 +1,13 @@
-"""Imports the job once, then forks a process per trial; or, where that is not safe, runs a single trial itself.
+"""Imports the job once, then forks a process per trial; or runs trials itself.
+
+It runs a single one itself where forking is not safe, and one after the other where a trial is a block of inputs:
+there what the job has loaded (a model) is meant to serve them all.
 
 Forking is for Linux only, and only if importing the job left one thread, no tensor and no GPU in use: a child forked
 after a parallel torch operation hangs.  Unsure means a fresh process.  This process has no threads and no boto3.
 
-Started as ``python -m awsrun.worker.zygote FD ROOT JOB FUNCTION`` with a Unix socket as FD.  It says ``{"ready": ...}``
-or ``{"error": ...}``, then takes one trial at a time with three descriptors: messages, orders, output.
+Started as ``python -m awsrun.worker.zygote FD ROOT JOB FUNCTION BATCH`` with a Unix socket as FD.  It says
+``{"ready": ...}`` or ``{"error": ...}``, then takes a trial at a time with three descriptors: messages, orders, output.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import gc
 import importlib
 import io
 import os
+import resource
 import signal
 import socket
 import sys
@@ -49,7 +53,7 @@ class PipeChannel:
 
 def main(arguments: list[str]) -> int:
     """The zygote's life."""
-    fd, root, job, function = arguments
+    fd, root, job, function, batch = arguments
     parent = os.getppid()
     die_with(parent)
     signal.signal(signal.SIGTERM, _ignore)  # the supervisor decides; it tells the trial in its own time
@@ -58,13 +62,15 @@ def main(arguments: list[str]) -> int:
     sock.set_inheritable(False)
     os.chdir(root)
     try:
-        entry = jobfile.load(Path(root), job, function)
+        entry = jobfile.load(Path(root), job, function, batch)
     except BaseException as error:
         wire.send(sock, {"error": describe(error, Path(root))})
         return 1
+    if entry.many is not None:
+        return serve(entry, sock, Path(root))
     warm()
     why = unsafe_to_fork()
-    wire.send(sock, {"ready": True, "fork": not why, "why": why})
+    wire.send(sock, {"ready": True, "why": why})
     gc.freeze()  # children do not touch, and so copy, what is only collected
     while (received := wire.receive(sock, 3)) is not None:
         spec, fds = received
@@ -82,6 +88,29 @@ def main(arguments: list[str]) -> int:
         wire.send(sock, {"pid": pid})
         _, status, usage = os.wait4(pid, 0)
         wire.send(sock, {"code": os.waitstatus_to_exitcode(status), "peak_kib": usage.ru_maxrss})
+    return 0
+
+
+def serve(entry: jobfile.Entry, sock: socket.socket, root: Path) -> int:
+    """Run trials in this process, one after the other; one that fails ends it: nobody knows what it leaves behind."""
+    wire.send(sock, {"ready": True, "why": ""})
+    _stand_alone()
+    own = os.dup(1), os.dup(2)
+    while (received := wire.receive(sock, 3)) is not None:
+        spec, fds = received
+        wire.send(sock, {"pid": os.getpid()})
+        messages, orders, output = fds
+        _print_to(output, output)
+        os.close(output)
+        said = outcome(entry, spec, PipeChannel(messages, orders), root)
+        _print_to(*own)
+        wire.write(messages, said)
+        if said["type"] == "error":
+            os._exit(0)
+        for descriptor in (messages, orders):
+            os.close(descriptor)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 if sys.platform == "linux" else 1024)
+        wire.send(sock, {"code": 0, "peak_kib": peak})
     return 0
 
 
@@ -115,16 +144,28 @@ def die_with(parent: int) -> None:
             os._exit(1)
 
 
-def _run(entry: jobfile.Function, spec: dict[str, Any], fds: list[int], root: Path) -> None:
-    """Run one trial in this process, which ends with it."""
-    messages, orders, output = fds
-    os.setsid()  # what the job starts is killed with it
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.close(output)
+def _stand_alone() -> None:
+    """As the process of trials: what they start is killed with it, and the log shows a line when it is printed."""
+    os.setsid()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(line_buffering=True)  # the log shows a line when it is printed
+            stream.reconfigure(line_buffering=True)
+
+
+def _print_to(out: int, err: int) -> None:
+    """Send standard output and error there, from now on."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+
+
+def _run(entry: jobfile.Entry, spec: dict[str, Any], fds: list[int], root: Path) -> None:
+    """Run one trial in this process, which ends with it."""
+    messages, orders, output = fds
+    _stand_alone()
+    _print_to(output, output)
+    os.close(output)
     channel = PipeChannel(messages, orders)
     try:
         channel.send(outcome(entry, spec, channel, root))
@@ -134,7 +175,7 @@ def _run(entry: jobfile.Function, spec: dict[str, Any], fds: list[int], root: Pa
         os._exit(0)
 
 
-def outcome(entry: jobfile.Function, spec: Mapping[str, Any], channel: PipeChannel, root: Path) -> dict[str, Any]:
+def outcome(entry: jobfile.Entry, spec: Mapping[str, Any], channel: PipeChannel, root: Path) -> dict[str, Any]:
     """What became of a trial: its result, an error, or that it stopped as it was told."""
     try:
         trial = Trial(
@@ -149,7 +190,9 @@ def outcome(entry: jobfile.Function, spec: Mapping[str, Any], channel: PipeChann
             restored=Path(spec["restored"]) if spec["restored"] else None,
         )
         randomness.seed(trial.seed)
-        return {"type": "result", "result": jobfile.call(entry, trial)}
+        lines = spec["lines"]
+        result = jobfile.call_many(entry, trial, Path(lines)) if lines else jobfile.call(entry.one, trial)
+        return {"type": "result", "result": result}
     except Stop:
         return {"type": "stopped"}
     except BaseException as error:

@@ -136,7 +136,7 @@ def test_csv_has_every_column_and_the_error() -> None:
     error = {"type": "ValueError", "message": "no\nmore", "file": "jobs/job.py", "line": 7}
     bad = replace(bad, state="failed", result=None, error=error)
     file = io.StringIO()
-    table.write_csv(file, [good, bad])
+    table.write_csv(file, [table.row(good), table.row(bad)])
     header, first, second = file.getvalue().splitlines()
     assert header == "n,epochs,lr,momentum,val_accuracy,result_epochs,state,attempt,seconds,error"
     assert first == "0,3,0.1,0.5,0.5,2,done,1,2.0,"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -129,6 +130,26 @@ def test_inputs_are_read_by_range_and_crossed_with_the_axes() -> None:
     ]  # fmt: skip
     assert all(p["k"] == 5 for p in found)
     assert max(size for _, size in asked) < 40, "a line must not cost reading the file"
+
+
+def test_a_block_is_read_whole_and_its_parameters_only_name_it() -> None:
+    lines = [json.dumps({"text": "größer" * n}).encode() + b"\n" for n in range(5)]
+    ends = [0, *itertools.accumulate(map(len, lines))]
+    files = {"in/r.jsonl": b"".join(lines), "in/r.index": b"".join(map(space.OFFSET.pack, ends))}
+    reads = []
+
+    def read(key: str, first: int, last: int) -> bytes:
+        reads.append(key)
+        return files[key][first : last + 1]
+
+    inputs = {"key": "in/r.jsonl", "index": "in/r.index", "lines": 5, "block": 2}
+    made = {"search": "inputs", "inputs": inputs, "axes": {"beam": [1, 2]}, "set": {"k": 5}, "total": 6}
+    assert [space.block(made, n) for n in range(6)] == [(0, 2), (0, 2), (2, 4), (2, 4), (4, 5), (4, 5)]
+    assert space.params(made, 0, 3, read) == {"k": 5, "beam": 2, "lines": "2..3 of r.jsonl"}
+    assert reads == [], "the lines are not read for that"
+    assert space.block_text(made, 3, read) == lines[2] + lines[3]
+    assert space.block_text(made, 5, read) == lines[4]
+    assert len(reads) == 4
 
 
 def test_inputs_without_a_reader_are_refused() -> None:

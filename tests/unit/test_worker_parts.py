@@ -28,7 +28,7 @@ def test_a_failure_names_the_users_file_even_below_a_library(tmp_path: Path, mon
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "fails.py").write_text("import json\n\ndef go():\n    json.loads('{')\n")
     try:
-        load(tmp_path, "fails.py", "go")()
+        load(tmp_path, "fails.py", "go").one()
     except ValueError as error:
         found = describe(error, tmp_path)
     assert (found["type"], found["file"], found["line"]) == ("JSONDecodeError", "fails.py", 4)
