@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
 import click
 
 from awsrun.cli.output import connect, context_option, say
 from awsrun.cli.runs import stack_option
+
+if TYPE_CHECKING:
+    from awsrun.jobs.logs import Line
+
+_COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_red", "bright_cyan", "bright_green")
 
 
 @click.command()
 @click.argument("run", default="last")
 @click.argument("trial", type=int, required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on until it is over.")
+@click.option("--plain", is_flag=True, help="Without the prefixes that say whose lines they are.")
 @stack_option
 @context_option
-def logs(run: str, trial: int | None, follow: bool, stack: str | None, context: str | None) -> int:
+def logs(run: str, trial: int | None, follow: bool, plain: bool, stack: str | None, context: str | None) -> int:
     """Print what TRIAL of RUN wrote, or what all workers did.
 
     \b
       awsrun logs last 3
       awsrun logs mnist-1123-1432-k3f -f
+      awsrun logs last --plain | grep accuracy
 
-    Of a trial only its own lines are shown, those of its latest attempt.
+    Of a trial only its own lines are shown, those of its latest attempt.  Of a run each line begins with its trial
+    (`t3`, or `t3.2` in its second attempt) or with the worker that speaks for itself (`w0`); a trial has a colour.
     """
     from awsrun.jobs.run import Run
 
     found = Run(run, stack=stack, cloud=connect(context))
     shown = 0
     try:
-        for line in found.logs(trial, follow):
-            mark = "" if trial is not None or line.trial is None else click.style(f"[{line.trial}] ", dim=True)
-            click.echo(mark + line.text)
+        read = found.logs(trial, follow)
+        bare = plain or trial is not None
+        for text in (line.text for line in read) if bare else marked(read, found.record.total):
+            click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
             shown += 1
     except KeyboardInterrupt:
-        say(f"{found.id} goes on")
+        say(f"{found.id} goes on" if follow else "stopped")
         return 130
     if not shown:
         whose = f"trial {trial} of {found.id}" if trial is not None else found.id
         say(f"{whose} has written nothing that has arrived yet")
     return 0
+
+
+def marked(lines: Iterable[Line], total: int) -> Iterator[str]:
+    """The lines with whose they are before each, in columns and colours."""
+    width = len(f"t{max(0, total - 1)}")
+    for line in lines:
+        if line.trial is None:
+            worker = "w" if line.worker is None else f"w{line.worker}"
+            yield click.style(f"{worker:>{width}} │ {line.text}", dim=True)
+            continue
+        mark = f"t{line.trial}" + (f".{line.attempt}" if (line.attempt or 1) > 1 else "")
+        yield click.style(f"{mark:>{width}} │ ", fg=_COLOURS[line.trial % len(_COLOURS)]) + line.text
