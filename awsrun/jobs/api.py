@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from awsrun.aws.clients import Cloud, connect
 from awsrun.jobs import submission
 from awsrun.jobs.experiment import Experiment, Options
+from awsrun.jobs.experiment_file import build
 from awsrun.jobs.run import Run
 from awsrun.jobs.site import open_site
 from awsrun.jobs.status import Status
@@ -23,7 +24,7 @@ def submit(
     """Run a Python file once per set of parameters; returns as soon as the workers are asked for.
 
     Args:
-        job: the file, or an experiment.
+        job: the Python file, an experiment, or the YAML file of one.
         context, cloud: which cloud; the current context unless given.
         options: the fields of `Experiment`; of an experiment, they replace its own.
 
@@ -33,7 +34,7 @@ def submit(
     Example:
         >>> run = awsrun.submit("jobs/mnist.py", grid={"lr": [0.1, 0.01]}, timeout="30m")
     """
-    experiment = job.changed(options) if isinstance(job, Experiment) else Experiment(job=job, **options)  # type: ignore[arg-type]  # texts are durations
+    experiment = build(job, options)
     request = submission.prepare(experiment)
     chosen = cloud or connect(context)
     site = open_site(chosen, experiment.stack)

@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    PlainSerializer,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
@@ -55,6 +56,14 @@ def seconds(value: Any) -> Any:
     if not re.fullmatch(rf"(?:{_PART})+", value):
         raise ValueError(f"{value!r} is no duration: write 90, 90s, 30m, 2h or 1h30m")
     return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, value))
+
+
+def _lasting(value: float) -> str | float:
+    """Seconds as a user would write them."""
+    for unit, size in (("h", 3600), ("m", 60), ("s", 1)):
+        if value and value % size == 0:
+            return f"{value / size:.0f}{unit}"
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -104,7 +113,9 @@ _TIME = {
         {"type": "number", "minimum": 0},
     ]
 }
-Seconds = Annotated[float, BeforeValidator(seconds), WithJsonSchema(_TIME)]
+Seconds = Annotated[
+    float, BeforeValidator(seconds), PlainSerializer(_lasting, when_used="json"), WithJsonSchema(_TIME)
+]
 Value = Annotated[Any, BeforeValidator(_plain)]
 Values = Annotated[Sequence[Any], BeforeValidator(_values)]
 _RANGE = {
@@ -202,6 +213,30 @@ class Experiment(BaseModel):
                 raise whole from error
             found = [f"{one.where}: {one.text}" for one in document.mistakes]
             raise (AwsrunError(found[0]) if len(found) == 1 else AwsrunError(whole.what, "\n".join(found))) from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Experiment:
+        """The experiment in a YAML file.
+
+        Raises:
+            AwsrunError: it cannot be read, or has mistakes: all are named, each with its line.
+        """
+        from awsrun.jobs.experiment_file import load
+
+        return load(path)
+
+    def to_yaml(self) -> str:
+        """The experiment as a YAML file, without what is the default.
+
+        Example:
+            >>> print(awsrun.Experiment(job="jobs/mnist.py", grid={"lr": [0.1, 0.01]}).to_yaml(), end="")
+            job: jobs/mnist.py
+            grid:
+              lr: [0.1, 0.01]
+        """
+        from awsrun.jobs.experiment_file import text
+
+        return text(self)
 
     def asked(self) -> dict[str, Any]:
         """What was asked for beside the job, its space and the seed, as plain data; nothing that is the default."""

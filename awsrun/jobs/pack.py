@@ -138,6 +138,11 @@ def collect(job: Path, extra: Iterable[Path] = ()) -> Archive:
     return Archive(root, name, files, size, commit, tuple(f for f in dirty if f in project))
 
 
+def root_of(folder: Path) -> Path:
+    """The root of the project that ``folder`` is in: its git repository's, else the folder itself."""
+    return _git_root(folder) or folder.resolve()
+
+
 def _own() -> list[Path]:
     """awsrun's part that travels: the lazy package and the worker."""
     return [_PACKAGE / "__init__.py", *sorted((_PACKAGE / "worker").rglob("*.py"))]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from awsrun.aws.clients import Cloud, connect
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import artifacts, batch, control, costs, launch, lines, logs, site
+from awsrun.jobs import artifacts, batch, control, costs, launch, lines, logs, repeat, site
 from awsrun.jobs.costs import Costs
+from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.lines import Line
 from awsrun.jobs.reader import Reader
 from awsrun.jobs.status import PATIENCE, Status, derive, trial_state
@@ -68,6 +69,18 @@ class Run:
     def record(self) -> Record:
         """What was submitted: job, space, limits, provenance; and the table's own state."""
         return self._reader.run()
+
+    def experiment(self) -> Experiment:
+        """What was submitted; submit it again to repeat the run.  Paths in it are relative to the project's root.
+
+        Raises:
+            AwsrunError: its inputs went with its stack.
+        """
+        return repeat.experiment_of(self._site, self.record)
+
+    def to_yaml(self, output: Path | None = None) -> str:
+        """As an experiment's file, with paths as seen from the file ``output`` (None: from here)."""
+        return repeat.as_file(self._site, self.record, output)
 
     @property
     def calls(self) -> int:

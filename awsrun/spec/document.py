@@ -69,14 +69,27 @@ class Document:
         return self.lines.get(trail, 1)
 
 
-def read(text: str, source: str) -> Document:
-    """The document in ``text``; what is wrong with it is noted in its mistakes, not raised."""
+class _Dumper(yaml.SafeDumper):
+    """Puts in quotes whatever this reader, or one of YAML 1.1, would not take for text."""
+
+
+for _first, _resolvers in _Loader.yaml_implicit_resolvers.items():
+    for _tag, _form in _resolvers:
+        _Dumper.add_implicit_resolver(_tag, _form, [_first])
+
+
+def read(text: str, source: str, start: str = "a spec starts with `stack: NAME`") -> Document:
+    """The document in ``text``; what is wrong with it is noted in its mistakes, not raised.
+
+    Args:
+        start: what an empty file should begin with.
+    """
     document = Document(source)
     try:
         loader = _Loader(text)
         root = loader.get_single_node()
         if root is None:
-            document.mistake((), "the file is empty: a spec starts with `stack: NAME`")
+            document.mistake((), f"the file is empty: {start}")
         else:
             document.data = _Builder(loader, document).value(root, ())
     except yaml.MarkedYAMLError as error:
@@ -98,6 +111,13 @@ def scalars(text: str) -> Any:
         yaml.YAMLError: it is not YAML.
     """
     return yaml.load(text, _Loader)
+
+
+def written(data: Any) -> str:
+    """Plain data as YAML that `read` reads back the same; the innermost lists and mappings on one line."""
+    return str(
+        yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
+    )
 
 
 class _Builder:

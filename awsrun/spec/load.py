@@ -36,7 +36,7 @@ def load(source: Path | str, kinds: Kinds, given: Given = NOTHING) -> StackSpec:
         AwsrunError: the file cannot be read, has variables without a value, or has mistakes: all are named, each with
             line, field and, where there is one, the nearest valid spelling.
     """
-    return parse(_text(Path(source)), str(source), kinds, given)
+    return parse(text_of(Path(source)), str(source), kinds, given)
 
 
 def parse(text: str, source: str, kinds: Kinds, given: Given = NOTHING) -> StackSpec:
@@ -140,15 +140,23 @@ def _no_truth_as_number(document: Document, trail: Trail, data: Mapping[str, Any
             document.mistake((*trail, key), f"must be a whole number; this is {shown(value)}")
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path, what: str = "spec", usual: str = "specs") -> str:
+    """The text of a file.
+
+    Args:
+        what: what it should be, as errors say it; ``usual``: the folder that such files are usually in.
+
+    Raises:
+        AwsrunError: it cannot be read; where there is none, the nearest name is in the hint.
+    """
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise AwsrunError(f"{path} is not a text file in UTF-8", f"byte {error.start} is not") from error
     except IsADirectoryError as error:
-        raise AwsrunError(f"{path} is a folder, not a spec", _there(path), "") from error
+        raise AwsrunError(f"{path} is a folder, no {what}", _there(path), "") from error
     except FileNotFoundError as error:
-        near_files = [str(found) for folder in (path.parent, Path("specs")) for found in _yaml(folder)]
+        near_files = [str(found) for folder in (path.parent, Path(usual)) for found in _yaml(folder)]
         close = get_close_matches(str(path), near_files, n=1)
         hint = f"did you mean {close[0]}?" if close else ""
         raise AwsrunError(f"no file {path}", _there(path.parent), hint) from error

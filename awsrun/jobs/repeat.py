@@ -1,0 +1,100 @@
+"""A run as the experiment that it was, so that it can be repeated or handed on."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.jobs import experiment_file, pack
+from awsrun.jobs.experiment import Experiment
+from awsrun.jobs.site import Site
+from awsrun.worker.runs import Run
+
+INLINE = 100_000
+"""Bytes of inputs that stand in the experiment's own file; more get a file beside it."""
+
+
+def experiment_of(site: Site, run: Run) -> Experiment:
+    """What was submitted; the paths in it are relative to the project's root.
+
+    Raises:
+        AwsrunError: its inputs are no longer there.
+    """
+    space = run.space
+    ranges = {
+        name: [at["low"], at["high"], *(["log"] if at["log"] else [])]
+        for name, at in (space.get("ranges") or {}).items()
+    }
+    drawn = space["search"] in ("random", "bayes")
+    fields: dict[str, Any] = {
+        "job": run.job,
+        "grid": space.get("axes") or {},
+        "range": ranges,
+        "set": run.fixed,
+        "inputs": _rows(site, run) if space["search"] == "inputs" else None,
+        "search": space["search"] if space["search"] == "bayes" or (drawn and not ranges) else None,
+        "trials": space["total"] if drawn else None,
+        "seed": run.seed,
+        "requirements": run.requirements or None,
+    }
+    return Experiment(**fields, **run.asked)
+
+
+def as_file(site: Site, run: Run, output: Path | None) -> str:
+    """The run as the text of an experiment's file, with paths as seen from where it will stand.
+
+    Args:
+        output: the file, None for somewhere in the current folder.  Inputs that are too many to stand in it are
+            written beside it.
+
+    Raises:
+        AwsrunError: the inputs are no longer there, or too many and there is no file to put them beside.
+    """
+    experiment = experiment_of(site, run)
+    folder = output.parent if output else Path()
+    changed: dict[str, Any] = {"job": _seen_from(folder, run.job)}
+    if run.requirements:
+        changed["requirements"] = _seen_from(folder, run.requirements)
+    if isinstance(experiment.inputs, list):
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in experiment.inputs)
+        if len(lines) > INLINE:
+            changed["inputs"] = _beside(output, lines, run.run)
+    return experiment_file.text(experiment.changed(changed), _comments(run))
+
+
+def _rows(site: Site, run: Run) -> list[dict[str, Any]]:
+    if site.cloud is None:
+        raise AwsrunError(f"the inputs of {run.run} are gone", "they went with its stack")
+    key = run.space["inputs"]["key"]
+    body: bytes = site.cloud.read("s3").get_object(Bucket=run.bucket, Key=key)["Body"].read()
+    return [json.loads(line) for line in body.decode().split("\n") if line]
+
+
+def _seen_from(folder: Path, name: str) -> str:
+    """A file of the project whose root is around the current folder; as it is where it is not there."""
+    path = pack.root_of(Path.cwd()) / name
+    return os.path.relpath(path, folder.resolve()) if path.is_file() else name
+
+
+def _beside(output: Path | None, lines: str, run: str) -> str:
+    if output is None:
+        why = f"{len(lines) / 1e6:.1f} MB"
+        raise AwsrunError(f"the inputs of {run} are too many to print", why, f"awsrun show {run} --yaml -o {run}.yaml")
+    path = output.with_name(f"{output.stem}-inputs.jsonl")
+    path.write_text(lines, encoding="utf-8")
+    return path.name
+
+
+def _comments(run: Run) -> tuple[str, ...]:
+    at, by, commit = run.submitted_at[:16].replace("T", " "), run.provenance.get("user"), run.provenance.get("commit")
+    changed = len(run.provenance.get("dirty") or ())
+    parts = [
+        f"{run.run} of {at} UTC",
+        f"by {by}" if by else "",
+        f"from commit {commit[:12]}" if commit else "",
+        f"with changes in {changed} file{'s' * (changed > 1)}" if changed else "",
+    ]
+    return (" ".join(part for part in parts if part), "again: awsrun submit FILE.yaml")
