@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from awsrun.cli.complete import stack_names
 from awsrun.cli.output import common, connect, emit, say
+
+if TYPE_CHECKING:
+    from awsrun.jobs.run import Run
 
 stack_option = click.option("--stack", shell_complete=stack_names, help="Look in this stack only.")
 
@@ -45,14 +50,25 @@ def runs(limit: int, stack: str | None, context: str | None, as_json: bool) -> N
 @click.command()
 @click.argument("run", default="last")
 @click.option("--watch", "-w", is_flag=True, help="Keep showing until it is over.")
+@click.option("--yaml", "as_yaml", is_flag=True, help="Print it as the file of an experiment, to submit it again.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write that file.")
 @stack_option
 @common
-def show(run: str, watch: bool, stack: str | None, context: str | None, as_json: bool) -> int:
+def show(
+    run: str,
+    watch: bool,
+    as_yaml: bool,
+    output: Path | None,
+    stack: str | None,
+    context: str | None,
+    as_json: bool,
+) -> int:
     """Show how RUN is getting on: workers by stage, trials by state, the best so far.
 
     \b
       awsrun show last
       awsrun show mnist-1123-1432-k3f --watch
+      awsrun show last --yaml > again.yaml        and later: awsrun submit again.yaml
 
     RUN is a run's id, a prefix that fits only one, or `last`.  Ctrl-C ends the watching, never the run.  Watching
     makes at most one query a second, however many trials there are; elsewhere than at a terminal it prints a line now
@@ -62,7 +78,12 @@ def show(run: str, watch: bool, stack: str | None, context: str | None, as_json:
     """
     from awsrun.jobs.run import Run
 
+    if (as_yaml or output) and (watch or as_json):
+        raise click.UsageError("--yaml goes with neither --watch nor --json")
     found = Run(run, stack=stack, cloud=connect(context))
+    if as_yaml or output:
+        _as_file(found, output)
+        return 0
     if watch and (as_json or not sys.stdout.isatty()):
         from awsrun.cli.follow import follow
 
@@ -82,3 +103,12 @@ def show(run: str, watch: bool, stack: str | None, context: str | None, as_json:
 
     Console().print(View(found).panel(found.status()))
     return 0
+
+
+def _as_file(run: Run, output: Path | None) -> None:
+    text = run.to_yaml(output)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    output.write_text(text, encoding="utf-8")
+    say(f"wrote {output}; again: awsrun submit {output}")

@@ -63,7 +63,8 @@ def submit(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Run the Python file JOB once per set of parameters, on the workers of a stack.
+    """Run the Python file JOB once per set of parameters, on the workers of a stack.  JOB may also be a YAML file that
+    says all that; options given here override it.
 
     \b
       awsrun submit jobs/mnist.py --grid lr=0.1,0.01,0.001 --grid momentum=0.5,0.1 --wait
@@ -71,6 +72,7 @@ def submit(
       awsrun submit jobs/mnist.py --range lr=1e-4..1e-1:log --grid batch_size=32,64 --trials 30 --search bayes
       awsrun submit jobs/qa.py --inputs questions.jsonl
       awsrun submit jobs/mnist.py --set lr=0.1 --dry-run
+      awsrun submit jobs/mnist.yaml --set epochs=3
 
     The parameters and their types are those of the job's function; what does not fit is refused before anything is
     called.  The run goes on by itself: this machine may be switched off.  Prints the run's id.
@@ -81,17 +83,19 @@ def submit(
     Exit code with --wait: 0 every trial is done, 1 some failed.
     """
     from awsrun.jobs import estimate, spaces, submission
-    from awsrun.jobs.experiment import Experiment
+    from awsrun.jobs.experiment_file import build
     from awsrun.jobs.site import open_site
     from awsrun.jobs.status import stops
 
-    experiment = Experiment(job=job, **_given(options), stack=stack)
+    experiment = build(job, _given({**options, "stack": stack}))
     request = submission.prepare(experiment)
     cloud = connect(context)
     site = open_site(cloud, experiment.stack)
     workers = submission.fitting(request, site.jobs or {})
     cost = estimate.estimate(site, request, workers)
-    say(f"{spaces.describe(request.space)} of {job}, {workers:,} worker{'s' * (workers > 1)}, {_price(cost)}")
+    say(
+        f"{spaces.describe(request.space)} of {experiment.job}, {workers:,} worker{'s' * (workers > 1)}, {_price(cost)}"
+    )
     for line in _told(cost, request.total):
         say(line)
     if request.space["search"] == "bayes":

@@ -113,9 +113,7 @@ _TIME = {
         {"type": "number", "minimum": 0},
     ]
 }
-Seconds = Annotated[
-    float, BeforeValidator(seconds), PlainSerializer(_lasting, when_used="json"), WithJsonSchema(_TIME)
-]
+Seconds = Annotated[float, BeforeValidator(seconds), PlainSerializer(_lasting, when_used="json"), WithJsonSchema(_TIME)]
 Value = Annotated[Any, BeforeValidator(_plain)]
 Values = Annotated[Sequence[Any], BeforeValidator(_values)]
 _RANGE = {
@@ -245,11 +243,14 @@ class Experiment(BaseModel):
     def changed(self, options: Mapping[str, Any]) -> Experiment:
         """The same with other options.  A parameter of ``grid``, ``range`` or ``set`` is then only what they say of it,
         the others stay; any other option is replaced."""
-        named = {name for part in _SPACE for name in options.get(part) or {}}
-        kept = {part: {n: one for n, one in getattr(self, part).items() if n not in named} for part in _SPACE}
+        new: dict[str, Mapping[str, Any]] = {part: options.get(part) or {} for part in _SPACE}
+        named = {name for part in _SPACE for name in new[part]}
+        space = {}
+        for part in _SPACE:
+            kept = {name: one for name, one in getattr(self, part).items() if name in new[part] or name not in named}
+            space[part] = {**kept, **new[part]}  # a grid's parameter keeps its place
         fields = {name: getattr(self, name) for name in self.model_fields_set}
-        space = {part: {**kept[part], **(options.get(part) or {})} for part in _SPACE}
-        return Experiment(**{**fields, **options, **{part: found for part, found in space.items() if found}})
+        return Experiment(**{**fields, **options, **space})
 
 
 class Options(TypedDict, total=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ def load(source: str | Path) -> Experiment:
         AwsrunError: it cannot be read, or has mistakes: all are named, each with line, field and, where there is one,
             the nearest valid spelling.
     """
-    document = read(text_of(Path(source), "experiment", "jobs"), str(source), "an experiment starts with `job: FILE.py`")
+    document = read(
+        text_of(Path(source), "experiment", "jobs"), str(source), "an experiment starts with `job: FILE.py`"
+    )
     data = document.data
     if isinstance(data, dict) and "resources" in data:
         raise AwsrunError(f"{source} is the spec of a stack, no experiment", hint=f"awsrun apply {source}")
@@ -49,13 +52,24 @@ def load(source: str | Path) -> Experiment:
         if not document.mistakes:
             document.mistake((), "an experiment is lines such as `job: FILE.py` and `grid: {lr: [0.1, 0.01]}`")
         raise refuse(str(source), document.mistakes)
-    experiment = _placed(Experiment.model_validate(data, context={DOCUMENT: document}), Path(source).parent)
-    for trail, error in _misfits(experiment):
+    experiment = _read(document, data)
+    for trail, error in _misfits(_placed(experiment, Path(source).parent)) if experiment else ():
         near = error.hint if error.hint.startswith("did you mean") else ""
         document.mistake(trail, "; ".join(part for part in (error.what, error.why, near) if part))
-    if document.mistakes:
+    if document.mistakes or not experiment:
         raise refuse(str(source), document.mistakes)
-    return experiment
+    return _placed(experiment, Path(source).parent)
+
+
+def _read(document: Document, data: dict[str, Any]) -> Experiment | None:
+    """As much of it as can be looked at: without what is wrong by itself, which is noted."""
+    context = {DOCUMENT: document}
+    try:
+        return Experiment.model_validate(data, context=context)
+    except AwsrunError:
+        wrong = {re.split(r"[.[]", one.where)[0] for one in document.mistakes}
+        rest = {name: value for name, value in data.items() if name not in wrong}
+        return Experiment.model_validate(rest, context=context) if "job" in rest else None
 
 
 def text(experiment: Experiment, comments: tuple[str, ...] = ()) -> str:

@@ -62,7 +62,7 @@ def as_file(site: Site, run: Run, output: Path | None) -> str:
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in experiment.inputs)
         if len(lines) > INLINE:
             changed["inputs"] = _beside(output, lines, run.run)
-    return experiment_file.text(experiment.changed(changed), _comments(run))
+    return experiment_file.text(experiment.changed(changed), _comments(run, output))
 
 
 def _rows(site: Site, run: Run) -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ def _beside(output: Path | None, lines: str, run: str) -> str:
     return path.name
 
 
-def _comments(run: Run) -> tuple[str, ...]:
+def _comments(run: Run, output: Path | None) -> tuple[str, ...]:
     at, by, commit = run.submitted_at[:16].replace("T", " "), run.provenance.get("user"), run.provenance.get("commit")
     changed = len(run.provenance.get("dirty") or ())
     parts = [
@@ -97,4 +97,4 @@ def _comments(run: Run) -> tuple[str, ...]:
         f"from commit {commit[:12]}" if commit else "",
         f"with changes in {changed} file{'s' * (changed > 1)}" if changed else "",
     ]
-    return (" ".join(part for part in parts if part), "again: awsrun submit FILE.yaml")
+    return (" ".join(part for part in parts if part), f"again: awsrun submit {output or 'FILE.yaml'}")

@@ -5,6 +5,7 @@ Plain scalars follow YAML 1.2: ``yes``, ``2012-10-17`` and ``22:22`` are text, a
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -115,9 +116,15 @@ def scalars(text: str) -> Any:
 
 def written(data: Any) -> str:
     """Plain data as YAML that `read` reads back the same; the innermost lists and mappings on one line."""
-    return str(
-        yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
-    )
+    stream = io.StringIO()
+    dumper = _Dumper(stream, default_flow_style=None, allow_unicode=True, width=120, sort_keys=False)
+    dumper.open()
+    node = dumper.represent_data(data)
+    if isinstance(node, yaml.CollectionNode):
+        node.flow_style = False
+    dumper.serialize(node)
+    dumper.close()
+    return stream.getvalue()
 
 
 class _Builder:

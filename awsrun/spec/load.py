@@ -47,6 +47,8 @@ def parse(text: str, source: str, kinds: Kinds, given: Given = NOTHING) -> Stack
     if not isinstance(document.data, dict):
         document.mistake((), "a spec is lines such as `stack: NAME` and `resources:`")
         raise refuse(source, document.mistakes)
+    if "job" in document.data and "resources" not in document.data:
+        raise AwsrunError(f"{source} is an experiment, no spec of a stack", hint=f"awsrun submit {source}")
     for key in document.data:
         if key not in KEYS:
             document.mistake((key,), f"unknown key{near(key, KEYS)}")

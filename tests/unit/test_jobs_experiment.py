@@ -59,7 +59,7 @@ def test_all_mistakes_come_at_once() -> None:
 
 def test_what_was_asked_is_plain_and_without_defaults() -> None:
     asked = Experiment(job="a.py", seed=3, stack="lab", timeout="1m", until={"loss": 1}, retries=0).asked()  # type: ignore[arg-type]
-    assert asked == {"stack": "lab", "timeout": 60.0, "until": {"loss": 1.0}}
+    assert asked == {"stack": "lab", "timeout": "1m", "until": {"loss": 1.0}}
 
 
 def test_values_of_numpy_and_pandas_are_pythons_own() -> None:
@@ -72,7 +72,8 @@ def test_values_of_numpy_and_pandas_are_pythons_own() -> None:
 
 
 def test_options_replace_an_experiments_own() -> None:
-    first = Experiment(**ONE, grid={"lr": [1, 2], "b": [3]}, set={"c": 4}, trials=None, seed=5, until={"y": 1.0})
-    other = first.changed({"set": {"lr": 9}, "seed": 6, "until": {"z": 2.0}})
-    assert (other.grid, other.set, other.seed, other.until) == ({"b": [3]}, {"c": 4, "lr": 9}, 6, {"z": 2.0})
+    first = Experiment(**ONE, grid={"lr": [1, 2], "b": [3], "c": [4]}, set={"d": 4}, seed=5, until={"y": 1.0})
+    other = first.changed({"set": {"lr": 9}, "grid": {"b": [5]}, "seed": 6, "until": {"z": 2.0}})
+    assert (other.set, other.seed, other.until) == ({"d": 4, "lr": 9}, 6, {"z": 2.0})
+    assert list(other.grid.items()) == [("b", [5]), ("c", [4])], "a parameter keeps its place"
     assert first.changed({}) == first
