@@ -115,13 +115,13 @@ def test_the_same_from_python(place: Place, sweep: str, cloud: Cloud) -> None:
 
 def test_a_run_as_a_file_gives_the_same_trials_again(place: Place, sweep: str) -> None:
     text = place.awsrun("show", sweep, "--yaml").stdout
-    assert "job: job.py\ngrid:\n  lr: [0.1, 0.01, 0.001]\n  momentum: [0.5, 0.25]\n" in text
+    assert "job: job.py\nstack: sweeps\ngrid:\n  lr: [0.1, 0.01, 0.001]\n  momentum: [0.5, 0.25]\n" in text
     (place.folder / "again.yaml").write_text(text)
-    again = place.awsrun("submit", "again.yaml", "--stack", place.stack, "--wait").stdout.strip()
+    again = place.awsrun("submit", "again.yaml", "--wait").stdout.strip()
     first, second = place.results(sweep), place.results(again)
     for name in ("n", "params", "result"):
         assert [trial[name] for trial in second["trials"]] == [trial[name] for trial in first["trials"]]
-    other = place.awsrun("submit", "again.yaml", "--stack", place.stack, "--set", "lr=0.3", "--dry-run", "--json")
+    other = place.awsrun("submit", "again.yaml", "--set", "lr=0.3", "--dry-run", "--json")
     assert json.loads(other.stdout)["trials"] == 2, "what the command line says overrides the file"
 
 
