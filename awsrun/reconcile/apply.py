@@ -28,7 +28,7 @@ from awsrun.reconcile.remove import nonce_of, remove
 from awsrun.reconcile.session import Session
 from awsrun.reconcile.table import INTENT, KINDS, Contents, StackTable
 from awsrun.reconcile.waiting import Waiting, work_on
-from awsrun.reconcile.world import Located
+from awsrun.reconcile.world import Located, observing
 from awsrun.resources.kind import Outputs, State
 
 Confirm = Callable[[Plan], bool]
@@ -96,17 +96,20 @@ def apply(
         AwsrunError: it was not confirmed, another command is changing the stack, or this one was stopped.
     """
     table = StackTable(session.cloud, spec.stack, session.calls)
-    before = first_survey(session, spec, table, only, unknown)
+    before = first_survey(session, spec, table, only, unknown, everything=False)
     if not before.plan and before.complete and before.contents.record:
         return Applied(spec.stack, outputs=before.contents.record.outputs)
     _ask(confirm, before.plan)
     changing = {session.kinds[change.kind].service for change in before.plan.changes}
     session.cloud.warm(["dynamodb", *sorted(changing - {"", "dynamodb"})], once=True)  # the table comes first
+    # A table that somebody deleted leaves things behind of which the spec may know nothing: they are rare, and looked
+    # for while the table is made.
+    rest = observing(session, spec.stack, before.unseen)
     table.ensure(runs=spec.jobs is not None, absent=before.wide)
     with Lease(session, table, unused=before.wide) as lease:
         contents = None if lease.first else table.load()
         # Where nothing was there, not even the table, and nobody had its lock, nothing can have changed meanwhile.
-        unchanged = lease.first and before.wide and not before.there
+        unchanged = lease.first and before.wide and not before.there and not rest.result()
         again = before if unchanged else survey(session, spec, None if before.wide else contents, only)
         if [c.to_json() for c in again.plan.changes] != [c.to_json() for c in before.plan.changes]:
             _ask(confirm, again.plan)

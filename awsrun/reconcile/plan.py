@@ -100,6 +100,8 @@ class Survey:
         there: what exists, by (kind, logical name).
         leftover: what the spec does not have any more.
         complete: the stack's record says just what it would say after an apply that changes nothing.
+        wide: there is no table that would say what there is.
+        unseen: kinds of which there may be something that was not looked at.
     """
 
     plan: Plan
@@ -109,6 +111,7 @@ class Survey:
     contents: Contents
     complete: bool
     wide: bool
+    unseen: frozenset[str] = frozenset()
     outputs: Mapping[str, Outputs] = field(default_factory=dict)
 
 
@@ -118,11 +121,13 @@ def first_survey(
     table: StackTable,
     only: Collection[str] = (),
     unknown: Callable[[], None] = lambda: None,
+    everything: bool = True,
 ) -> Survey:
     """`survey` by what the stack's table says; the clients that it needs are made while the table is read.
 
     Args:
         unknown: called before the look where there is no such table: there will be something to do.
+        everything: see `survey`.
     """
     graph = graphs.build(spec, session.kinds, only)
     check_refresh(session, graph)
@@ -131,14 +136,17 @@ def first_survey(
     contents = table.load()
     if contents is None:
         unknown()
-    return survey(session, spec, contents, only)
+    return survey(session, spec, contents, only, everything)
 
 
-def survey(session: Session, spec: Spec, contents: Contents | None, only: Collection[str] = ()) -> Survey:
+def survey(
+    session: Session, spec: Spec, contents: Contents | None, only: Collection[str] = (), everything: bool = True
+) -> Survey:
     """Look at everything and compare.  Makes no writing call.
 
     Args:
         contents: the stack's table; None where there is none: then all there is of every kind is looked at.
+        everything: without a table, also the kinds that the spec does not have; else they are its ``unseen``.
         only: see `awsrun.reconcile.graph.build`; nothing else is changed or deleted then.
 
     Raises:
@@ -146,7 +154,10 @@ def survey(session: Session, spec: Spec, contents: Contents | None, only: Collec
     """
     graph = graphs.build(spec, session.kinds, only)
     known, wide = contents or Contents(), contents is None
-    kinds = session.kinds.keys() if wide else graph.kinds() | (known.kinds & session.kinds.keys())
+    kinds = graph.kinds() | (known.kinds & session.kinds.keys())
+    unseen = frozenset(session.kinds) - kinds if wide else frozenset()
+    if everything:
+        kinds, unseen = kinds | unseen, frozenset()
     there = by_node(observe(session, graph.stack, kinds, contents, wide))
     mine = {(node.kind, node.name) for node in graph.nodes.values()}
     leftover = tuple(one for key, found in there.items() if key not in mine for one in found) if graph.whole else ()
@@ -174,7 +185,7 @@ def survey(session: Session, spec: Spec, contents: Contents | None, only: Collec
     plan = Plan(graph.stack, changes, bill, usually, variables=varied, notes=noted, left_out=left_out)
     record = record_of(session, graph, spec, outputs, known.record) if not plan else None
     complete = record is not None and known.record is not None and _same(record, known.record)
-    return Survey(plan, graph, there, leftover, known, complete, wide, outputs)
+    return Survey(plan, graph, there, leftover, known, complete, wide, unseen, outputs)
 
 
 def _varied(spec: Spec, known: Contents) -> dict[str, tuple[Any, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +73,15 @@ def observe(
     groups = session.side_by_side(find, sorted(set(kinds)))
     located = session.side_by_side(look, [one for group in groups for one in group])
     return [one for one in located if one.seen.phase != "absent"]
+
+
+def observing(session: Session, stack: str, kinds: Iterable[str]) -> Future[list[Located]]:
+    """A wide look that has begun, and goes on while other things are done."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(observe, session, stack, kinds, None, wide=True)
+    finally:
+        pool.shutdown(wait=False)
 
 
 def by_node(located: Iterable[Located]) -> Mapping[tuple[str, str], list[Located]]:

@@ -395,6 +395,16 @@ def test_a_lost_table_is_made_again(fake: FakeCloud) -> None:
     assert stacks.read(session.cloud, "test").complete
 
 
+def test_of_a_lost_table_even_one_thing_of_another_kind_is_found(fake: FakeCloud) -> None:
+    session = open_session(fake)
+    run(fake, FakeSpec({"results": StoreSpec(name="my-own-name")}))
+    session.cloud.write("dynamodb").delete_table(TableName="awsrun-test")
+    asked: list[list[tuple[str, str]]] = []
+    apply(session, FakeSpec({"network": NetSpec()}), lambda plan: bool(asked.append(shown(plan)) or plan))
+    assert asked[-1][-1] == ("delete", "results") and asked[0] == asked[-1][:-1]  # asked again before anything is done
+    assert "my-own-name" not in fake.things
+
+
 def test_credentials_that_run_out_stop_everything(fake: FakeCloud) -> None:
     def expire(moment: str, verb: str, kind: str, key: str) -> None:
         if kind == "net.zone":
