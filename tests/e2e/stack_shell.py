@@ -7,9 +7,11 @@ import fcntl
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
 import termios
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,9 +93,13 @@ class Shell:
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C is a signal
         )
         os.close(theirs)
-        shown = b""
+        shown, end = b"", time.monotonic() + 120
         with contextlib.suppress(OSError):  # Linux's way to say that the other side has gone
-            while chunk := os.read(ours, 4096):
+            while True:
+                readable, _, _ = select.select([ours], [], [], max(0.0, end - time.monotonic()))
+                assert readable, f"it neither asks nor ends: {shown.decode()}"
+                if not (chunk := os.read(ours, 4096)):
+                    break
                 shown += chunk
                 if typed and b"[y/N]:" in shown:
                     os.write(ours, typed)
