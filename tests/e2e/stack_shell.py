@@ -96,14 +96,16 @@ class Shell:
         shown, end = b"", time.monotonic() + 120
         with contextlib.suppress(OSError):  # Linux's way to say that the other side has gone
             while True:
-                readable, _, _ = select.select([ours], [], [], max(0.0, end - time.monotonic()))
-                assert readable, f"it neither asks nor ends: {shown.decode()}"
-                if not (chunk := os.read(ours, 4096)):
-                    break
-                shown += chunk
-                if typed and b"[y/N]:" in shown:
+                readable, _, _ = select.select([ours], [], [], 2)
+                if readable:
+                    if not (chunk := os.read(ours, 4096)):
+                        break
+                    shown += chunk
+                assert time.monotonic() < end, f"it neither asks nor ends: {shown.decode()}"
+                # A key is not heard while Python's line editor sets the terminal up: who typed too soon types again.
+                asked = shown.removesuffix(b"^C").endswith(b"[y/N]: ")
+                if asked and (b"[y/N]:" in chunk or not readable):
                     os.write(ours, typed)
-                    typed = b""
         os.close(ours)
         return process.wait(timeout=60), shown.decode()
 
