@@ -61,6 +61,11 @@ def results(
 @click.argument("run", default="last")
 @click.argument("trial", type=int, required=False)
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="The picture (default: RUN.png).")
+@click.option(
+    "--kind",
+    type=click.Choice(["heatmap", "line", "scatter", "bars", "history", "importance", "curves"]),
+    help="What to draw (default: what fits the search).",
+)
 @click.option("-x", help="Parameter of the rows, or of the axis.")
 @click.option("-y", help="Parameter of the columns.")
 @stack_option
@@ -69,6 +74,7 @@ def plot(
     run: str,
     trial: int | None,
     output: str | None,
+    kind: str | None,
     x: str | None,
     y: str | None,
     stack: str | None,
@@ -80,18 +86,23 @@ def plot(
       awsrun plot last -o heatmap.png
       awsrun plot last 3 -o curves.png        one trial's losses and accuracies by epoch
       awsrun plot last -x lr -y momentum      with more than two parameters: the best of the rest in each cell
+      awsrun plot last --kind history         the best so far, over the trials and over time
+      awsrun plot last --kind importance      which parameters made the difference (Optuna's fANOVA)
+      awsrun plot last --kind curves          the metric by epoch, of the ten best trials together
 
     PNG, SVG or PDF, by the file's suffix.
     """
     from awsrun.aws.errors import AwsrunError
     from awsrun.jobs.run import Run
 
+    if kind not in (None, "curves") and trial is not None:
+        raise click.UsageError(f"--kind {kind} is of a whole run; of one trial there are curves")
     found = Run(run, stack=stack, cloud=connect(context))
     try:
-        figure = found.plot(x, y, trial=trial)
+        figure = found.plot(x, y, trial=trial, kind=kind)
     except ModuleNotFoundError as error:
         raise AwsrunError(f"drawing needs {error.name}", hint="pip install 'awsrun-jobs[jobs]'") from error
-    path = output or (f"{found.id}.png" if trial is None else f"{found.id}-{trial}.png")
+    path = output or "-".join([found.id, *([str(trial)] if trial is not None else [kind] if kind else [])]) + ".png"
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs.style import figure, finish, name_of, scale_of, short
+from awsrun.jobs.style import COLOURS, INK, MARK, MUTED, figure, finish, frame, name_of, scale_of, short
 from awsrun.worker.records import Report, TrialRecord
 from awsrun.worker.runs import Run
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = ("#33658a", "#e4572e", "#4c956c", "#a06cd5", "#c99700", "#5c6b73")
 Series = Mapping[str, list[tuple[int, float]]]
 
 
@@ -44,6 +43,42 @@ def curves(run: Run, trial: TrialRecord, reports: Sequence[Report]) -> Figure:
     return finish(fig, run, f"trial {trial.n}" + (f" ({params})" if params else ""), 1, f"trial {trial.n}")
 
 
+def together(run: Run, found: Sequence[tuple[TrialRecord, Sequence[Report]]]) -> Figure:
+    """What several trials reported of the run's metric, over their steps; the first of ``found`` stands out.
+
+    Raises:
+        AwsrunError: none of them reported it.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    lines = [(trial, points) for trial, reports in found if (points := reported(run.metric, reports))]
+    if not lines:
+        hint = f"trial.report({run.metric or 'loss'}=...) in the job"
+        raise AwsrunError(f"the trials of {run.run} have reported no {run.metric or 'metric'}", hint=hint)
+    scale = scale_of(run.metric, [value for _, points in lines for _, value in points])
+    fig = figure(7.4, 4.4)
+    ax = fig.subplots()
+    order = (MARK, INK, *COLOURS[2:])
+    for i, (trial, points) in enumerate(lines):
+        params = ", ".join(f"{name_of(k)} {short(v)}" for k, v in trial.params.items() if k not in run.fixed)
+        label = f"{trial.n}: {params}" if params else f"trial {trial.n}"
+        colour = order[i] if i < len(order) else MUTED
+        steps, values = [step for step, _ in points], [scale.factor * value for _, value in points]
+        marker = "o" if len(steps) <= 30 else None
+        style: dict[str, Any] = {"linewidth": 2.6 if i == 0 else 1.6, "zorder": 4 if i == 0 else 2}
+        ax.plot(steps, values, color=colour, marker=marker, markersize=4, label=label, **style)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    frame(ax, "epoch", scale.label)
+    ax.legend(frameon=False, fontsize=8, title="trial, the best first", title_fontsize=8, loc="best")
+    return finish(fig, run, f"{scale.name} by epoch", len(lines), f"the best {len(lines)} of {run.total:,} trials")
+
+
+def reported(name: str, reports: Sequence[Report]) -> list[tuple[int, float]]:
+    """(step from 1 on, value) of one metric, where it is a finite number."""
+    found = ((report.step + 1, report.metrics.get(name)) for report in reports)
+    return [(step, float(value)) for step, value in found if isinstance(value, int | float) and math.isfinite(value)]
+
+
 def _panels(series: Series) -> dict[str, Series]:
     grouped: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for name, points in series.items():
@@ -56,7 +91,7 @@ def _panel(ax: Axes, title: str, lines: Series) -> None:
     from matplotlib.ticker import MaxNLocator
 
     scale = scale_of(next(iter(lines)), [value for points in lines.values() for _, value in points])
-    for colour, (name, points) in zip(_COLOURS * len(lines), lines.items(), strict=False):
+    for colour, (name, points) in zip(COLOURS * len(lines), lines.items(), strict=False):
         steps, values = [step for step, _ in points], [value * scale.factor for _, value in points]
         marker = "o" if len(steps) <= 30 else None
         ax.plot(steps, values, color=colour, linewidth=2, marker=marker, markersize=5, label=name_of(name))
@@ -74,6 +109,6 @@ def _panel(ax: Axes, title: str, lines: Series) -> None:
 
 def _mark_best(ax: Axes, steps: Sequence[int], values: Sequence[float], lowest: bool, write: object) -> None:
     best = (min if lowest else max)(range(len(values)), key=values.__getitem__)
-    ax.plot(steps[best], values[best], marker="*", markersize=15, color="#e4572e", markeredgecolor="white", zorder=5)
+    ax.plot(steps[best], values[best], marker="*", markersize=15, color=MARK, markeredgecolor="white", zorder=5)
     text = f"{write(values[best])} at epoch {steps[best]}" if callable(write) else ""
     ax.annotate(text, (steps[best], values[best]), (0, 11), textcoords="offset points", ha="center", fontsize=9)

@@ -1,4 +1,4 @@
-"""Pictures of a run: heat map for two grid parameters, a line for one, scatter for a random search.
+"""Pictures of a run over its parameters: heat map, line, scatter; and which kind fits which search.
 
 Figures are made without pyplot: nothing global, no window, no back end to choose.
 """
@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs.style import INK, MUTED, figure, finish, name_of, scale_of, short
+from awsrun.jobs import history, importance
+from awsrun.jobs.cells import Cells, cells, varying
+from awsrun.jobs.style import INK, MARK, MUTED, figure, finish, frame, name_of, scale_of, short
 from awsrun.worker.records import TrialRecord
 from awsrun.worker.runs import Run
 
@@ -22,81 +24,108 @@ if TYPE_CHECKING:
 MOST_PANELS = 9
 
 
-def draw(run: Run, trials: Sequence[TrialRecord], x: str | None = None, y: str | None = None) -> Figure:
-    """The picture that fits the run's search, or the one over the parameters ``x`` and ``y``.
+KINDS = ("heatmap", "line", "scatter", "bars", "history", "importance")
 
-    Two grid parameters: a heat map, ``x`` as rows and ``y`` as columns.  One: a line.  Ranges: a scatter per parameter.
+
+def draw(
+    run: Run, trials: Sequence[TrialRecord], x: str | None = None, y: str | None = None, kind: str | None = None
+) -> Figure:
+    """The picture of a ``kind`` (one of `KINDS`), or the one that fits the run's search.
+
+    That is for two grid parameters a heat map, for one a line, for ranges a scatter with a panel per parameter, and
+    ``x`` and ``y`` choose other parameters: a heat map has ``x`` as rows and ``y`` as columns.
 
     Raises:
-        AwsrunError: no metric, nothing finished yet, or no such parameter.
+        AwsrunError: no metric, nothing finished yet, no such parameter, or none left for that kind of picture.
     """
     done = _measured(run, trials)
-    axes: Mapping[str, Sequence[Any]] = run.space.get("axes") or {}
-    ranges: Mapping[str, Mapping[str, Any]] = run.space.get("ranges") or {}
-    for name in filter(None, (x, y)):
-        if name not in axes and name not in ranges:
-            known = ", ".join([*axes, *ranges]) or "nothing"
-            raise AwsrunError(f"the run does not vary {name!r}", f"it varies {known}")
-    names = [name for name in (x, y) if name] or [name for name, values in axes.items() if len(values) > 1]
-    if ranges and not (x and y):
-        return scatter(run, done, [x] if x else [*ranges, *axes])
-    if len(names) >= 2 and names[0] in axes and names[1] in axes:
+    names = _chosen(run, x, y)
+    kind = kind or _fitting(run, names, bool(x and y))
+    if kind == "history":
+        return history.draw(run, trials)
+    if kind == "importance":
+        return importance.draw(run, trials)
+    if kind == "heatmap":
+        if len(names) < 2:
+            raise AwsrunError(f"a heat map takes two parameters that vary; {run.run} has {len(names)}")
         return heatmap(run, trials, names[0], names[1])
+    if kind == "bars" or not names:
+        return bars(run, done)
+    return line(run, done, names[0]) if kind == "line" else scatter(run, done, _ranges_first(run, names))
+
+
+def _chosen(run: Run, x: str | None, y: str | None) -> list[str]:
+    """The parameters to draw over: those that were asked for, else all that vary."""
+    known = [*(run.space.get("axes") or {}), *(run.space.get("ranges") or {})]
+    for name in filter(None, (x, y)):
+        if name not in known:
+            raise AwsrunError(f"the run does not vary {name!r}", f"it varies {', '.join(known) or 'nothing'}")
+    return [name for name in (x, y) if name] or varying(run)
+
+
+def _ranges_first(run: Run, names: Sequence[str]) -> list[str]:
+    return sorted(names, key=lambda name: name not in (run.space.get("ranges") or {}))
+
+
+def _fitting(run: Run, names: Sequence[str], both: bool) -> str:
+    ranges: Mapping[str, Any] = run.space.get("ranges") or {}
+    if ranges and not (both and not any(name in ranges for name in names)):
+        return "scatter"
     if len(names) >= 2:
-        return scatter(run, done, names)
-    if len(names) == 1:
-        return line(run, done, names[0])
-    return bars(run, done)
+        return "heatmap"
+    return "line" if names else "bars"
 
 
 def heatmap(run: Run, trials: Sequence[TrialRecord], rows: str, columns: str) -> Figure:
-    """The metric over two grid parameters; with more parameters, each cell is the best of the rest."""
+    """The metric over two parameters, ranges in bins; with more parameters, each cell is the best of the rest."""
     import numpy as np
     from matplotlib import colormaps
     from matplotlib.patches import Rectangle
 
-    down, across = list(run.space["axes"][rows]), list(run.space["axes"][columns])
+    found = cells(run, trials, rows, columns)
     scale = scale_of(run.metric, [t.value for t in _measured(run, trials)])
-    values = np.full((len(down), len(across)), math.nan)
-    notes: dict[tuple[int, int], str] = {}
-    for trial in trials:
-        cell = down.index(trial.params[rows]), across.index(trial.params[columns])
-        if trial.state != "done" or not _finite(trial.value):
-            notes[cell] = trial.state
-        elif math.isnan(values[cell]) or _beats(run, trial.value, values[cell] / scale.factor):
-            values[cell] = scale.factor * float(trial.value or 0.0)
-    fig = figure(max(5.2, 2.3 + 1.05 * len(across)), max(4.0, 2.0 + 0.8 * len(down)))
+    raw = [[math.nan if value is None else scale.factor * value for value in row] for row in found.values]
+    values = np.array(raw)
+    down, across = found.rows.labels, found.columns.labels
+    dense = max(len(down), len(across)) > 8
+    wide, high = (0.72, 0.46) if dense else (1.05, 0.8)
+    fig = figure(max(5.2, 2.3 + wide * len(across)), max(4.0, 2.0 + high * len(down)))
     ax = fig.subplots()
     colours = colormaps["viridis" if run.mode == "max" else "viridis_r"].with_extremes(bad="#eceff1")
     image = ax.imshow(values, cmap=colours, aspect="auto")
-    best = np.unravel_index((np.nanargmax if run.mode == "max" else np.nanargmin)(values), values.shape)
     for cell in np.ndindex(values.shape):
         if math.isnan(values[cell]):
-            ax.text(cell[1], cell[0], notes.get(cell, "–"), ha="center", va="center", color=MUTED, fontsize=9)
+            ax.text(cell[1], cell[0], found.states.get(cell, "–"), ha="center", va="center", color=MUTED, fontsize=9)
             continue
-        text = scale.cell(values[cell]) + (" ★" if cell == best else "")
-        weight = "bold" if cell == best else "normal"
+        best = cell == found.best
+        text = scale.cell(values[cell]) + (" ★" if best else "")
         colour = _readable(image.cmap(image.norm(values[cell])))
-        ax.text(cell[1], cell[0], text, ha="center", va="center", color=colour, fontsize=13, fontweight=weight)
-    ax.add_patch(
-        Rectangle((best[1] - 0.5, best[0] - 0.5), 1, 1, fill=False, edgecolor="#e4572e", linewidth=3, zorder=3)
-    )
-    ax.set_xticks(range(len(across)), [short(value) for value in across])
-    ax.set_yticks(range(len(down)), [short(value) for value in down])
-    ax.set_xlabel(name_of(columns))
-    ax.set_ylabel(name_of(rows))
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    ax.set_xticks([i - 0.5 for i in range(1, len(across))], minor=True)
-    ax.set_yticks([i - 0.5 for i in range(1, len(down))], minor=True)
-    ax.grid(which="minor", color="white", linewidth=2)
-    ax.tick_params(which="minor", length=0)
+        style: dict[str, Any] = {"fontsize": 10 if dense else 13, "fontweight": "bold" if best else "normal"}
+        ax.text(cell[1], cell[0], text, ha="center", va="center", color=colour, **style)
+    if found.best:
+        corner = found.best[1] - 0.5, found.best[0] - 0.5
+        ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=MARK, linewidth=3, zorder=3))
+    _table(ax, found)
     bar = fig.colorbar(image, ax=ax, pad=0.03)
     bar.set_label(scale.label)
     bar.outline.set_visible(False)
-    others = [name for name, v in run.space["axes"].items() if name not in (rows, columns) and len(v) > 1]
-    extra = f", best over {', '.join(map(name_of, others))}" if others else ""
+    extra = f", best over {', '.join(map(name_of, found.others))}" if found.others else ""
     return finish(fig, run, f"{scale.name}{extra}", len(trials))
+
+
+def _table(ax: Axes, found: Cells) -> None:
+    """Ticks and labels of a heat map, and lines between its cells."""
+    down, across = found.rows, found.columns
+    ax.set_xticks(range(len(across.labels)), across.labels)
+    ax.set_yticks(range(len(down.labels)), down.labels)
+    ax.set_xlabel(name_of(across.name) + (" (bins, by their middles)" if across.values is None else ""))
+    ax.set_ylabel(name_of(down.name) + (" (bins, by their middles)" if down.values is None else ""))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_xticks([i - 0.5 for i in range(1, len(across.labels))], minor=True)
+    ax.set_yticks([i - 0.5 for i in range(1, len(down.labels))], minor=True)
+    ax.grid(which="minor", color="white", linewidth=2)
+    ax.tick_params(which="minor", length=0)
 
 
 def line(run: Run, trials: Sequence[TrialRecord], name: str) -> Figure:
@@ -115,13 +144,13 @@ def line(run: Run, trials: Sequence[TrialRecord], name: str) -> Figure:
     ax = fig.subplots()
     ax.errorbar(xs, means, yerr=[below, above], fmt="o-", color=INK, ecolor=MUTED, capsize=4, linewidth=2, markersize=7)
     best = (max if run.mode == "max" else min)(range(len(means)), key=means.__getitem__)
-    ax.plot(xs[best], means[best], marker="*", markersize=18, color="#e4572e", zorder=5)
+    ax.plot(xs[best], means[best], marker="*", markersize=18, color=MARK, zorder=5)
     ax.annotate(scale.cell(means[best]), (xs[best], means[best]), (0, 12), textcoords="offset points", ha="center")
     if numeric and _logarithmic(keys):
         ax.set_xscale("log")
     ax.set_xticks(xs, [short(key) for key in keys], minor=False)
     ax.margins(y=0.18)
-    _frame(ax, name_of(name), scale.label)
+    frame(ax, name_of(name), scale.label)
     return finish(fig, run, f"{scale.name} over {name_of(name)}", len(trials))
 
 
@@ -135,7 +164,8 @@ def scatter(run: Run, trials: Sequence[TrialRecord], names: Sequence[str]) -> Fi
     across = min(3, len(names))
     fig = figure(max(5.6, 3.6 * across), 3.6 * -(-len(names) // across) + 0.6)
     panels = fig.subplots(-(-len(names) // across), across, sharey=True, squeeze=False).flat
-    for i, (ax, name) in enumerate(zip(panels, names, strict=False)):
+    size = max(8, 42 - len(values) // 60)
+    for i, (name, ax) in enumerate(zip(names, panels, strict=False)):
         xs = [t.params[name] for t in trials]
         if name not in ranges and not all(isinstance(v, int | float) and not isinstance(v, bool) for v in xs):
             order = [short(value) for value in run.space["axes"][name]]
@@ -143,14 +173,14 @@ def scatter(run: Run, trials: Sequence[TrialRecord], names: Sequence[str]) -> Fi
             ax.set_xticks(range(len(order)), order)
             ax.margins(x=0.3)
         colour = {"c": values, "cmap": "viridis" if run.mode == "max" else "viridis_r"}
-        ax.scatter(xs, values, s=42, alpha=0.85, edgecolors="white", linewidths=0.7, **colour)
-        ax.plot(xs[best], values[best], marker="*", markersize=18, color="#e4572e", markeredgecolor="white", zorder=5)
+        ax.scatter(xs, values, s=size, alpha=0.85, edgecolors="white", linewidths=0.7 if size > 8 else 0, **colour)
+        ax.plot(xs[best], values[best], marker="*", markersize=18, color=MARK, markeredgecolor="white", zorder=5)
         if ranges.get(name, {}).get("log"):
             ax.set_xscale("log")
-        _frame(ax, name_of(name), scale.label if i % across == 0 else "")
+        frame(ax, name_of(name), scale.label if i % across == 0 else "")
     for ax in list(panels):
         ax.set_visible(False)
-    chosen = "Bayesian search" if run.adaptive else "drawn at random"
+    chosen = "Bayesian search" if run.adaptive else "drawn at random" if ranges else "grid"
     return finish(fig, run, f"{scale.name}, {chosen}; ★ {scale.cell(values[best])}", len(trials))
 
 
@@ -164,7 +194,7 @@ def bars(run: Run, trials: Sequence[TrialRecord]) -> Figure:
     ax = fig.subplots()
     ax.bar([t.n for t in shown], [scale.factor * float(t.value or 0.0) for t in shown], color=INK, width=0.8)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _frame(ax, "trial", scale.label)
+    frame(ax, "trial", scale.label)
     return finish(fig, run, f"{scale.name} per trial", len(trials))
 
 
@@ -182,10 +212,6 @@ def _finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _beats(run: Run, value: float | None, than: float) -> bool:
-    return value is not None and (value > than if run.mode == "max" else value < than)
-
-
 def _logarithmic(values: Sequence[float]) -> bool:
     """Whether steps grow with the values, so that a log axis spreads them better."""
     low, high = min(values), max(values)
@@ -196,11 +222,3 @@ def _readable(colour: Sequence[float]) -> str:
     """Black or white, whichever reads better on ``colour``."""
     red, green, blue = colour[:3]
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
-
-
-def _frame(ax: Axes, x: str, y: str) -> None:
-    ax.set_xlabel(x)
-    ax.set_ylabel(y)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(color="#e3e6e8", linewidth=0.8)
-    ax.set_axisbelow(True)

@@ -17,6 +17,7 @@ from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.lines import Line
 from awsrun.jobs.reader import Reader
 from awsrun.jobs.status import PATIENCE, Status, derive, trial_state
+from awsrun.jobs.table import best_first
 from awsrun.worker import records
 from awsrun.worker.runs import FINAL
 from awsrun.worker.runs import Run as Record
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _POLL = 2.0  # seconds between two looks
+_TOGETHER = 10  # curves in one picture
 
 
 class Run:
@@ -162,8 +164,10 @@ class Run:
 
     def reports(self, n: int) -> list[records.Report]:
         """What trial ``n`` reported, by step."""
-        trial = self.trial(n)
-        found = self._site.store.reports(self.id, n)
+        return self._curve(self.trial(n))
+
+    def _curve(self, trial: records.TrialRecord) -> list[records.Report]:
+        found = self._site.store.reports(self.id, trial.n)
         return records.curve((report for report in found if report.attempt >= trial.since), trial.attempt)
 
     def lines(self) -> Iterator[Line]:
@@ -224,17 +228,27 @@ class Run:
         cloud, _ = self._site.live()
         return bytes(cloud.read("s3").get_object(Bucket=run.bucket, Key=key)["Body"].read()).decode(errors="replace")
 
-    def plot(self, x: str | None = None, y: str | None = None, *, trial: int | None = None) -> Figure:
+    def plot(
+        self, x: str | None = None, y: str | None = None, *, trial: int | None = None, kind: str | None = None
+    ) -> Figure:
         """A picture: what fits the search, over ``x`` and ``y``, or one trial's curves.
+
+        Args:
+            kind: ``heatmap``, ``line``, ``scatter``, ``bars``, ``history``, ``importance``, or ``curves`` (of the
+                metric, of the best trials together).
 
         Raises:
             AwsrunError: nothing to draw yet, or no such parameter.
         """
         from awsrun.jobs import curves, plots
 
+        record = self.record
         if trial is not None:
-            return curves.curves(self.record, self.trial(trial), self.reports(trial))
-        return plots.draw(self.record, list(self.trials()), x, y)
+            return curves.curves(record, self.trial(trial), self.reports(trial))
+        if kind != "curves":
+            return plots.draw(record, list(self.trials()), x, y, kind)
+        best = best_first(record, self.trials())[:_TOGETHER]
+        return curves.together(record, [(one, self._curve(one)) for one in best])
 
     def cancel(self, n: int | None = None) -> str:
         """Cancel the run, or trial ``n`` of it; the state that it has then."""

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from awsrun.worker.runs import Run
 
 INK = "#33658a"
 MUTED = "#78868f"
+MARK = "#e4572e"
+COLOURS = (INK, MARK, "#4c956c", "#a06cd5", "#c99700", "#5c6b73")
 _SHARES = re.compile(r"acc|precision|recall|f1|auc|share|rate$|exact_match", re.IGNORECASE)
 _WORDS = {"val": "validation", "lr": "learning rate", "acc": "accuracy", "train": "training"}
 
@@ -74,6 +77,15 @@ def figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=160, layout="constrained", facecolor="white")
+
+
+def frame(ax: Axes, x: str, y: str) -> None:
+    """Labels and a quiet grid."""
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(color="#e3e6e8", linewidth=0.8)
+    ax.set_axisbelow(True)
 
 
 def finish(fig: Figure, run: Run, what: str, trials: int, more: str = "") -> Figure:
