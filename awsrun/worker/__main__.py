@@ -120,6 +120,7 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
         bayes.params if bayes else lambda n: space.params(run.space, run.seed, n, objects.read_range),
         rng=random.Random(),
         enough=Budget(store, run, who.me.slot).spent,
+        stopped=objects.drop_checkpoints,
     )
     claims = Claims(store, run, who, tools, place.log_stream)
     root, site = asked.root / PROJECT, scratch / "site"

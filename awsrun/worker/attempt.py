@@ -14,7 +14,7 @@ from typing import Any
 from awsrun.worker import wire
 from awsrun.worker.failures import died
 from awsrun.worker.nursery import Zygote
-from awsrun.worker.records import Report, Run, TrialRecord, better
+from awsrun.worker.records import Report, Run, Standing, TrialRecord, better
 from awsrun.worker.space import trial_seed
 
 
@@ -48,7 +48,8 @@ class Attempt:
     Attributes:
         reports: not yet written to the table.
         deadline, grace: on the monotonic clock, when it is killed for taking too long, or for not stopping; 0 is never.
-        why: why it was ended from outside: ``timeout``, ``cancelled``, ``released``, ``lost``, or empty.
+        why: why it was ended from outside: ``timeout``, ``cancelled``, ``released``, ``paused``, ``lost``, or empty.
+        asks: where it stands at a rung, waiting to be told whether it goes on; None while it does not ask.
     """
 
     def __init__(self, run: Run, claimed: Claimed, zygote: Zygote) -> None:
@@ -60,6 +61,10 @@ class Attempt:
         self.why = ""
         self.reports: list[Report] = []
         self.checkpointed = claimed.restored is not None
+        self.asks: Standing | None = None
+        self._passed = claimed.record.rung
+        self._stood: Standing | None = None
+        self._metrics: Mapping[str, Any] = {}
         self._said: Mapping[str, Any] = {}
         self._best: float | None = None
         self._steps = 0
@@ -91,6 +96,9 @@ class Attempt:
             "every": self._run.limits.checkpoint,
             "restored": str(claimed.restored or ""),
             "lines": str(claimed.lines or ""),
+            "eta": self._run.limits.eta,
+            "least": self._run.limits.least,
+            "passed": record.rung,
         }
 
     def hear(self) -> bool:
@@ -104,9 +112,21 @@ class Attempt:
                 old, self._checkpoint = self._checkpoint, Path(message["path"])
                 if old is not None:
                     old.unlink(missing_ok=True)
+            elif message["type"] == "rung":
+                self._ask(message)
             else:
                 self._said = message
         return closed
+
+    def _ask(self, message: Mapping[str, Any]) -> None:
+        """The trial waits at a rung; without the metric there is nothing to compare, and it goes on."""
+        self._steps, self._metrics = message["step"], message["metrics"]
+        value = self._metrics.get(self._run.metric)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            print(f"[{self.name}] awsrun: not compared: no {self._run.metric} among what it reported", flush=True)
+            self._order(b"g")
+        else:
+            self.asks = Standing(message["rung"], self.record.n, self.record.attempt, float(value))
 
     def _report(self, message: Mapping[str, Any]) -> None:
         record, metrics = self.record, message["metrics"]
@@ -136,10 +156,24 @@ class Attempt:
         if not self.why:
             self.why = why
             self.grace = time.monotonic() + grace
-            try:
-                os.write(self._orders, b"s")
-            except BrokenPipeError:
-                return  # it has just ended
+            self._order(b"s")
+
+    def go_on(self, standing: Standing) -> None:
+        """Let it past a rung."""
+        self._passed = standing.rung + 1
+        self._order(b"g")
+
+    def pause(self, standing: Standing, grace: float) -> None:
+        """Have it stop at a rung, where it has left a checkpoint if it keeps anything."""
+        if not self.why:
+            self._stood = standing
+        self.stop("paused", grace)
+
+    def _order(self, order: bytes) -> None:
+        try:
+            os.write(self._orders, order)
+        except BrokenPipeError:
+            return  # it has just ended
 
     def kill(self, why: str) -> None:
         """End it now."""
@@ -166,9 +200,12 @@ class Attempt:
             self._print([rest])
         for fd in (self.messages, self.output, self._orders):
             os.close(fd)
-        record = replace(self.record, ended_ms=time.time_ns() // 1_000_000, step=self._steps)
+        record = replace(self.record, ended_ms=time.time_ns() // 1_000_000, step=self._steps, rung=self._passed)
         if self._said.get("type") == "result":
             return self._succeeded(record, self._said["result"])
+        if self.why == "paused" and self._stood:
+            result = dict(self._metrics)
+            return replace(record, state="paused", rung=self._stood.rung, value=self._stood.value, result=result)
         if self.why == "released" or self._said.get("type") == "stopped":
             return replace(record, state="retry")
         if self.why in ("cancelled", "lost"):
@@ -191,7 +228,7 @@ class Attempt:
             error = died(self.zygote.code or 0, self.zygote.peak_kib)
         failures = record.failures + 1
         state = "retry" if failures <= self._run.limits.retries else "failed"
-        return replace(record, state=state, error=error, failures=failures)
+        return replace(record, state=state, error=error, failures=failures, value=None)
 
     def _print(self, lines: Any) -> None:
         text = "".join(f"[{self.name}] {line.decode(errors='replace')}\n" for line in lines)

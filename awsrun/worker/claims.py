@@ -1,8 +1,9 @@
 """A worker's side of the claim protocol: which trial comes next, and when the run is over.
 
-First come reserved trials, a block at a time.  When none is left to reserve, a sweep looks through the shards that are
-not sealed: released trials and those of dead workers are taken over, holes are claimed, complete shards are sealed, and
-with the last of them the run is finished.
+First come reserved trials, a block at a time; where trials are pruned, paused ones before them.  When none
+is left to reserve, a sweep looks through the shards that are not sealed: released trials and those of dead workers are
+taken over, holes are claimed, complete shards are sealed, and with the last of them the run is finished.  Trials that
+wait at a rung are stopped once nothing else is left.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from awsrun.worker.budget import reached
 from awsrun.worker.graveyard import Graveyard
-from awsrun.worker.records import FINAL, SHARD, Me, Run, RunStatus, Shard, TrialRecord, summary
+from awsrun.worker.pruning import Pruning
+from awsrun.worker.records import FINAL, SHARD, Me, Run, RunStatus, Shard, Standing, TrialRecord, summary
 from awsrun.worker.store import RunStore
 
 FAIL_FAST = 3
@@ -41,6 +43,7 @@ class Tools:
         clock: seconds of a monotonic clock.
         now_ms: milliseconds since the epoch, for the record only.
         enough: why no further trial may start, or "".
+        stopped: told of each paused trial that this worker stops.
     """
 
     params: Callable[[int], Mapping[str, Any]]
@@ -48,6 +51,7 @@ class Tools:
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     rng: random.Random = random.Random()  # noqa: RUF009  jitter only
     enough: Callable[[], str] = lambda: ""
+    stopped: Callable[[int], None] = lambda n: None
 
 
 class Claims:
@@ -64,6 +68,7 @@ class Claims:
         self._store, self._run, self._who, self._tools = store, run, who, tools
         self._log_stream = log_stream
         self._graves = Graveyard(store, run.run, run.limits.lease, tools.clock)
+        self._pruning = Pruning(store, run)
         self._block: deque[int] = deque()
         self._exhausted = False
         self._total = run.total
@@ -91,7 +96,12 @@ class Claims:
             if why := self._good() or self._tools.enough():
                 self._cut(why)
                 return None
-            block = self._store.reserve(self._run.run, 1 if self._run.limits.bounded else count, self._run.total)
+            if self._run.prunes and self._store.status(self._run.run).starts:
+                trial = self._let_past(self._pruning.promotable())
+                if trial is not None:
+                    return trial
+            one = self._run.limits.bounded or self._run.prunes
+            block = self._store.reserve(self._run.run, 1 if one else count, self._run.total)
             self._block.extend(block)
             self._exhausted = not block
             if block and block[-1] // SHARD != (block[0] - 1) // SHARD:
@@ -109,13 +119,40 @@ class Claims:
         if not self._exhausted:
             return self.next()
         sealed = self._store.shards(self._run.run, status.generation)
+        read: list[TrialRecord] = []
         for shard in self._order(sealed):
-            trial = self._visit(shard, status, sealed)
+            trial = self._visit(shard, status, sealed, read)
             if trial is not None:
                 return trial
+        if any(trial.state == "paused" for trial in read):
+            return self._conclude(status, sealed, read)
         if len(sealed) >= self._shards:
             self._finish(status, sealed)
         return None
+
+    def _conclude(self, status: RunStatus, sealed: Mapping[int, Shard], read: list[TrialRecord]) -> TrialRecord | None:
+        """Nothing is left but what waits at rungs: let one past, or, if no others run, stop them.
+
+        Args:
+            read: the trials of the shards that are not sealed.
+        """
+        paused = [trial for trial in read if trial.state == "paused"]
+        alone = all(trial.settled or trial.state == "paused" for trial in read)
+        done = any(t.state == "done" for t in read) or any(shard.counts.get("done") for shard in sealed.values())
+        if not (status.cut >= 0 or self._tools.enough() or self._good_among(read)):
+            first = self._pruning.first(paused) if alone and not done else None
+            if candidates := [*self._pruning.promotable(), *([first] if first else [])]:
+                return self._let_past(candidates)
+        if not alone:
+            return None
+        for trial in paused:
+            if self._store.stop(self._run.run, trial):
+                self._tools.stopped(trial.n)
+        return self.sweep()
+
+    def _let_past(self, candidates: Iterable[TrialRecord]) -> TrialRecord | None:
+        """Take over the first paused trial that nobody else has."""
+        return next((trial for trial in map(self._take_over, candidates) if trial is not None), None)
 
     def settled(self, trial: TrialRecord, ok: bool) -> None:
         """Call this after a trial of this worker was settled, with what the store said.
@@ -141,6 +178,10 @@ class Claims:
         ):
             self.ended = "failed"
 
+    def goes_on(self, standing: Standing) -> bool:
+        """Whether a trial that has reached a rung is among the best there."""
+        return self._pruning.goes_on(standing)
+
     def release(self) -> None:
         """Forget the reserved block: its trials are holes, which sweeps claim."""
         self._block.clear()
@@ -152,11 +193,12 @@ class Claims:
             return ""
         self._looked = True
         started = min(self._store.status(self._run.run).next, self._run.total)
-        for shard in range(-(-started // SHARD)):
-            for trial in self._store.trials(self._run.run, shard):
-                if trial.state == "done" and reached(self._run, trial.value):
-                    return self._reached(trial)
-        return ""
+        shards = (self._store.trials(self._run.run, shard) for shard in range(-(-started // SHARD)))
+        return next(filter(None, map(self._good_among, shards)), "")
+
+    def _good_among(self, trials: Iterable[TrialRecord]) -> str:
+        good = (trial for trial in trials if trial.state == "done" and reached(self._run, trial.value))
+        return next(map(self._reached, good), "")
 
     def _reached(self, trial: TrialRecord) -> str:
         return f"trial {trial.n} reached {self._run.metric} {trial.value:g}"
@@ -183,20 +225,23 @@ class Claims:
             if shard not in sealed:
                 yield shard
 
-    def _visit(self, shard: int, status: RunStatus, sealed: dict[int, Shard]) -> TrialRecord | None:
+    def _visit(
+        self, shard: int, status: RunStatus, sealed: dict[int, Shard], read: list[TrialRecord]
+    ) -> TrialRecord | None:
         known = self._store.shard(self._run.run, shard, status.generation)
         if known is not None:  # sealed by another since the sweep began: one item read instead of a thousand
             sealed[shard] = known
             return None
         trials = [t for t in self._store.trials(self._run.run, shard) if t.n < self._end(shard)]
+        read += trials
         found = self._rescue(trials) or self._fill(shard, trials)
         if found is None:
             self._seal(shard, status, trials, sealed)
         return found
 
     def _rescue(self, trials: list[TrialRecord]) -> TrialRecord | None:
-        """Take over a trial that waits or whose owner is dead."""
-        waiting = [trial for trial in trials if not trial.settled and trial.n not in self.active]
+        """Take over a trial that was released or whose owner is dead."""
+        waiting = [t for t in trials if t.state in ("run", "retry") and t.n not in self.active]
         self._tools.rng.shuffle(waiting)
         dead: dict[str, bool] = {}
         for seen in waiting:
@@ -205,14 +250,17 @@ class Claims:
                     dead[seen.owner] = self._graves.dead(Me.parse(seen.owner), self._who.me)
                 if not dead[seen.owner]:
                     continue
-            params = seen.params or self._tools.params(seen.n)
-            trial = self._store.take_over(
-                self._run.run, seen, self._who.me, params, self._log_stream, self._tools.now_ms()
-            )
-            if trial is not None and trial.state == "run":
-                self.active.add(trial.n)
+            if (trial := self._take_over(seen)) is not None:
                 return trial
         return None
+
+    def _take_over(self, seen: TrialRecord) -> TrialRecord | None:
+        params = seen.params or self._tools.params(seen.n)
+        trial = self._store.take_over(self._run.run, seen, self._who.me, params, self._log_stream, self._tools.now_ms())
+        if trial is None or trial.state != "run":
+            return None
+        self.active.add(trial.n)
+        return trial
 
     def _fill(self, shard: int, trials: list[TrialRecord]) -> TrialRecord | None:
         """Claim a trial that was reserved and never started."""
@@ -238,8 +286,8 @@ class Claims:
 
     def _finish(self, status: RunStatus, sealed: Mapping[int, Shard]) -> None:
         """``done``; ``failed`` if trials failed and none succeeded."""
-        counts = {state: sum(shard.counts.get(state, 0) for shard in sealed.values()) for state in ("done", "failed")}
-        state = "failed" if counts["failed"] and not counts["done"] else "done"
+        counts = sum((Counter(shard.counts) for shard in sealed.values()), Counter[str]())
+        state = "failed" if counts["failed"] and not (counts["done"] or counts["stopped"]) else "done"
         error = {"type": "TrialsFailed", "message": "every trial failed"} if state == "failed" else None
         if self._store.finish(self._run.run, status.generation, state, error, self._tools.now_ms()):
             self.ended = state

@@ -12,7 +12,7 @@ from typing import Any
 from awsrun.worker.attempt import Attempt, Claimed
 from awsrun.worker.claims import Claims
 from awsrun.worker.objects import Objects
-from awsrun.worker.records import Report, Run, TrialRecord
+from awsrun.worker.records import Report, Run, Standing, TrialRecord
 from awsrun.worker.space import block_text, blocked
 from awsrun.worker.store import RunStore
 
@@ -57,6 +57,10 @@ class Courier:
         reports, attempt.reports, path = attempt.reports, [], attempt.take_checkpoint()
         return self._submit(self._notes, lambda: self._note(attempt, reports, path))
 
+    def compare(self, standing: Standing) -> Future[bool]:
+        """Say where a trial stands at a rung; whether it goes on."""
+        return self._submit(self._commits, lambda: self._claims.goes_on(standing))
+
     def call(self, task: Task) -> Future[Any]:
         """Do something else in a thread."""
         return self._submit(self._claimer, task)
@@ -86,9 +90,9 @@ class Courier:
         return Claimed(record, folder, restored, lines)
 
     def _commit(self, attempt: Attempt, record: TrialRecord) -> bool:
-        if record.state in ("done", "failed", "retry"):
+        if record.state in ("done", "failed", "retry", "paused"):
             self.note(attempt).result()  # behind those that are under way
-        if record.state in ("done", "failed"):
+        if record.state in ("done", "failed", "paused"):
             artifacts = self._objects.put_artifacts(record.n, record.attempt, attempt.claimed.artifacts)
             record = replace(record, artifacts=artifacts)
         won = self._settle(record, attempt.claimed)

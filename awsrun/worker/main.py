@@ -139,6 +139,9 @@ class Table:
     def stopping(self) -> bool:
         return False
 
+    def told_to_stop(self) -> bool:
+        return False
+
     @property
     def best(self) -> float | None:
         """Any value of the metric, or None if it was never reported."""

@@ -14,8 +14,10 @@ from awsrun.worker.records import (
     RunEntry,
     RunStatus,
     Shard,
+    Standing,
     TrialRecord,
     Worker,
+    standing_key,
     trial_key,
 )
 from awsrun.worker.table import Condition, ConditionFailed, Item, Table, Unanswered, Value
@@ -120,6 +122,15 @@ class Reads:
     def reports(self, run: str, n: int) -> list[Report]:
         """Every report of a trial, by attempt and step; ``records.curve`` makes one history of them."""
         return [Report.from_item(item) for item in self.table.query(f"{run}#P#{n}")]
+
+    def standings(self, run: str, rung: int | None = None) -> list[Standing]:
+        """Who stands where at a rung, or at every one."""
+        prefix = "" if rung is None else standing_key(rung)
+        return [Standing.from_item(item) for item in self.table.query(f"{run}#R", prefix)]
+
+    def stood(self, run: str, rung: int, n: int) -> bool:
+        """Whether a trial has ever reached a rung."""
+        return self.table.get(f"{run}#R", standing_key(rung, n)) is not None
 
     def put_reports(self, run: str, reports: Iterable[Report]) -> None:
         """Write reports; a repeat writes the same items again."""

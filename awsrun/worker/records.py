@@ -8,6 +8,7 @@ Partition                 Sort key               Item
 ``RUN#W``                 slot                   a worker: boot, beat, dead
 ``RUN#T#{n // 1000}``     n                      a trial that has started
 ``RUN#P#{n}``             attempt ``#`` step     a report
+``RUN#R``                 rung ``#`` n           where a trial stands at a rung (pruning)
 ``RUN#S``                 shard                  a sealed shard's summary
 ``RUN#F``                 see ``store.py``       evidence for failing fast
 ``RUNS``                  run                    the list of runs
@@ -19,6 +20,7 @@ back bit for bit (DynamoDB's numbers hold 38 decimal digits and no infinities).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,12 +29,12 @@ from awsrun.worker.runs import FINAL, SHARD, Limits, Run, RunEntry, RunStatus, d
 from awsrun.worker.table import Item
 
 __all__ = [
-    "FINAL", "SETTLED", "SHARD", "Limits", "Me", "Report", "Run", "RunEntry", "RunStatus", "Shard", "TrialRecord",
-    "Worker", "better", "curve", "dump", "summary", "trial_key",
+    "FINAL", "SETTLED", "SHARD", "Limits", "Me", "Report", "Run", "RunEntry", "RunStatus", "Shard", "Standing",
+    "TrialRecord", "Worker", "better", "curve", "dump", "standing_key", "summary", "trial_key",
 ]  # fmt: skip
 
 SETTLED: frozenset[str] = frozenset({"done", "failed", "cancelled", "stopped"})
-"""States in which a trial needs no more work."""
+"""States in which a trial needs no more work.  ``paused`` is not one: it waits at a rung."""
 
 
 @dataclass(frozen=True, order=True)
@@ -115,6 +117,7 @@ class TrialRecord:
         step: how many steps the latest attempt reported, those before its checkpoint included.
         started_ms, ended_ms: of the latest attempt, by its worker's clock.
         artifacts: file name -> bytes.
+        rung: how many rungs it has been let past; where it waits, if it is paused (see :mod:`awsrun.worker.rungs`).
     """
 
     n: int
@@ -133,6 +136,7 @@ class TrialRecord:
     started_ms: int = 0
     ended_ms: int = 0
     artifacts: Mapping[str, int] = field(default_factory=dict)
+    rung: int = 0
 
     @property
     def settled(self) -> bool:
@@ -157,6 +161,7 @@ class TrialRecord:
             "failures": self.failures,
             "since": self.since,
             "step": self.step,
+            "rung": self.rung,
             "log_stream": self.log_stream,
             "started_ms": self.started_ms,
             "ended_ms": self.ended_ms,
@@ -183,6 +188,7 @@ class TrialRecord:
             failures=int(item.get("failures", 0)),
             since=int(item.get("since", 1)),
             step=int(item.get("step", 0)),
+            rung=int(item.get("rung", 0)),
             log_stream=str(item.get("log_stream", "")),
             started_ms=int(item.get("started_ms", 0)),
             ended_ms=int(item.get("ended_ms", 0)),
@@ -209,6 +215,29 @@ class Report:
         attempt, step = str(item["sk"]).split("#")
         n = int(str(item["pk"]).rsplit("#", 1)[1])
         return cls(n, int(attempt), int(step), load(item, "metrics", {}), int(item.get("at_ms", 0)))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A trial's value of the metric at a rung, as its latest attempt reported it."""
+
+    rung: int
+    n: int
+    attempt: int
+    value: float
+
+    def to_item(self, run: str) -> Item:
+        return {
+            "pk": f"{run}#R",
+            "sk": standing_key(self.rung, self.n),
+            "attempt": self.attempt,
+            "value": dump(self.value),
+        }
+
+    @classmethod
+    def from_item(cls, item: Item) -> Standing:
+        rung, n = str(item["sk"]).split("#")
+        return cls(int(rung), int(n), int(item["attempt"]), float(load(item, "value", math.nan)))
 
 
 @dataclass(frozen=True)
@@ -252,6 +281,11 @@ class Shard:
 def trial_key(run: str, n: int) -> tuple[str, str]:
     """Partition and sort key of a trial."""
     return f"{run}#T#{n // SHARD}", f"{n:09d}"
+
+
+def standing_key(rung: int, n: int | None = None) -> str:
+    """Sort key of where a trial stands, or the prefix of all at a rung."""
+    return f"{rung:03d}#" + ("" if n is None else f"{n:09d}")
 
 
 def better(mode: str, value: float | None, than: float | None) -> bool:

@@ -61,6 +61,8 @@ class Limits:
     max_seconds: float = 0.0
     max_cost: float = 0.0
     price: float = 0.0
+    eta: int = 0
+    least: int = 1
 
     @property
     def bounded(self) -> bool:
@@ -131,6 +133,11 @@ class Run:
         return bool(self.space.get("search") == "bayes")
 
     @property
+    def prunes(self) -> bool:
+        """Trials that do worse than others wait, and are stopped in the end."""
+        return self.limits.eta > 0
+
+    @property
     def fixed(self) -> dict[str, Any]:
         """The parameters that are the same for every trial (``--set``)."""
         return dict(self.space.get("set") or {})
@@ -169,6 +176,11 @@ class RunStatus:
     ended_ms: int = 0
     cut: int = -1
     cut_why: str = ""
+
+    @property
+    def starts(self) -> bool:
+        """Trials may start."""
+        return self.state == "running" and self.cut < 0
 
     def size(self, total: int) -> int:
         """How many trials the run has, of the ``total`` in its space."""

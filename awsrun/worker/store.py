@@ -9,6 +9,8 @@ reserve               run: next + k                           running, next < to
 claim                 put trial: run, attempt 1, me           no item                          run, 1, me
 take over             trial: run, attempt + 1, me             state, attempt, owner as seen    attempt + 1, me
 settle                trial: state, result                    run, my attempt, me              that state, attempt, me
+stand                 put rung: value, attempt                none, or an older attempt        the same attempt
+stop                  trial: stopped                          paused, attempt as seen          stopped, that attempt
 bury                  worker: dead                            boot and beat as seen, alive     dead
 seal                  put shard: generation, summary          none, or an older generation     the same generation
 cut                   run: cut = next as seen, next = total   running, next as seen, no cut   (a cut is a cut)
@@ -27,7 +29,7 @@ from typing import Any
 
 from awsrun.worker.control import Control
 from awsrun.worker.reads import slot_key
-from awsrun.worker.records import Me, RunStatus, Shard, TrialRecord, Worker, dump, trial_key
+from awsrun.worker.records import Me, RunStatus, Shard, Standing, TrialRecord, Worker, dump, trial_key
 from awsrun.worker.table import Item, Value, When
 
 MAX_LOSSES = 3
@@ -110,14 +112,16 @@ class RunStore(Control):
         """Go on with a trial that was released or whose owner is dead; None if somebody else did.
 
         From state ``run`` it counts as a loss; with :data:`MAX_LOSSES` distinct containers lost, the trial comes back
-        ``failed`` instead of ``run``.  After an error it starts from nothing, not from its last checkpoint.
+        ``failed`` instead of ``run``.  After an error it starts from nothing, not from its last checkpoint.  One that
+        was paused is let past the rung where it waited.
         """
         losses, attempt = seen.losses, seen.attempt + 1
         if seen.state == "run":
             losses = tuple(dict.fromkeys((*losses, Me.parse(seen.owner).container)))
         trial = replace(
             seen, state="run", attempt=attempt, owner=str(me), params=params, losses=losses,
-            since=attempt if seen.error else seen.since, error=None, step=0,
+            since=attempt if seen.error else seen.since, error=None, result=None, step=0,
+            rung=seen.rung + (seen.state == "paused"), artifacts={},
             log_stream=log_stream, started_ms=now_ms, ended_ms=0,
         )  # fmt: skip
         if len(losses) >= MAX_LOSSES:
@@ -144,6 +148,23 @@ class RunStore(Control):
             fields,
             (When("state", "=", "run"), When("attempt", "=", trial.attempt), When("owner", "=", trial.owner)),
             lambda old: (old["state"], old["attempt"], old["owner"]) == (trial.state, trial.attempt, trial.owner),
+        ).ok
+
+    def stand(self, run: str, standing: Standing) -> bool:
+        """Say where a trial stands at a rung; False: a later attempt of it has said so, and this one was lost."""
+        return self._put(
+            standing.to_item(run),
+            (When("attempt", "absent or <", standing.attempt),),
+            lambda old: old["attempt"] == standing.attempt,
+        ).ok
+
+    def stop(self, run: str, seen: TrialRecord) -> bool:
+        """Let a paused trial be what it is; False if it was let past its rung, or cancelled."""
+        return self._update(
+            trial_key(run, seen.n),
+            {"state": "stopped"},
+            (When("state", "=", "paused"), When("attempt", "=", seen.attempt)),
+            lambda old: (old["state"], old["attempt"]) == ("stopped", seen.attempt),
         ).ok
 
     def seal(self, run: str, summary: Shard) -> bool:

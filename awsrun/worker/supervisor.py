@@ -25,7 +25,7 @@ from awsrun.worker.courier import Courier
 from awsrun.worker.failures import died
 from awsrun.worker.heartbeat import Notice
 from awsrun.worker.nursery import Zygote
-from awsrun.worker.records import Run, TrialRecord
+from awsrun.worker.records import Run, Standing, TrialRecord
 
 SHORT = 1.0  # seconds: shorter trials are reserved in blocks and claimed ahead
 AHEAD = 4
@@ -55,6 +55,7 @@ class Supervisor:
         self._claiming: Future[Claimed | None] | None = None
         self._tasks: set[Future[Any]] = set()
         self._noting: Future[None] | None = None
+        self._asked: tuple[Attempt, Standing, Future[bool]] | None = None
         self._zygote: Zygote | None = None
         self._spare: Zygote | None = None
         self._attempt: Attempt | None = None
@@ -66,7 +67,7 @@ class Supervisor:
         self._idle_since = 0.0
         self._look_again = 0.0
         self._flush_at = 0.0
-        self._said_why = False
+        self._said_why = self._said_anew = False
 
     def wake(self) -> None:
         """Make the main thread look around; from any thread or signal handler."""
@@ -146,9 +147,24 @@ class Supervisor:
                 self._idle_since = 0.0
             elif self._claims.ended:
                 self._leave(f"the run is {self._claims.ended}", 0)
+        if self._asked and self._asked[2].done():
+            self._answer(*self._asked)
+            self._asked = None
         for task in [task for task in self._tasks if task.done()]:
             self._tasks.remove(task)
             task.result()
+
+    def _answer(self, attempt: Attempt, standing: Standing, goes_on: Future[bool]) -> None:
+        """Tell a trial that waits at a rung what becomes of it."""
+        if attempt is not self._attempt:
+            return
+        if goes_on.result():
+            attempt.go_on(standing)
+            return
+        attempt.pause(standing, self._run.limits.grace)
+        if not (attempt.checkpointed or attempt.has_checkpoint or self._said_anew):
+            print("[awsrun] the job keeps nothing (trial.keep): if a paused trial goes on, it starts anew", flush=True)
+            self._said_anew = True
 
     def _advance(self) -> None:
         """Start whatever can be started."""
@@ -179,7 +195,7 @@ class Supervisor:
 
     def _fetch(self) -> None:
         """Claim the next trial if it is time to; look for abandoned ones when none is left."""
-        short = self._ran > 0 and self._mean < SHORT and not self._run.adaptive
+        short = self._ran > 0 and self._mean < SHORT and not (self._run.adaptive or self._run.prunes)
         want = AHEAD if short else 0 if self._attempt else 1
         if len(self._ready) >= want:
             return
@@ -280,8 +296,12 @@ class Supervisor:
             self._pass_on(self._attempt)
 
     def _pass_on(self, attempt: Attempt) -> None:
-        """Write what the trial has said: at once with a checkpoint, else every few seconds."""
+        """Write what the trial has said: at once with a checkpoint, else every few seconds; ask what it asks."""
         now = time.monotonic()
+        if attempt.asks and not self._asked:
+            standing, attempt.asks = attempt.asks, None
+            self._asked = attempt, standing, self._courier.compare(standing)
+            self._tasks.add(self._asked[2])
         if attempt.reports and not self._flush_at:
             self._flush_at = now + FLUSH
         due = attempt.has_checkpoint or (attempt.reports and now >= self._flush_at)

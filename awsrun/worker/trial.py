@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from awsrun.worker import checkpoint, randomness
+from awsrun.worker.rungs import Halving
 
 
 class Stop(BaseException):
@@ -32,6 +33,9 @@ class Channel(Protocol):
 
     def stopping(self) -> bool:
         """Whether the trial should checkpoint and stop."""
+
+    def told_to_stop(self) -> bool:
+        """Wait for the answer to a question, at a rung: whether the trial should stop there."""
 
 
 class Stateful(Protocol):
@@ -65,15 +69,19 @@ class Trial:
         scratch: Path | None = None,
         restored: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
+        halving: Halving | None = None,
+        passed: int = 0,
     ) -> None:
         self.n, self.attempt, self.params, self.seed, self.dir = n, attempt, dict(params), seed, dir
         self._channel, self._every, self._scratch, self._clock = channel, every, scratch, clock
+        self._halving, self._passed = halving, passed
         self._kept: dict[str, Stateful] = {}
         self._saved: dict[str, Any] | None = None
         self._found: dict[str, Any] = checkpoint.read(restored) if restored else {}
         self._reports: int = self._found.get("reports", 0)
+        self._metrics: dict[str, Any] = self._found.get("metrics", {})
         self._loop: int = self._found.get("loop", 0)
-        self._looping = False
+        self._looping = self._last = False
         self._written = clock()
         self._count = 0
 
@@ -99,13 +107,15 @@ class Trial:
         if "random" in self._found:
             randomness.restore(self._found.pop("random"))
         first = self._loop
+        if first and (rung := self._rung) is not None:  # lost while it waited for the answer
+            self._compare(rung)
         self._looping = True
         for i in range(first, stop):
-            self._loop = i + 1
+            self._loop, self._last = i + 1, i + 1 == stop
             yield i
             if self._saved is not None:
                 self._pause()
-        self._looping = False
+        self._looping = self._last = False
 
     def report(self, **metrics: float) -> None:
         """Say how the trial does at this step; checkpoint if it is time to; stop if that is wanted.
@@ -118,7 +128,12 @@ class Trial:
         now_ms = time.time_ns() // 1_000_000
         self._channel.send({"type": "report", "step": self._reports, "metrics": values, "at_ms": now_ms})
         self._reports += 1
-        self._pause()
+        self._metrics = values
+        rung = None if self._last else self._rung
+        if rung is None:
+            self._pause()
+        else:
+            self._compare(rung)
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Checkpoint plain values, arrays and tensors; :meth:`restore` gives them back after a loss."""
@@ -131,10 +146,29 @@ class Trial:
         found: dict[str, Any] | None = self._found.get("saved")
         return found
 
+    def _compare(self, rung: int) -> None:
+        """Checkpoint, and stop unless this trial is among the best that have come so far."""
+        if self._keeps:
+            self._checkpoint()
+        self._passed = rung + 1
+        self._channel.send({"type": "rung", "rung": rung, "step": self._reports, "metrics": self._metrics})
+        if self._channel.told_to_stop():
+            raise Stop
+
+    @property
+    def _rung(self) -> int | None:
+        """The rung where it is and has not been let past."""
+        rung = self._halving.rung(self._reports) if self._halving else None
+        return None if rung is None or rung < self._passed else rung
+
+    @property
+    def _keeps(self) -> bool:
+        return bool(self._kept) or self._saved is not None
+
     def _pause(self) -> None:
         """Between two steps: checkpoint if it is due or wanted, stop if wanted."""
         stopping = self._channel.stopping()
-        if (stopping or self._clock() - self._written >= self._every) and (self._kept or self._saved is not None):
+        if (stopping or self._clock() - self._written >= self._every) and self._keeps:
             self._checkpoint()
         if stopping:
             raise Stop
@@ -144,6 +178,7 @@ class Trial:
             return
         state = {
             "reports": self._reports,
+            "metrics": self._metrics,
             "loop": self._loop,
             "kept": {name: thing.state_dict() for name, thing in self._kept.items()},
             "saved": self._saved,

@@ -19,6 +19,7 @@ import importlib
 import io
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -28,13 +29,14 @@ from typing import Any
 
 from awsrun.worker import jobfile, randomness, wire
 from awsrun.worker.failures import describe
+from awsrun.worker.rungs import Halving
 from awsrun.worker.trial import Stop, Trial
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class PipeChannel:
-    """Talks to the supervisor: messages out, orders in (any byte there means: checkpoint and stop)."""
+    """Talks to the supervisor: messages out, orders in: ``s`` is to checkpoint and stop, ``g`` to go on at a rung."""
 
     def __init__(self, messages: int, orders: int) -> None:
         os.set_blocking(orders, False)
@@ -46,9 +48,20 @@ class PipeChannel:
 
     def stopping(self) -> bool:
         if not self._stopping:
-            data, closed = wire.drain(self._orders)
-            self._stopping = bool(data) or closed
+            self._listen()
         return self._stopping
+
+    def told_to_stop(self) -> bool:
+        while not self._stopping:
+            select.select([self._orders], [], [])
+            if b"g" in self._listen():
+                break
+        return self._stopping
+
+    def _listen(self) -> bytes:
+        data, closed = wire.drain(self._orders)
+        self._stopping = self._stopping or b"s" in data or closed
+        return data
 
 
 def main(arguments: list[str]) -> int:
@@ -188,6 +201,8 @@ def outcome(entry: jobfile.Entry, spec: Mapping[str, Any], channel: PipeChannel,
             every=spec["every"],
             scratch=Path(spec["scratch"]),
             restored=Path(spec["restored"]) if spec["restored"] else None,
+            halving=Halving(spec["eta"], spec["least"]) if spec["eta"] else None,
+            passed=spec["passed"],
         )
         randomness.seed(trial.seed)
         lines = spec["lines"]

@@ -19,7 +19,8 @@ from awsrun.worker import records
 from awsrun.worker.claims import Claims, Identity, Tools
 from awsrun.worker.faults import FaultyTable, Rates
 from awsrun.worker.heartbeat import Heartbeat
-from awsrun.worker.records import SETTLED, Limits, Me, Run, TrialRecord
+from awsrun.worker.records import SETTLED, Limits, Me, Run, Standing, TrialRecord
+from awsrun.worker.rungs import Halving
 from awsrun.worker.store import RunStore
 from awsrun.worker.table import Condition, Item, Table, Value
 
@@ -137,10 +138,11 @@ class World:
 
     Args:
         table: an empty one.
-        seed: chooses everything.
+        seed: chooses everything else.
+        prunes: whether trials are pruned; None: the seed chooses this, too.
     """
 
-    def __init__(self, table: Table, seed: int) -> None:
+    def __init__(self, table: Table, seed: int, prunes: bool | None = None) -> None:
         self.rng = Random(seed)
         self.run = Run(
             RUN, "job.py", "train", {"search": "grid"}, self.rng.randint(1, 8), metric="y",
@@ -148,6 +150,13 @@ class World:
                 workers=3, lease=LEASE, keep_going=self.rng.random() < 0.7, until=self.rng.choice((None, None, 3.0))
             ),
         )  # fmt: skip
+        if self.rng.random() < 0.5 if prunes is None else prunes:
+            limits = replace(self.run.limits, eta=self.rng.choice((2, 3)), least=self.rng.choice((1, 2)))
+            self.run = replace(self.run, limits=limits, total=self.rng.randint(1, 12))
+        self.halving = Halving(max(2, self.run.limits.eta), self.run.limits.least)
+        self.steps = self.rng.randint(1, 7)
+        self.values = [self.rng.choice((float(n), float(n), 5.0, math.nan)) for n in range(self.run.total)]
+        self.checkpoints: dict[tuple[int, int], int] = {}
         self.now = 0.0
         self.late = self.rng.choice((math.inf, math.inf, self.rng.uniform(0, 3 * LEASE)))
         self.stormy = True
@@ -284,6 +293,7 @@ class World:
         for _ in range(self.rng.randint(0, 3)):
             actor.sleep(self.rng.uniform(0, LEASE / 4))
             heart.beat()
+        rung = self._climb(actor, claims, trial) if self.run.prunes else None
         self._tokens += 1
         token = f"{trial.n}/{trial.attempt}/{self._tokens}"
         self.artifacts[trial.n, trial.attempt] = token
@@ -291,11 +301,27 @@ class World:
         state = "done" if at < 0.75 else "failed" if at < 0.9 else "retry"
         error = {"type": "Bad"} if state == "failed" else None
         record = replace(trial, state=state, result=token, value=float(trial.n), error=error)
+        if rung is not None and state == "done":
+            state, record = "paused", replace(record, state="paused", rung=rung, value=self.values[trial.n])
         won = store.settle(RUN, record)
         if won and state == "done":
             self.told[trial.n] += 1
         claims.settled(record, won)
         return state != "retry" or self.rng.random() < 0.5  # released: by SIGTERM, or to be retried
+
+    def _climb(self, actor: Actor, claims: Claims, trial: TrialRecord) -> int | None:
+        """From its checkpoint, if there is one, up to the rung where it is to wait; None: to the end."""
+        kept = [step for (n, attempt), step in self.checkpoints.items() if n == trial.n and attempt < trial.attempt]
+        first = 0 if self.rng.random() < 0.1 else max(kept, default=0)  # some start anew, as after an error
+        for step in range(max(1, first), self.steps + 1):
+            rung = self.halving.rung(step)
+            if rung is None or rung < trial.rung:
+                continue
+            self.checkpoints[trial.n, trial.attempt] = step
+            if not claims.goes_on(Standing(rung, trial.n, trial.attempt, self.values[trial.n])):
+                return rung
+            actor.sleep(self.rng.uniform(0, 1))
+        return None
 
     def _user(self, actor: Actor) -> None:
         store = self._store(actor)
@@ -330,8 +356,13 @@ class World:
     def _wrote_trial(self, old: Item | None, new: Item) -> None:
         n = int(new["sk"])
         if old is not None:
-            if old["state"] in SETTLED and new != old and (old["state"] == "done" or new["state"] != "retry"):
+            ended = old["state"] in ("done", "stopped")
+            if old["state"] in SETTLED and new != old and (ended or new["state"] != "retry"):
                 raise Violation(f"trial {n} was {old['state']} and became {new['state']}")
+            if new["state"] == "stopped" != old["state"] and {**new, "state": "paused"} != old:
+                raise Violation(f"trial {n} was stopped in attempt {new['attempt']} as it was {old['state']}")
+            if old["state"] == "paused" and new["state"] == "run" and int(new["rung"]) != int(old["rung"]) + 1:
+                raise Violation(f"trial {n} was let past rung {old['rung']} and is at {new['rung']}")
             if int(new["attempt"]) < int(old["attempt"]):
                 raise Violation(f"trial {n} went back to attempt {new['attempt']}")
         if new["state"] == "done":
@@ -359,9 +390,22 @@ class World:
                 raise Violation(
                     f"trial {n} was committed {self._done[n]} times, workers were told {self.told[n]} times"
                 )
-            if trial.state == "done" and trial.result != self.artifacts[n, trial.attempt]:
+            if trial.state in ("done", "stopped") and trial.result != self.artifacts[n, trial.attempt]:
                 raise Violation(f"trial {n}: result {trial.result}, artifacts {self.artifacts[n, trial.attempt]}")
         self._judge_seals(trials)
+        self._judge_rungs(trials)
+
+    def _judge_rungs(self, trials: Mapping[int, TrialRecord]) -> None:
+        """A run that was not cut short has a trial that is done, if any could be; what stopped had come to its rung."""
+        states = {trial.state for trial in trials.values()}
+        finite = any(self.values[n] == self.values[n] for n in trials if trials[n].state == "stopped")
+        cut = RunStore(self._plain).status(RUN).cut >= 0 or self.late < self.now
+        if self.run.prunes and finite and "done" not in states and not cut:
+            raise Violation("every trial was stopped")
+        stood = {(standing.rung, standing.n) for standing in RunStore(self._plain).standings(RUN)}
+        for n, trial in trials.items():
+            if trial.state == "stopped" and (trial.rung, n) not in stood:
+                raise Violation(f"trial {n} was stopped at rung {trial.rung}, where it never stood")
 
     def _judge_seals(self, trials: Mapping[int, TrialRecord]) -> None:
         status = RunStore(self._plain).status(RUN)
@@ -371,14 +415,14 @@ class World:
                 raise Violation(f"shard {number} is sealed as {dict(shard.counts)}")
 
 
-def play(table: Table, seed: int) -> None:
-    """Play one schedule on an empty table.
+def play(table: Table, seed: int, prunes: bool | None = None) -> None:
+    """Play one schedule on an empty table; with pruning, without, or as the seed chooses.
 
     Raises:
         Violation: with the seed.
     """
     try:
-        World(table, seed).play()
+        World(table, seed, prunes).play()
     except Violation as violation:
         raise Violation(f"seed {seed}: {violation}") from violation
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from claim_fuzz import Unfenced, Violation, play
 
-from awsrun.worker import claims, reads, records, runs
+from awsrun.worker import claims, pruning, reads, records, runs
 from awsrun.worker.memory import MemoryTable
 from awsrun.worker.table import Table
 
@@ -47,3 +47,25 @@ def test_the_fuzzer_sees_a_missing_condition(forgotten: tuple[str, ...], seeds: 
     with pytest.raises(Violation):
         for seed in range(seeds):
             play(Unfenced(MemoryTable(), *forgotten), seed)
+
+
+@pytest.mark.parametrize(
+    ("forgotten", "seeds"),
+    [
+        (("attempt", "owner"), 100),
+        (("attempt",), 800),  # a late pause, stop or promotion of an attempt before
+        (("state",), 50),  # a stop of a trial that was let past
+    ],
+)
+def test_the_fuzzer_sees_it_where_trials_are_pruned(forgotten: tuple[str, ...], seeds: int) -> None:
+    with pytest.raises(Violation):
+        for seed in range(seeds):
+            play(Unfenced(MemoryTable(), *forgotten), seed, prunes=True)
+
+
+def test_the_fuzzer_sees_a_run_in_which_nobody_is_let_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "ahead", lambda there, mode, eta: [])
+    monkeypatch.setattr(pruning.Pruning, "first", lambda self, paused: None)
+    with pytest.raises(Violation, match="every trial was stopped"):
+        for seed in range(20):
+            play(MemoryTable(), seed, prunes=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from awsrun.worker.records import Limits, Me, Report, Run, Shard, TrialRecord
+from awsrun.worker.records import Limits, Me, Report, Run, Shard, Standing, TrialRecord
 from awsrun.worker.store import RunStore
 from awsrun.worker.table import Table
 
@@ -118,6 +119,33 @@ def test_a_release_is_no_loss_and_an_error_starts_anew(store: RunStore) -> None:
     assert store.settle(R, failed)
     again = store.take_over(R, failed, A, failed.params)
     assert again is not None and (again.since, again.error, again.failures) == (3, None, 1)
+
+
+def test_a_paused_trial_is_let_past_or_stopped_and_late_copies_change_nothing(store: RunStore) -> None:
+    waits = replace(claimed(store), state="paused", rung=0, value=0.5, result={"y": 0.5}, step=1)
+    assert store.settle(R, waits)
+    taken = store.take_over(R, waits, B, waits.params)
+    assert taken is not None and (taken.state, taken.attempt, taken.rung, taken.result) == ("run", 2, 1, None)
+    assert taken.losses == () and taken.since == 1, "it goes on from its checkpoint, and nobody was lost"
+    assert not store.settle(R, waits) and not store.stop(R, waits), "late copies"
+    again = replace(taken, state="paused", value=0.6, result={"y": 0.6}, step=3)
+    assert store.settle(R, again)
+    assert not store.stop(R, waits), "of the attempt before"
+    assert store.stop(R, again)
+    assert store.stop(R, again), "a repeat of my own"
+    assert store.take_over(R, again, A, again.params) is None, "stopped is settled"
+    assert store.trial(R, 0) == replace(again, state="stopped")
+
+
+def test_where_trials_stand_is_what_their_latest_attempts_say(store: RunStore) -> None:
+    first, other, further = Standing(0, 7, 1, 0.1 + 0.2), Standing(0, 1, 1, math.inf), Standing(1, 7, 2, 0.5)
+    assert all(map(store.stand, [R] * 3, (first, other, further)))
+    assert store.stand(R, first), "a repeat of my own"
+    assert store.standings(R) == [other, first, further] and store.standings(R, 1) == [further]
+    anew = replace(first, attempt=3, value=-1.0)
+    assert store.stand(R, anew) and not store.stand(R, first), "a zombie's"
+    assert store.standings(R, 0) == [other, anew]
+    assert store.stood(R, 1, 7) and not store.stood(R, 1, 1)
 
 
 def test_registration(store: RunStore) -> None:

@@ -10,21 +10,25 @@ from typing import Any
 import pytest
 
 from awsrun.worker import randomness
+from awsrun.worker.rungs import Halving
 from awsrun.worker.trial import Stop, Trial, plain
 
 
 class Recorder:
     """A channel that remembers, and asks to stop after some reports."""
 
-    def __init__(self, stop_after: int = 10**9) -> None:
+    def __init__(self, stop_after: int = 10**9, stop_at_rung: int = 10**9) -> None:
         self.messages: list[Mapping[str, Any]] = []
-        self._stop_after = stop_after
+        self._stop_after, self._stop_at_rung = stop_after, stop_at_rung
 
     def send(self, message: Mapping[str, Any]) -> None:
         self.messages.append(message)
 
     def stopping(self) -> bool:
         return len(self.of("report")) >= self._stop_after
+
+    def told_to_stop(self) -> bool:
+        return int(self.messages[-1]["rung"]) >= self._stop_at_rung
 
     def of(self, kind: str) -> list[Mapping[str, Any]]:
         return [message for message in self.messages if message["type"] == kind]
@@ -41,8 +45,8 @@ class Box:
         self.value = state["value"]
 
 
-def make(folder: Path, channel: Recorder, every: float = 0.0, restored: Path | None = None) -> Trial:
-    return Trial(3, {"lr": 0.1}, 42, folder, channel, every=every, scratch=folder, restored=restored)
+def make(folder: Path, channel: Recorder, every: float = 0.0, restored: Path | None = None, **more: Any) -> Trial:
+    return Trial(3, {"lr": 0.1}, 42, folder, channel, every=every, scratch=folder, restored=restored, **more)
 
 
 def count(trial: Trial, steps: int) -> list[float]:
@@ -80,6 +84,36 @@ def test_checkpoints_come_when_they_are_due(tmp_path: Path) -> None:
         now[0] += 10
         trial.report(x=1)
     assert [message["step"] for message in channel.of("checkpoint")] == [3, 6, 9]
+
+
+def test_at_a_rung_it_checkpoints_and_asks_and_goes_on_behind_it(tmp_path: Path) -> None:
+    whole = count(make(tmp_path, Recorder()), 9)
+    first = Recorder(stop_at_rung=1)
+    with pytest.raises(Stop):
+        count(make(tmp_path, first, every=1e9, halving=Halving(3, 1)), 9)
+    assert [(m["rung"], m["step"], m["metrics"]) for m in first.of("rung")] == [
+        (0, 1, {"value": 1}),
+        (1, 3, {"value": 3}),
+    ]
+    assert [message["step"] for message in first.of("checkpoint")] == [1, 3]
+    promoted = Recorder()
+    restored = Path(first.of("checkpoint")[-1]["path"])
+    assert count(make(tmp_path, promoted, restored=restored, halving=Halving(3, 1), passed=2), 9) == whole[3:]
+    assert promoted.of("rung") == [], "let past the second; and the third is its end"
+    lost = Recorder(stop_at_rung=1)
+    with pytest.raises(Stop):
+        count(make(tmp_path, lost, restored=restored, halving=Halving(3, 1), passed=1), 9)
+    assert [(m["rung"], m["metrics"]) for m in lost.of("rung")] == [(1, {"value": 3})], "it was lost as it waited"
+    assert lost.of("report") == []
+
+
+def test_without_a_checkpoint_it_passes_again_where_it_was_let_past(tmp_path: Path) -> None:
+    channel = Recorder()
+    trial = make(tmp_path, channel, halving=Halving(2, 1), passed=2)
+    for _ in trial.range(9):
+        trial.report(x=1)
+    assert [(message["rung"], message["step"]) for message in channel.of("rung")] == [(2, 4), (3, 8)]
+    assert channel.of("checkpoint") == []
 
 
 def test_without_anything_to_keep_there_is_no_checkpoint(tmp_path: Path) -> None:
