@@ -98,7 +98,9 @@ def test_at_a_rung_it_checkpoints_and_asks_and_goes_on_behind_it(tmp_path: Path)
     assert [message["step"] for message in first.of("checkpoint")] == [1, 3]
     promoted = Recorder()
     restored = Path(first.of("checkpoint")[-1]["path"])
-    assert count(make(tmp_path, promoted, restored=restored, halving=Halving(3, 1), passed=2), 9) == whole[3:]
+    assert (
+        count(make(tmp_path, promoted, every=1e9, restored=restored, halving=Halving(3, 1), passed=2), 9) == whole[3:]
+    )
     assert promoted.of("rung") == [], "let past the second; and the third is its end"
     lost = Recorder(stop_at_rung=1)
     with pytest.raises(Stop):
