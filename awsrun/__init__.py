@@ -6,7 +6,16 @@ Names are imported when they are first used: inside a container only the worker'
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from awsrun.aws.session import session
+    from awsrun.jobs.api import check, run, runs, submit
+    from awsrun.jobs.experiment import Experiment
+    from awsrun.jobs.run import Run
+    from awsrun.reconcile.api import apply, load, outputs, plan, teardown
+    from awsrun.worker.main import main
+    from awsrun.worker.trial import Stop, Trial
 
 __version__ = "0.1.0"
 
@@ -16,6 +25,8 @@ _HOMES = {
     "main": "awsrun.worker.main",
     "Experiment": "awsrun.jobs.experiment",
     "submit": "awsrun.jobs.api",
+    "check": "awsrun.jobs.api",
+    "runs": "awsrun.jobs.api",
     "run": "awsrun.jobs.api",
     "Run": "awsrun.jobs.run",
     "load": "awsrun.reconcile.api",
@@ -32,21 +43,25 @@ __all__ = [
     "Trial",
     "__version__",
     "apply",
+    "check",
     "load",
     "main",
     "outputs",
     "plan",
     "run",
+    "runs",
     "session",
     "submit",
     "teardown",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'awsrun' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+if not TYPE_CHECKING:  # else every misspelt name would have a type
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'awsrun' has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -11,8 +11,9 @@ from awsrun.jobs import submission
 from awsrun.jobs.experiment import Experiment, Options
 from awsrun.jobs.experiment_file import build
 from awsrun.jobs.run import Run
-from awsrun.jobs.site import open_site
+from awsrun.jobs.site import entries, open_site
 from awsrun.jobs.status import Status
+from awsrun.worker.runs import RunEntry
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -39,6 +40,39 @@ def submit(
     chosen = cloud or connect(context)
     site = open_site(chosen, experiment.stack)
     return Run(submission.submit(request, site), stack=site.stack, cloud=chosen)
+
+
+def check(job: str | Path | Experiment, **options: Unpack[Options]) -> submission.Request:
+    """What `submit` would send, with no call made: the trials, their parameters, the files.
+
+    Args:
+        job, options: as of `submit`.
+
+    Raises:
+        AwsrunError: something does not fit.
+
+    Example:
+        >>> request = awsrun.check("jobs/mnist.py", range={"lr": "1e-4..1e-1:log"}, trials=20)
+        >>> request.total, request.params(0)
+        (20, {'lr': 0.0170383982})
+    """
+    return submission.prepare(build(job, options))
+
+
+def runs(
+    stack: str | None = None, *, limit: int | None = 20, context: str | None = None, cloud: Cloud | None = None
+) -> list[RunEntry]:
+    """The runs, newest first, those of stacks that were torn down too: run, job, total, state, submitted_at.
+
+    Args:
+        stack: only its runs.
+        limit: how many, None for all.
+        context, cloud: which cloud; the current context unless given.
+
+    Example:
+        >>> run = awsrun.Run(awsrun.runs(limit=1)[0].run)
+    """
+    return [entry for _, entry in entries(cloud or connect(context), stack, limit)]
 
 
 def run(

@@ -75,12 +75,12 @@ class Reader:
             self._sealed.clear()
             self._settled.clear()
             self._generation = run.generation
-        if 1 < _started(run) > len(self._sealed):  # a single shard's trials cost the one query that its seal would
+        if 1 < started(run) > len(self._sealed):  # a single shard's trials cost the one query that its seal would
             self.calls += 1
             self._sealed = self.store.shards(self.id, run.generation)
         counts: Counter[str] = Counter()
         seconds, best, recent = 0.0, None, list[TrialRecord]()
-        for shard in range(_started(run)):
+        for shard in range(started(run)):
             found, ended = self._count(run, shard)
             recent += ended
             counts.update(found.counts)
@@ -91,7 +91,7 @@ class Reader:
 
     def trials(self, run: Run) -> Iterator[TrialRecord]:
         """The trials that have started, by number, a shard at a time."""
-        for shard in range(_started(run)):
+        for shard in range(started(run)):
             self.calls += 1
             yield from (trial for trial in self.store.trials(self.id, shard) if trial.n < run.total)
 
@@ -117,6 +117,6 @@ def _latest(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
     return heapq.nlargest(_RECENT, (trial for trial in trials if trial.settled), key=lambda trial: trial.ended_ms)
 
 
-def _started(run: Run) -> int:
+def started(run: Run) -> int:
     """Shards that may hold trials: ``next`` may have run past the total."""
     return -(-min(run.next, run.total) // SHARD)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from awsrun.aws.clients import Cloud, connect
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs import artifacts, batch, control, costs, launch, lines, logs, repeat, site
+from awsrun.jobs.completed import Completed
 from awsrun.jobs.costs import Costs
 from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.lines import Line
@@ -80,9 +81,9 @@ class Run:
         """
         return repeat.experiment_of(self._site, self.record)
 
-    def to_yaml(self, output: Path | None = None) -> str:
+    def to_yaml(self, output: str | Path | None = None) -> str:
         """As an experiment's file, with paths as seen from the file ``output`` (None: from here)."""
-        return repeat.as_file(self._site, self.record, output)
+        return repeat.as_file(self._site, self.record, Path(output) if output else None)
 
     @property
     def calls(self) -> int:
@@ -142,6 +143,58 @@ class Run:
                 raise TimeoutError(f"{self.id} is still running: {status.done} of {status.total} trials are done")
             pause = max(poll, float(self.calls - before))
             sleep(pause if until is None else max(0.0, min(pause, until - time.monotonic())))
+
+    def as_completed(
+        self, timeout: float | None = None, poll: float = _POLL, sleep: Callable[[float], None] = time.sleep
+    ) -> Iterator[records.TrialRecord]:
+        """The trials as they finish, each once, until the run is over; those that have finished already come first.
+
+        A trial that `retry` put back comes again when it has finished again.
+
+        Args:
+            timeout: seconds, None for ever.
+            poll: seconds between two looks; longer where a look takes more queries of the table than that: at most one
+                query a second, however many trials there are.
+
+        Raises:
+            AwsrunError: it stands still: no worker is left, or it was paused.
+            TimeoutError: it is still running; it goes on all the same.
+
+        Example:
+            >>> for trial in run.as_completed():
+            ...     print(trial.n, trial.params, trial.state, trial.value)
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        completed = Completed(self._reader)
+        while True:
+            before = self.calls
+            run = self._reader.run()
+            finished = list(completed.look(run))
+            yield from finished
+            if run.state in FINAL or self._site.cloud is None:
+                return
+            if not finished:
+                status = self.status(diagnose=False)
+                if status.over and status.state not in FINAL:
+                    why = f"{status.done} of {status.total} trials are done"
+                    raise AwsrunError(f"{self.id} is {status.state}", why, status.hint)
+                if status.over:
+                    continue
+            if until is not None and time.monotonic() >= until:
+                raise TimeoutError(f"{self.id} is still running")
+            pause = max(poll, float(self.calls - before))
+            sleep(pause if until is None else max(0.0, min(pause, until - time.monotonic())))
+
+    def results(self) -> list[records.TrialRecord]:
+        """The trials that have started, best first by the job's metric; all of them in memory.
+
+        Example:
+            >>> [trial.params["lr"] for trial in run.results()][:3]
+            [0.1, 0.03, 0.3]
+        """
+        from awsrun.jobs.table import best_first
+
+        return best_first(self.record, self.trials())
 
     def trials(self) -> Iterator[records.TrialRecord]:
         """The trials that have started, by number: n, params, state, attempt, result, value, seconds, error."""

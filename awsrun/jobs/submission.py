@@ -24,6 +24,7 @@ from awsrun.jobs import batch, ids, inputs, launch, pack, price, signature, spac
 from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.site import Site
 from awsrun.worker.runs import Limits, Run
+from awsrun.worker.space import params as space_params
 
 ROUNDS = 5
 """Trials for each worker of a Bayesian search: all at once would be a random search."""
@@ -57,7 +58,23 @@ class Request:
 
     @property
     def total(self) -> int:
+        """How many trials there will be."""
         return int(self.space["total"])
+
+    def params(self, n: int) -> dict[str, Any]:
+        """The parameters that trial ``n`` will have.
+
+        Raises:
+            IndexError: there is no such trial.
+            AwsrunError: in a Bayesian search they depend on the trials before.
+        """
+        if self.space["search"] == "bayes":
+            raise AwsrunError(
+                "the parameters of a Bayesian search are not known before", "each trial learns from others"
+            )
+        files = {"key": self.inputs.lines, "index": self.inputs.index} if self.inputs else {}
+        known = {**self.space, "inputs": {**(self.space.get("inputs") or {}), "key": "key", "index": "index"}}
+        return space_params(known, self.seed, n, lambda name, first, last: files[name][first : last + 1])
 
 
 def prepare(experiment: Experiment) -> Request:

@@ -125,14 +125,23 @@ def test_a_run_as_a_file_gives_the_same_trials_again(place: Place, sweep: str) -
     assert json.loads(other.stdout)["trials"] == 2, "what the command line says overrides the file"
 
 
-def test_a_random_search_from_python(place: Place, cloud: Cloud) -> None:
-    run = awsrun.run(
-        "job.py", range={"lr": (1e-4, 1e-1, "log")}, trials=4, seed=7, stack=place.stack, cloud=cloud, wait=60
-    )
+def test_a_random_search_from_python_as_its_trials_finish(place: Place, cloud: Cloud) -> None:
+    search = awsrun.Experiment(job="job.py", range={"lr": (1e-4, 1e-1, "log")}, trials=4, seed=7, stack=place.stack)
+    expected = awsrun.check(search)
+    run = awsrun.submit(search, cloud=cloud)
+    found = {trial.n: trial for trial in run.as_completed(timeout=60, poll=0.2)}
+    assert {n: trial.params for n, trial in found.items()} == {n: expected.params(n) for n in range(4)}
     assert run.status().state == "done"
-    values = [trial.params["lr"] for trial in run.trials()]
-    assert len(set(values)) == 4
-    assert all(1e-4 <= value <= 1e-1 for value in values)
+    assert [trial.n for trial in run.results()] == sorted(found, key=lambda n: -found[n].params["lr"])
+    assert run.id in [entry.run for entry in awsrun.runs(place.stack, cloud=cloud)]
+    assert run.experiment() == search
+
+
+def test_frames_go_in_and_come_out(place: Place, cloud: Cloud) -> None:
+    pandas = pytest.importorskip("pandas")
+    rows = pandas.DataFrame({"lr": [0.1, 0.2, None], "momentum": [0.0, 0.5, 1.0]})
+    run = awsrun.run("job.py", inputs=rows, stack=place.stack, cloud=cloud, wait=60)
+    assert list(run.frame()["val_accuracy"]) == pytest.approx([0.1, 0.7, 1.01]), "an empty cell is the job's default"
 
 
 def test_inputs_give_each_trial_its_line(place: Place) -> None:
