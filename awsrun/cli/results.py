@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from awsrun.cli.output import common, connect, context_option, emit, say
 from awsrun.cli.runs import stack_option
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from awsrun.jobs.run import Run
 
 
@@ -92,19 +95,27 @@ def plot(
 
     PNG, SVG or PDF, by the file's suffix.
     """
-    from awsrun.aws.errors import AwsrunError
     from awsrun.jobs.run import Run
 
     if kind not in (None, "curves") and trial is not None:
         raise click.UsageError(f"--kind {kind} is of a whole run; of one trial there are curves")
     found = Run(run, stack=stack, cloud=connect(context))
+    path = output or "-".join([found.id, *([str(trial)] if trial is not None else [kind] if kind else [])]) + ".png"
+    save(lambda: found.plot(x, y, trial=trial, kind=kind), path)
+
+
+def save(draw: Callable[[], Figure], path: str) -> None:
+    """Write a picture and say where it is.
+
+    Raises:
+        AwsrunError: what draws it is not installed, or it cannot be written.
+    """
+    from awsrun.aws.errors import AwsrunError
+
     try:
-        figure = found.plot(x, y, trial=trial, kind=kind)
+        draw().savefig(path)
     except ModuleNotFoundError as error:
         raise AwsrunError(f"drawing needs {error.name}", hint="pip install 'awsrun-jobs[jobs]'") from error
-    path = output or "-".join([found.id, *([str(trial)] if trial is not None else [kind] if kind else [])]) + ".png"
-    try:
-        figure.savefig(path)
     except (OSError, ValueError) as error:
         raise AwsrunError(f"cannot write {path}", str(error), "-o picture.png, .svg or .pdf") from error
     click.echo(path)

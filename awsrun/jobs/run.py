@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,8 @@ from awsrun.worker.space import blocked
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
+
+    from awsrun.jobs.comparison import Comparison, Side
 
 _POLL = 2.0  # seconds between two looks
 _TOGETHER = 10  # curves in one picture
@@ -303,6 +305,35 @@ class Run:
         best = best_first(record, self.trials())[:_TOGETHER]
         return curves.together(record, [(one, self._curve(one)) for one in best])
 
+    def compare(self, *others: Run) -> Comparison:
+        """This run and others side by side: what differs, and who has the best value."""
+        from awsrun.jobs.comparison import compare
+
+        return compare([run._side() for run in (self, *others)])
+
+    def _side(self) -> Side:
+        from awsrun.jobs.comparison import side
+
+        record, status = self.record, self.status(diagnose=False)
+        return side(record, status, status.costs or self.spent(record), time.time())
+
+    def code_changes(self, newer: Run) -> str:
+        """How the packed code of ``newer`` differs from this run's, as a unified diff; empty if it does not.
+
+        Raises:
+            AwsrunError: a stack, and its bucket with it, was torn down.
+        """
+        from awsrun.jobs.comparison import code_changes
+
+        if self.record.code_hash == newer.record.code_hash:
+            return ""
+        return code_changes(self._archive(), newer._archive(), (self.id, newer.id))
+
+    def _archive(self) -> bytes:
+        cloud, _ = self._site.live()
+        record = self.record
+        return bytes(cloud.read("s3").get_object(Bucket=record.bucket, Key=record.code_key)["Body"].read())
+
     def cancel(self, n: int | None = None) -> str:
         """Cancel the run, or trial ``n`` of it; the state that it has then."""
         return control.cancel(self._site, self.id) if n is None else control.cancel_trial(self._site, self.id, n)
@@ -344,6 +375,17 @@ class Run:
             found["trials"] = [{**trial, "result": None} for trial in found["trials"]]
             found["lines"] = [finite(row) for row in self.rows()]
         return found
+
+
+def together(runs: Sequence[Run]) -> Figure:
+    """The best so far of several runs, over their trials and over time.
+
+    Raises:
+        AwsrunError: their metrics differ, or none has a trial that is done.
+    """
+    from awsrun.jobs import history
+
+    return history.together([(run.record, list(run.trials())) for run in runs])
 
 
 def _now_ms() -> int:
