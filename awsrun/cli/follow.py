@@ -69,7 +69,7 @@ def brief(status: Status) -> str:
 
 def conclude(status: Status) -> None:
     """Say how it ended, why, and what to type next."""
-    colours = {"done": "green", "running": None, "retrying": None}
+    colours = {"done": "green", "running": None, "retrying": None, "paused": "yellow"}
     say(click.style(f"{status.run} is {status.state}", fg=colours.get(status.state, "red")) + f": {counted(status)}")
     if status.stopped:
         say(f"  no further trial started: {status.stopped}")

@@ -36,10 +36,14 @@ COMMANDS = {
     "compare": ("compare:compare", "Show what differs between runs."),
     "logs": ("logs:logs", "Print what trials wrote."),
     "cancel": ("control:cancel", "Stop a run, or one trial."),
-    "retry": ("control:retry", "Run failed trials again."),
-    "resume": ("control:resume", "Start workers again for a run that has none."),
+    "pause": ("control:pause", "Stop a run for a while: checkpoints, no workers, no bill."),
+    "resume": ("control:resume", "Let a run go on that was paused, cancelled or lost its workers."),
+    "retry": ("control:retry", "Run failed trials again, or chosen ones."),
     "local": ("local:local", "Start, stop or reset the embedded cloud."),
 }
+
+ALIASES = {"continue": "resume"}
+"""Other words for commands, which `awsrun --help` does not list."""
 
 
 class LazyGroup(click.Group):
@@ -58,6 +62,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        args = [ALIASES.get(args[0], args[0]), *args[1:]] if args else args
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from difflib import get_close_matches
 

@@ -1,14 +1,21 @@
-"""What a user does to a submitted run: cancel it, put failed trials back, start workers again."""
+"""What a user does to a submitted run: cancel it, pause it, let it go on, put failed trials back."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs import batch, launch
 from awsrun.jobs.reader import Reader
 from awsrun.jobs.site import Site
-from awsrun.worker.records import FINAL, SETTLED, Run
+from awsrun.jobs.status import trial_state
+from awsrun.worker.control import PUT_BACK
+from awsrun.worker.records import FINAL, ON_HOLD, SETTLED, Run
+
+_NAMED = 5
+"""So many trials are named in a message, the others counted."""
 
 
 def cancel(site: Site, run: str) -> str:
@@ -35,23 +42,52 @@ def cancel_trial(site: Site, run: str, n: int) -> str:
     return site.store.cancel_trial(run, n, _now_ms()).state
 
 
-def retry(site: Site, run: str) -> tuple[int, int]:
-    """Put failed and cancelled trials back and see to it that there are workers; (trials put back, workers started).
+def pause(site: Site, run: str) -> None:
+    """Have the workers checkpoint their trials, give them back and go; nothing starts until `resume`.
 
     Raises:
-        AwsrunError: no trial has failed.
+        AwsrunError: the run is over, or a retry of it is under way.
     """
+    cloud, _ = site.live()
+    state = site.store.pause(run)
+    if state in FINAL:
+        raise AwsrunError(f"{run} is over: {state}", "there is nothing to pause", f"awsrun results {run}")
+    if state != ON_HOLD:
+        raise AwsrunError(f"{run} is {state}", "a retry of it is under way, or was cut short", f"awsrun retry {run}")
+    # They would notice by themselves; but those that wait for a machine would wait for it still, and have it started.
+    batch.stop(cloud, launch.job_ids(_run(site, run)), "paused by awsrun pause")
+
+
+def retry(site: Site, run: str, trials: Collection[int] = (), fresh: bool = False) -> tuple[int, int]:
+    """Put trials back and see to it that there are workers; (trials put back, workers started).
+
+    Args:
+        trials: failed or cancelled ones; unless given, all that failed (where the run itself was cancelled or failed,
+            those that were cancelled with it, too).
+        fresh: from nothing, not from their last checkpoints.
+
+    Raises:
+        AwsrunError: no trial has failed, or one of those given cannot be run again.
+    """
+    site.live()
     reader = Reader(site.store, run)
     whole = reader.run()
-    counts = reader.tally(whole).counts
-    if not counts["failed"] and not counts["cancelled"] and whole.state not in ("retrying", "failed", "cancelled"):
-        raise AwsrunError(f"no trial of {run} has failed", f"{counts['done']} of {whole.total} are done")
-    back = site.store.retry(run)
-    return back, _start(site, run, whole.state in FINAL)
+    states = PUT_BACK if trials or whole.state in ("cancelled", "failed") else frozenset({"failed"})
+    if trials:
+        _check(site, whole, trials)
+    else:
+        counts = reader.tally(whole).counts
+        if not any(counts[state] for state in states) and whole.state not in ("retrying", "failed", "cancelled"):
+            cancelled = f", {counts['cancelled']:,} cancelled" * bool(counts["cancelled"])
+            why = f"{counts['done']:,} of {whole.total:,} are done{cancelled}"
+            hint = f"awsrun retry {run} N runs the cancelled trial N again" if cancelled else ""
+            raise AwsrunError(f"no trial of {run} has failed", why, hint)
+    back = site.store.retry(run, sorted(set(trials)) or None, states, fresh)
+    return back, _start(site, run, whole.state in FINAL or whole.state == ON_HOLD)
 
 
 def resume(site: Site, run: str) -> int:
-    """Start workers for a run that is not finished and has none; how many.
+    """Let a run go on that is paused, or not finished and without workers; how many were started.
 
     Raises:
         AwsrunError: the run is done, or still has workers.
@@ -59,12 +95,48 @@ def resume(site: Site, run: str) -> int:
     whole = _run(site, run)
     if whole.state == "done":
         raise AwsrunError(f"{run} is done", "there is nothing left to do", f"awsrun results {run}")
-    if whole.state != "running":
+    if whole.state == ON_HOLD:
+        site.live()
+        site.store.go_on(run)
+    elif whole.state != "running":
         site.store.retry(run)
-    started = _start(site, run, whole.state in FINAL)
+    started = _start(site, run, whole.state in FINAL or whole.state == ON_HOLD)
     if not started:
         raise AwsrunError(f"{run} still has workers", "they go on by themselves", f"awsrun show {run}")
     return started
+
+
+def current(run: Run) -> Run:
+    """The run without the workers that it was stopped with: what they came to says nothing of how it gets on."""
+    groups = [group for group in run.engine.get("groups", ()) if not group.get("stopped")]
+    return replace(run, engine={**run.engine, "groups": groups}) if run.engine else run
+
+
+def _check(site: Site, whole: Run, trials: Collection[int]) -> None:
+    """Refuse trials that cannot be put back, before anything is changed."""
+    if absent := sorted(n for n in set(trials) if not 0 <= n < whole.total):
+        raise AwsrunError(f"{whole.run} has no trial {absent[0]}", f"its trials are 0 to {whole.total - 1}")
+    wrong = dict(_wrong(site, whole, trials))
+    if not wrong:
+        return
+    named = [f"trial {n} {why}" for n, why in list(wrong.items())[:_NAMED]]
+    more = [f"and {len(wrong) - _NAMED:,} more"] if len(wrong) > _NAMED else []
+    others = [str(n) for n in sorted(set(trials) - wrong.keys())]
+    raise AwsrunError(
+        "only trials that failed or were cancelled can be run again",
+        ", ".join([*named, *more]),
+        f"awsrun retry {whole.run} {' '.join(others)}" if others else f"awsrun results {whole.run}",
+    )
+
+
+def _wrong(site: Site, whole: Run, trials: Collection[int]) -> Iterator[tuple[int, str]]:
+    """Those of some trials that cannot be put back, and why."""
+    for n in sorted(set(trials)):
+        trial = site.store.trial(whole.run, n)
+        state = trial_state(whole, trial) if trial else ""
+        if state not in PUT_BACK:
+            words = {"": "has not started yet", "run": "is running", "retry": "waits to run again already"}
+            yield n, words.get(state, f"is {state}")
 
 
 def _start(site: Site, run: str, was_over: bool) -> int:
@@ -76,12 +148,14 @@ def _start(site: Site, run: str, was_over: bool) -> int:
     cloud, _ = site.live()
     reader = Reader(site.store, run)
     whole = reader.run()
-    if not was_over and batch.stages(cloud, launch.job_ids(whole)).alive:
+    if not was_over and batch.stages(cloud, launch.job_ids(current(whole))).alive:
         return 0
     counts = reader.tally(whole).counts
     left = whole.total - sum(counts[state] for state in SETTLED)
     workers = max(1, min(whole.limits.workers, left))
     groups = whole.engine.get("groups", ())
+    if was_over:
+        whole = replace(whole, engine={**whole.engine, "groups": [{**group, "stopped": True} for group in groups]})
     used = max((group["slot"] + group["workers"] for group in groups), default=0)
     launch.workers(site, whole, workers, max(used, site.store.next_slot(run)), again=True)
     return workers

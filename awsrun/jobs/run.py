@@ -106,11 +106,11 @@ class Run:
         cloud, now = self._site.cloud, time.time()
         submitted = datetime.fromisoformat(run.submitted_at).timestamp()
         if cloud is not None and run.state not in FINAL:
-            stages = batch.stages(cloud, launch.job_ids(run))
+            stages = batch.stages(cloud, launch.job_ids(control.current(run)))
             if not stages.alive:  # the last worker may have ended the run between the two reads
                 run = self._reader.run()
             elif diagnose and not stages.counts.get("running") and now - stages.since > PATIENCE:
-                why = batch.diagnose(cloud, run.engine["queue"], launch.array_ids(run))
+                why = batch.diagnose(cloud, run.engine["queue"], launch.array_ids(control.current(run)))
                 stages = replace(stages, reasons=tuple(dict.fromkeys([*stages.reasons, *why])))
         found = derive(run, self._reader.tally(run), stages, now, submitted)
         return replace(found, costs=self.spent(run))
@@ -338,12 +338,20 @@ class Run:
         """Cancel the run, or trial ``n`` of it; the state that it has then."""
         return control.cancel(self._site, self.id) if n is None else control.cancel_trial(self._site, self.id, n)
 
-    def retry(self) -> tuple[int, int]:
-        """Run failed trials again; (trials put back, workers started)."""
-        return control.retry(self._site, self.id)
+    def pause(self) -> None:
+        """Have the workers checkpoint their trials, give them back and go; nothing runs until `resume`."""
+        control.pause(self._site, self.id)
+
+    def retry(self, *trials: int, fresh: bool = False) -> tuple[int, int]:
+        """Run trials again that failed, or these; (trials put back, workers started).
+
+        Args:
+            fresh: from nothing, not from their last checkpoints.
+        """
+        return control.retry(self._site, self.id, trials, fresh)
 
     def resume(self) -> int:
-        """Start workers for an unfinished run that has none; how many."""
+        """Let a run go on that is paused, or unfinished and without workers; how many were started."""
         return control.resume(self._site, self.id)
 
     def logs(self, n: int | None = None, follow: bool = False) -> Iterator[logs.Line]:

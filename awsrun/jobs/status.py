@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from awsrun.jobs.batch import Stages
+from awsrun.jobs.batch import ALIVE, Stages
 from awsrun.jobs.costs import Costs
 from awsrun.jobs.reader import Best, Tally
 from awsrun.worker.records import SETTLED, TrialRecord
-from awsrun.worker.runs import FINAL, Limits, Run
+from awsrun.worker.runs import FINAL, ON_HOLD, Limits, Run
 
 _UNITS = ((3600, "h"), (60, "min"))
 PATIENCE = 60.0  # seconds without capacity before asking why; also how long Batch may not know a job it took
@@ -21,8 +21,8 @@ class Status:
     """A run at one moment.
 
     Attributes:
-        state: ``running``, ``done``, ``failed``, ``cancelled``; ``stalled``: not finished and no worker is left;
-            ``not started``: its workers were never asked for.
+        state: ``running``, ``paused``, ``done``, ``failed``, ``cancelled``; ``stalled``: not finished and no worker is
+            left; ``not started``: its workers were never asked for.
         counts: trial state -> how many, of those that have started.
         pending: trials that have not started.
         workers: stage -> how many, for a run that is not over.
@@ -132,13 +132,13 @@ def derive(run: Run, tally: Tally, stages: Stages, now: float, submitted: float)
         total=run.total,
         counts=counts,
         pending=run.total - started,
-        workers={} if run.state in FINAL else stages.counts,
+        workers=_shown(run, stages),
         best=tally.best,
         metric=run.metric,
         fixed=run.fixed,
         eta=_eta(run, tally, stages) if state == "running" else None,
         seconds=round(tally.seconds, 3),
-        reasons=() if run.state in FINAL else stages.reasons,
+        reasons=() if run.state in FINAL or run.state == ON_HOLD else stages.reasons,
         error=run.error,
         hint=hint,
         stops=stops(run.limits, run.metric),
@@ -164,10 +164,19 @@ def trial_state(run: Run, trial: TrialRecord) -> str:
     return "cancelled" if run.state in ("cancelled", "failed") and not trial.settled else trial.state
 
 
+def _shown(run: Run, stages: Stages) -> Mapping[str, int]:
+    """The workers worth showing: of a paused run, those that are not gone yet."""
+    if run.state == ON_HOLD:
+        return {stage: number for stage, number in stages.counts.items() if stage in ALIVE}
+    return {} if run.state in FINAL else stages.counts
+
+
 def _state(run: Run, stages: Stages, now: float, submitted: float) -> tuple[str, str]:
     resume = f"awsrun resume {run.run}"
     if run.state in FINAL:
         return run.state, ""
+    if run.state == ON_HOLD:
+        return ON_HOLD, resume
     if not run.engine.get("groups"):
         return ("running", "") if now - submitted < 10 else ("not started", resume)
     if stages.alive or (now - submitted < PATIENCE and not stages.counts):

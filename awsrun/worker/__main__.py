@@ -29,7 +29,7 @@ from awsrun.worker.courier import Courier
 from awsrun.worker.heartbeat import Heartbeat
 from awsrun.worker.nursery import Job, Zygote
 from awsrun.worker.objects import Objects
-from awsrun.worker.records import FINAL, Me, Run
+from awsrun.worker.records import FINAL, ON_HOLD, Me, Run
 from awsrun.worker.requirements import install
 from awsrun.worker.search import Bayes
 from awsrun.worker.store import RunStore
@@ -87,7 +87,7 @@ def main(arguments: list[str]) -> int:
     if run is None:
         print(f"[awsrun] there is no run {asked.run} in table {asked.table}", flush=True)
         return 1
-    if run.state in FINAL:
+    if run.state in FINAL or run.state == ON_HOLD:
         print(f"[awsrun] run {run.run} is {run.state}", flush=True)
         return 0
     place = Place.find(os.environ, asked.slots)

@@ -68,6 +68,7 @@ class Attempt:
         self._said: Mapping[str, Any] = {}
         self._best: float | None = None
         self._steps = 0
+        self._moved = False
         self._checkpoint: Path | None = None
         self._heard, self._printed = wire.Lines(1 << 30), wire.Lines(1 << 16)
         self.messages, theirs_messages = os.pipe()
@@ -106,6 +107,7 @@ class Attempt:
         data, closed = wire.drain(self.messages)
         for line in self._heard.feed(data):
             message = json.loads(line)
+            self._moved = self._moved or message["type"] in ("report", "checkpoint")
             if message["type"] == "report":
                 self._report(message)
             elif message["type"] == "checkpoint":
@@ -226,6 +228,8 @@ class Attempt:
             error = self._said["error"]
         else:
             error = died(self.zygote.code or 0, self.zygote.peak_kib)
+        if self.claimed.restored and not self._moved:  # its checkpoint leads nowhere: the next attempt does without
+            record = replace(record, since=record.attempt + 1)
         failures = record.failures + 1
         state = "retry" if failures <= self._run.limits.retries else "failed"
         return replace(record, state=state, error=error, failures=failures, value=None)

@@ -1,22 +1,24 @@
-"""What a user does to a run: create, cancel, put failed trials back.
+"""What a user does to a run: create, cancel, pause, let it go on, put failed trials back.
 
 Putting trials back has three steps, so that no worker can find a run finished while they are under way: the run becomes
 ``retrying`` under a new generation, then each trial becomes ``retry``, then the run is ``running``.  A command that was
 killed in between leaves ``retrying``; the next one goes on.
+
+Pausing and going on are one write each, fenced by a count of both, so that a late copy of an older one is refused.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from awsrun.worker.reads import Outcome, Reads, slot_key
-from awsrun.worker.records import FINAL, Me, Run, RunStatus, TrialRecord, dump, trial_key
-from awsrun.worker.table import Item, Value, When
+from awsrun.worker.records import FINAL, ON_HOLD, Me, Run, RunStatus, TrialRecord, dump, trial_key
+from awsrun.worker.table import Condition, Item, Value, When
 
 PUT_BACK = frozenset({"failed", "cancelled"})
-"""States of trials that a retry puts back."""
+"""States of trials that can be put back."""
 _NEW = (When("pk", "absent"),)
 
 
@@ -55,6 +57,30 @@ class Control(Reads):
                 self._list(run, "cancelled", seen.generation)
                 return "cancelled"
 
+    def pause(self, run: str) -> str:
+        """Let no trial of a running run start, and its workers leave; the state it has then.
+
+        Workers notice with their next heartbeat: they have their trials checkpoint, give them back and go.
+        """
+        return self._hold(run, "running", ON_HOLD)
+
+    def go_on(self, run: str) -> str:
+        """Undo :meth:`pause`; the state it has then.  Workers are started by the caller."""
+        return self._hold(run, ON_HOLD, "running")
+
+    def _hold(self, run: str, before: str, after: str) -> str:
+        """Move a run between running and paused, unless somebody else did either meanwhile."""
+        held = -1
+        while True:
+            seen = self.status(run)
+            if seen.state != before or held not in (-1, seen.holds):
+                return seen.state
+            held = seen.holds
+            extra: Item = {"holds": held + 1}
+            if self._change(run, seen, after, extra, (When("holds", "absent or <", held + 1),)).ok:
+                self._list(run, after, seen.generation)
+                return after
+
     def cancel_trial(self, run: str, n: int, now_ms: int = 0) -> TrialRecord:
         """Cancel one trial, started or not; its record then (unchanged if it was settled).
 
@@ -78,12 +104,19 @@ class Control(Reads):
                 alive = (When("boot", "=", owner.boot), When("dead", "=", False))
                 self._update((f"{run}#W", slot_key(owner.slot)), {"cmd": f"cancel {n}@{seen.attempt}"}, alive)
 
-    def retry(self, run: str) -> int:
-        """Put every failed or cancelled trial back and the run to ``running``; how many were put back.
+    def retry(
+        self, run: str, only: Collection[int] | None = None, states: Collection[str] = PUT_BACK, fresh: bool = False
+    ) -> int:
+        """Put failed or cancelled trials back and the run to ``running``; how many were put back.
 
         Also what ``resume`` does first for a run that is over.  Workers are started by the caller.  If another retry
-        overtakes this one (it was paused), it starts again, so that what it put back is never left in a finished run;
+        overtakes this one (it was held up), it starts again, so that what it put back is never left in a finished run;
         if the run is cancelled meanwhile, that stands.
+
+        Args:
+            only: these trials; all unless given.
+            states: what they must be, of :data:`PUT_BACK`.
+            fresh: from nothing, not from their last checkpoints.
         """
         token = uuid.uuid4().hex
         back = 0
@@ -92,7 +125,9 @@ class Control(Reads):
             if generation is None:
                 continue
             whole = self.run(run)
-            back += sum(self._put_back(whole, shard) for shard in range(whole.shards)) if whole else 0
+            if whole is not None:
+                chosen = self._all(whole) if only is None else self._each(whole, only)
+                back += sum(self._put_back(whole, trial, fresh) for trial in chosen if trial.state in states)
             ended = self._change(run, RunStatus("retrying", generation, 0), "running", {})
             if ended.ok or (ended.item or {}).get("state") == "cancelled":
                 return back
@@ -109,19 +144,26 @@ class Control(Reads):
         )
         return generation if begun.ok else None
 
-    def _put_back(self, run: Run, shard: int) -> int:
-        count = 0
-        for trial in self.trials(run.run, shard):
-            if trial.state in PUT_BACK and trial.n < run.total:
-                fence = (When("state", "=", trial.state), When("attempt", "=", trial.attempt))
-                change: Item = {"state": "retry", "losses": "", "failures": 0}
-                key = trial_key(run.run, trial.n)
-                count += self._update(key, change, fence, lambda old: old["state"] == "retry").ok
-        return count
+    def _all(self, run: Run) -> Iterable[TrialRecord]:
+        """Every trial that has started."""
+        return (trial for shard in range(run.shards) for trial in self.trials(run.run, shard) if trial.n < run.total)
 
-    def _change(self, run: str, seen: RunStatus, state: str, extra: Mapping[str, Value]) -> Outcome:
+    def _each(self, run: Run, only: Iterable[int]) -> Iterable[TrialRecord]:
+        """Those of some trials that have started."""
+        return (trial for n in only if n < run.total and (trial := self.trial(run.run, n)) is not None)
+
+    def _put_back(self, run: Run, trial: TrialRecord, fresh: bool) -> bool:
+        fence = (When("state", "=", trial.state), When("attempt", "=", trial.attempt))
+        change: Item = {"state": "retry", "losses": "", "failures": 0}
+        if fresh:
+            change["since"] = trial.attempt + 1
+        return self._update(trial_key(run.run, trial.n), change, fence, lambda old: old["state"] == "retry").ok
+
+    def _change(
+        self, run: str, seen: RunStatus, state: str, extra: Mapping[str, Value], more: Condition = ()
+    ) -> Outcome:
         """Move a run from the state and generation it was seen in."""
-        when = (When("state", "=", seen.state), When("generation", "=", seen.generation))
+        when = (When("state", "=", seen.state), When("generation", "=", seen.generation), *more)
         return self._update(
             (run, "R"),
             {"state": state, **extra},

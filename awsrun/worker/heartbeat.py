@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from awsrun.worker.claims import Identity
-from awsrun.worker.records import FINAL, Me
+from awsrun.worker.records import FINAL, ON_HOLD, Me
 from awsrun.worker.store import RunStore
 from awsrun.worker.table import Unanswered
 
@@ -18,11 +18,12 @@ class Notice:
     """Something the supervisor should know.
 
     Attributes:
-        kind: ``over``: the run needs no more work; ``superseded``: the engine started this slot anew; ``cancel``: stop
-            the trial ``n`` if it is in this attempt; ``broken``: the heartbeat cannot go on.
+        kind: ``over``: the run needs no more work; ``leave``: give the trial back and go; ``superseded``: the engine
+            started this slot anew; ``cancel``: stop the trial ``n`` if it is in this attempt; ``broken``: the heartbeat
+            cannot go on.
     """
 
-    kind: Literal["over", "superseded", "cancel", "broken"]
+    kind: Literal["over", "leave", "superseded", "cancel", "broken"]
     n: int = 0
     attempt: int = 0
     why: str = ""
@@ -74,6 +75,8 @@ class Heartbeat:
         state = self._store.status(self._run).state
         if state in FINAL:
             return Notice("over", why=state)
+        if state == ON_HOLD:
+            return Notice("leave", why="the run is paused")
         if worker is not None and worker.cmd.startswith("cancel "):
             n, attempt = worker.cmd.removeprefix("cancel ").split("@")
             return Notice("cancel", int(n), int(attempt))

@@ -25,12 +25,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from awsrun.worker.runs import FINAL, SHARD, Limits, Run, RunEntry, RunStatus, dump, load
+from awsrun.worker.runs import FINAL, ON_HOLD, SHARD, Limits, Run, RunEntry, RunStatus, dump, load
 from awsrun.worker.table import Item
 
 __all__ = [
-    "FINAL", "SETTLED", "SHARD", "Limits", "Me", "Report", "Run", "RunEntry", "RunStatus", "Shard", "Standing",
-    "TrialRecord", "Worker", "better", "curve", "dump", "standing_key", "summary", "trial_key",
+    "FINAL", "ON_HOLD", "SETTLED", "SHARD", "Limits", "Me", "Report", "Run", "RunEntry", "RunStatus", "Shard",
+    "Standing", "TrialRecord", "Worker", "better", "curve", "dump", "standing_key", "summary", "trial_key",
 ]  # fmt: skip
 
 SETTLED: frozenset[str] = frozenset({"done", "failed", "cancelled", "stopped"})
@@ -113,7 +113,7 @@ class TrialRecord:
         error: ``{"type", "message", "file", "line", "traceback", "signal", "peak_mib", "import"}``, as far as known.
         losses: the containers that died with this trial.
         failures: how many attempts ended with an error of the job's.
-        since: the attempt that began from nothing (as after an error); checkpoints of earlier ones are void.
+        since: the attempt that began from nothing; checkpoints of earlier ones are void.
         step: how many steps the latest attempt reported, those before its checkpoint included.
         started_ms, ended_ms: of the latest attempt, by its worker's clock.
         artifacts: file name -> bytes.

@@ -17,6 +17,11 @@ SHARD = 1000
 """Trials per shard: a query reads one shard in a page or two."""
 FINAL: frozenset[str] = frozenset({"done", "failed", "cancelled"})
 """States in which a run asks for no more work."""
+ON_HOLD = "paused"
+"""State of a run that its user has paused: nothing starts and workers leave, until it goes on.
+
+A trial's state of that name is another thing: it waits at a rung.
+"""
 
 
 def dump(value: object) -> str:
@@ -93,6 +98,7 @@ class Run:
         next: the first trial that no worker has reserved; may be above ``total``.
         error: why the run failed (see ``TrialRecord``), or None.
         cut, cut_why: how many trials had started when it was enough, and what was; -1 as long as it is not.
+        holds: how often the run was paused or went on again.
     """
 
     run: str
@@ -121,6 +127,7 @@ class Run:
     cut: int = -1
     cut_why: str = ""
     batch: str = ""
+    holds: int = 0
 
     @property
     def shards(self) -> int:
@@ -145,7 +152,7 @@ class Run:
     def to_items(self) -> tuple[Item, Item]:
         """The item that changes and the one that does not."""
         body = asdict(self)
-        for name in ("state", "generation", "next", "error", "ended_ms", "cut", "cut_why", "engine", "run"):
+        for name in (*RunStatus.__dataclass_fields__, "engine", "run"):
             del body[name]
         hot: Item = {"pk": self.run, "sk": "R", "state": self.state, "generation": self.generation, "next": self.next}
         return hot, {"pk": self.run, "sk": "RD", "body": dump(body), "engine": dump(dict(self.engine))}
@@ -176,6 +183,7 @@ class RunStatus:
     ended_ms: int = 0
     cut: int = -1
     cut_why: str = ""
+    holds: int = 0
 
     @property
     def starts(self) -> bool:
@@ -196,6 +204,7 @@ class RunStatus:
             ended_ms=int(item.get("ended_ms", 0)),
             cut=int(item.get("cut", -1)),
             cut_why=str(item.get("cut_why", "")),
+            holds=int(item.get("holds", 0)),
         )
 
 

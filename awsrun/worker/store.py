@@ -15,6 +15,9 @@ bury                  worker: dead                            boot and beat as s
 seal                  put shard: generation, summary          none, or an older generation     the same generation
 cut                   run: cut = next as seen, next = total   running, next as seen, no cut   (a cut is a cut)
 finish, fail          run: done or failed                     running, the generation          that state, generation
+pause, go on          run: paused or running; holds + 1       the other, generation, holds     that state, generation
+retry                 run: retrying, generation + 1, token    state, generation as seen        my token
+put back              trial: retry                            failed or cancelled, attempt     retry
 ====================  ======================================  ===============================  =========================
 
 "Mine": the write was refused because an earlier copy of it, whose answer was lost, had succeeded.  The attempt is the
@@ -112,15 +115,15 @@ class RunStore(Control):
         """Go on with a trial that was released or whose owner is dead; None if somebody else did.
 
         From state ``run`` it counts as a loss; with :data:`MAX_LOSSES` distinct containers lost, the trial comes back
-        ``failed`` instead of ``run``.  After an error it starts from nothing, not from its last checkpoint.  One that
-        was paused is let past the rung where it waited.
+        ``failed`` instead of ``run``.  After an error, too, it goes on from its last checkpoint, unless ``since`` says
+        that this led nowhere.  One that was paused is let past the rung where it waited.
         """
         losses, attempt = seen.losses, seen.attempt + 1
         if seen.state == "run":
             losses = tuple(dict.fromkeys((*losses, Me.parse(seen.owner).container)))
         trial = replace(
             seen, state="run", attempt=attempt, owner=str(me), params=params, losses=losses,
-            since=attempt if seen.error else seen.since, error=None, result=None, step=0,
+            error=None, result=None, step=0,
             rung=seen.rung + (seen.state == "paused"), artifacts={},
             log_stream=log_stream, started_ms=now_ms, ended_ms=0,
         )  # fmt: skip

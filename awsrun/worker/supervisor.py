@@ -60,6 +60,7 @@ class Supervisor:
         self._spare: Zygote | None = None
         self._attempt: Attempt | None = None
         self._leaving = ""
+        self._releasing = False
         self._code = 0
         self._over = False
         self._ran = 0
@@ -84,6 +85,7 @@ class Supervisor:
     def terminate(self, *_: object) -> None:
         """The handler of SIGTERM: give the trial back and go."""
         self._leave("terminated", TERMINATED)
+        self._releasing = True
         self.wake()
 
     def work(self, courier: Courier) -> int:
@@ -123,6 +125,9 @@ class Supervisor:
                 self._over = True
                 self._leave(f"the run is {notice.why}", 0)
                 self._end_attempt("cancelled")
+            elif notice.kind == "leave":
+                self._leave(notice.why, 0)
+                self._releasing = True
             else:
                 self._leave(notice.why or notice.kind, 0 if notice.kind == "superseded" else 1)
                 self._end_attempt("lost")
@@ -130,7 +135,7 @@ class Supervisor:
             self._claims.release()
             while self._ready:
                 self._tasks.add(self._courier.give_back(self._ready.popleft(), "cancelled" if self._over else "retry"))
-            if self._attempt and self._leaving == "terminated":
+            if self._attempt and self._releasing:
                 self._attempt.stop("released", self._run.limits.grace)
 
     def _end_attempt(self, why: str) -> None:

@@ -82,6 +82,7 @@ class Trial:
         self._metrics: dict[str, Any] = self._found.get("metrics", {})
         self._loop: int = self._found.get("loop", 0)
         self._looping = self._last = False
+        self._paused_at = 0
         self._written = clock()
         self._count = 0
 
@@ -102,7 +103,7 @@ class Trial:
     def range(self, stop: int) -> Iterator[int]:
         """0, 1, ..., stop - 1; after a loss it goes on behind the last checkpoint.
 
-        ``report`` (once, at the end) or ``save`` in the body says that the iteration is complete.
+        ``report`` (once, at the end) in the body says that the iteration is complete; without it, its end does.
         """
         if "random" in self._found:
             randomness.restore(self._found.pop("random"))
@@ -113,7 +114,7 @@ class Trial:
         for i in range(first, stop):
             self._loop, self._last = i + 1, i + 1 == stop
             yield i
-            if self._saved is not None:
+            if self._saved is not None or self._paused_at != self._loop:
                 self._pause()
         self._looping = self._last = False
 
@@ -167,6 +168,7 @@ class Trial:
 
     def _pause(self) -> None:
         """Between two steps: checkpoint if it is due or wanted, stop if wanted."""
+        self._paused_at = self._loop
         stopping = self._channel.stopping()
         if (stopping or self._clock() - self._written >= self._every) and self._keeps:
             self._checkpoint()

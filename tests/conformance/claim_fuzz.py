@@ -19,7 +19,7 @@ from awsrun.worker import records
 from awsrun.worker.claims import Claims, Identity, Tools
 from awsrun.worker.faults import FaultyTable, Rates
 from awsrun.worker.heartbeat import Heartbeat
-from awsrun.worker.records import SETTLED, Limits, Me, Run, Standing, TrialRecord
+from awsrun.worker.records import ON_HOLD, SETTLED, Limits, Me, Run, Standing, TrialRecord
 from awsrun.worker.rungs import Halving
 from awsrun.worker.store import RunStore
 from awsrun.worker.table import Condition, Item, Table, Value
@@ -170,6 +170,8 @@ class World:
         self._tokens = 0
         self._boots: Counter[int] = Counter()
         self._interrupted_retry = False
+        self._holds_asked: Counter[str] = Counter()
+        self._holds_made: Counter[str] = Counter()
         RunStore(table).create(self.run)
 
     def play(self) -> None:
@@ -221,7 +223,9 @@ class World:
             state = RunStore(self._plain).status(RUN).state
             if state == "done" and not self._interrupted_retry:
                 return
-            if state != "running":
+            if state == ON_HOLD:
+                self._spawn("user", lambda actor: self._hold(actor, "running"), mortal=False)
+            elif state != "running":
                 self._interrupted_retry = False
                 self._spawn("user", lambda actor: self._retry(actor), mortal=False)
             self._hire(mortal=False)
@@ -273,7 +277,7 @@ class World:
         idle_since: float | None = None
         while not claims.ended:
             notice = heart.beat()
-            if notice is not None and notice.kind in ("over", "superseded"):
+            if notice is not None and notice.kind in ("over", "leave", "superseded"):
                 break
             trial = claims.next(self.rng.choice((1, 1, 3))) or claims.sweep()
             if trial is not None:
@@ -290,15 +294,19 @@ class World:
 
     def _attempt(self, actor: Actor, store: RunStore, claims: Claims, heart: Heartbeat, trial: TrialRecord) -> bool:
         """Run a trial; False if the worker was told to go meanwhile."""
+        released = False
         for _ in range(self.rng.randint(0, 3)):
             actor.sleep(self.rng.uniform(0, LEASE / 4))
-            heart.beat()
-        rung = self._climb(actor, claims, trial) if self.run.prunes else None
+            notice = heart.beat()
+            if notice is not None and notice.kind == "leave":
+                released = True
+                break
+        rung = self._climb(actor, claims, trial) if self.run.prunes and not released else None
         self._tokens += 1
         token = f"{trial.n}/{trial.attempt}/{self._tokens}"
         self.artifacts[trial.n, trial.attempt] = token
         at = self.rng.random() if self.stormy else 0.0
-        state = "done" if at < 0.75 else "failed" if at < 0.9 else "retry"
+        state = "retry" if released or at >= 0.9 else "done" if at < 0.75 else "failed"
         error = {"type": "Bad"} if state == "failed" else None
         record = replace(trial, state=state, result=token, value=float(trial.n), error=error)
         if rung is not None and state == "done":
@@ -307,7 +315,7 @@ class World:
         if won and state == "done":
             self.told[trial.n] += 1
         claims.settled(record, won)
-        return state != "retry" or self.rng.random() < 0.5  # released: by SIGTERM, or to be retried
+        return state != "retry" or (not released and self.rng.random() < 0.5)  # told to go, or to be retried
 
     def _climb(self, actor: Actor, claims: Claims, trial: TrialRecord) -> int | None:
         """From its checkpoint, if there is one, up to the rung where it is to wait; None: to the end."""
@@ -332,12 +340,25 @@ class World:
                 store.cancel_trial(RUN, self.rng.randrange(self.run.total))
             elif at < 0.3:
                 store.cancel(RUN)
+            elif at < 0.5:
+                self._hold(actor, ON_HOLD)
+            elif at < 0.65:
+                self._hold(actor, "running")
+            elif at < 0.8:
+                chosen = {self.rng.randrange(self.run.total) for _ in range(self.rng.randint(1, 3))}
+                self._retry(actor, sorted(chosen), fresh=self.rng.random() < 0.5)
             else:
                 self._retry(actor)
 
-    def _retry(self, actor: Actor) -> None:
+    def _hold(self, actor: Actor, state: str) -> None:
+        """Pause the run, or let it go on."""
+        self._holds_asked[state] += 1
+        store = self._store(actor)
+        store.pause(RUN) if state == ON_HOLD else store.go_on(RUN)
+
+    def _retry(self, actor: Actor, only: list[int] | None = None, fresh: bool = False) -> None:
         try:
-            self._store(actor).retry(RUN)
+            self._store(actor).retry(RUN, only, fresh=fresh)
         except Killed:
             self._interrupted_retry = True  # the user types it again
             raise
@@ -347,11 +368,24 @@ class World:
         pk, state = str(new["pk"]), new.get("state")
         if pk.startswith(f"{RUN}#T#"):
             self._wrote_trial(old, new)
+        if pk == RUN and new["sk"] == "R" and old:
+            self._wrote_run(old, new)
         if pk == RUN and new["sk"] == "R" and state == "done" and old and old["state"] != "done":
             trials = [trial for trial in self._trials() if trial.n < self._size]
             waiting = [trial.n for trial in trials if not trial.settled]
             if waiting or len(trials) < self._size:
                 raise Violation(f"the run is done, but trials {waiting} wait, or some never started")
+
+    def _wrote_run(self, old: Item, new: Item) -> None:
+        before, after = str(old["state"]), str(new["state"])
+        if before == after == ON_HOLD and new["next"] != old["next"]:
+            raise Violation("a trial was reserved while the run was paused")
+        if {before, after} == {ON_HOLD, "running"}:
+            self._holds_made[after] += 1
+            if self._holds_made[after] > self._holds_asked[after]:
+                raise Violation(f"the run became {after} more often than anybody asked for it")
+        if before == ON_HOLD and after in ("done", "failed"):
+            raise Violation(f"a paused run became {after}")
 
     def _wrote_trial(self, old: Item | None, new: Item) -> None:
         n = int(new["sk"])
@@ -363,6 +397,8 @@ class World:
                 raise Violation(f"trial {n} was stopped in attempt {new['attempt']} as it was {old['state']}")
             if old["state"] == "paused" and new["state"] == "run" and int(new["rung"]) != int(old["rung"]) + 1:
                 raise Violation(f"trial {n} was let past rung {old['rung']} and is at {new['rung']}")
+            if old["state"] == "retry" and new["losses"] != old["losses"]:
+                raise Violation(f"trial {n} was given back, and that counts as a loss")
             if int(new["attempt"]) < int(old["attempt"]):
                 raise Violation(f"trial {n} went back to attempt {new['attempt']}")
         if new["state"] == "done":

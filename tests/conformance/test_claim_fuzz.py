@@ -41,6 +41,7 @@ def test_schedules_on_dynamodb(make_dynamo: Callable[[], Table], seed: int) -> N
         (("pk",), 100),  # a claim over a trial that is there
         (("generation",), 1200),  # a finish from before a retry
         (("next",), 800),  # a cut while a trial is reserved
+        (("holds",), 1200),  # a late copy of a pause, after the run has gone on
     ],
 )
 def test_the_fuzzer_sees_a_missing_condition(forgotten: tuple[str, ...], seeds: int) -> None:

@@ -110,7 +110,7 @@ def test_losses_count_distinct_containers_and_the_third_is_fatal(store: RunStore
     assert store.trial(R, 0) == lost
 
 
-def test_a_release_is_no_loss_and_an_error_starts_anew(store: RunStore) -> None:
+def test_a_release_is_no_loss_and_an_error_is_forgotten(store: RunStore) -> None:
     released = replace(claimed(store), state="retry")
     assert store.settle(R, released)
     taken = store.take_over(R, released, B, released.params)
@@ -118,7 +118,11 @@ def test_a_release_is_no_loss_and_an_error_starts_anew(store: RunStore) -> None:
     failed = replace(taken, state="retry", error={"type": "ValueError"}, failures=1)
     assert store.settle(R, failed)
     again = store.take_over(R, failed, A, failed.params)
-    assert again is not None and (again.since, again.error, again.failures) == (3, None, 1)
+    assert again is not None and (again.since, again.error, again.failures) == (1, None, 1)
+    useless = replace(again, state="retry", since=4)  # its worker found that the checkpoint led nowhere
+    assert store.settle(R, useless)
+    anew = store.take_over(R, useless, A, failed.params)
+    assert anew is not None and (anew.attempt, anew.since) == (4, 4)
 
 
 def test_a_paused_trial_is_let_past_or_stopped_and_late_copies_change_nothing(store: RunStore) -> None:
@@ -210,6 +214,31 @@ def test_retry_puts_failed_and_cancelled_trials_back(store: RunStore) -> None:
     status = store.status(R)
     assert (status.state, status.generation, status.error) == ("running", 1, None)
     assert not store.finish(R, 0), "a finish from before"
+
+
+def test_chosen_trials_are_put_back_and_no_others(store: RunStore) -> None:
+    for n, state in ((0, "failed"), (1, "failed")):
+        assert store.settle(R, replace(claimed(store, n), state=state, error={"type": "X"}))
+    assert store.retry(R, only=[1, 2], fresh=True) == 1
+    failed, back = store.trials(R, 0)
+    assert (failed.state, back.state, back.since) == ("failed", "retry", 2)
+    assert store.cancel_trial(R, 2).state == "cancelled"
+    assert store.retry(R, states={"failed"}) == 1
+    assert [trial.state for trial in store.trials(R, 0)] == ["retry", "retry", "cancelled"]
+
+
+def test_a_paused_run_gives_out_nothing_until_it_goes_on(store: RunStore) -> None:
+    assert store.go_on(R) == "running", "it is"
+    assert store.pause(R) == "paused"
+    assert store.pause(R) == "paused", "again is harmless"
+    assert list(store.reserve(R, 1, 3)) == []
+    assert not store.finish(R, 0)
+    assert store.runs()[0].state == "paused"
+    assert store.go_on(R) == "running"
+    assert list(store.reserve(R, 1, 3)) == [0]
+    assert store.pause(R) == "paused" and store.cancel(R) == "cancelled"
+    assert store.pause(R) == store.go_on(R) == "cancelled"
+    assert store.status(R).holds == 3
 
 
 def test_cancelling_one_trial(store: RunStore) -> None:

@@ -106,6 +106,31 @@ def test_sigterm_while_nothing_listens_is_bounded(bench: Bench) -> None:
     assert bench.trial(run).state == "retry"
 
 
+def test_a_paused_run_loses_its_workers_and_nothing_else(bench: Bench) -> None:
+    run = bench.submit("slow", lease=600.0, checkpoint=600.0)
+    worker = bench.start(run)
+    until("a few steps", lambda: len(bench.steps(0, 1)) >= 4)
+    assert bench.store.pause(run) == "paused"
+    assert bench.ended(worker) == 0, "with 0, so that the engine does not start it again"
+    trial = bench.trial(run)
+    assert (trial.state, trial.attempt, trial.losses, trial.failures) == ("retry", 1, (), 0)
+    assert bench.ended(bench.start(run, slot=1)) == 0, "one that waited for a machine meanwhile"
+    assert bench.store.worker(run, 1) is None
+    done = len(bench.steps(0, 1))
+    assert bench.store.go_on(run) == "running"
+    assert bench.ended(bench.start(run, slot=2)) == 0
+    assert went_on(bench, run) == done
+
+
+def test_an_error_goes_on_from_the_checkpoint_unless_that_leads_nowhere(bench: Bench) -> None:
+    run = bench.submit("breaks", retries=3, checkpoint=0.0)
+    assert bench.ended(bench.start(run)) == 0
+    trial = bench.trial(run)
+    assert (trial.state, trial.result) == ("done", {"y": 3})
+    assert [[step for _, step, _ in bench.steps(0, attempt)] for attempt in (1, 2, 3)] == [[0, 1], [], [0, 1, 2]]
+    assert (trial.attempt, trial.since, trial.failures) == (3, 3, 2)
+
+
 def test_cancelling_a_run_stops_its_trials(bench: Bench) -> None:
     run = bench.submit("stuck", total=3)
     worker = bench.start(run)

@@ -49,6 +49,20 @@ def slow(trial, marks, steps=20, x=0):
     (trial.dir / "who.txt").write_text(str(trial.attempt))
     return {"y": counter.value}
 
+def breaks(trial, marks, x=0):
+    counter = Counter()
+    trial.keep(counter=counter)
+    if trial.attempt == 2:
+        raise ValueError("what was kept is of no use")
+    for i in trial.range(3):
+        with open(f"{marks}/{trial.n}.{trial.attempt}", "a") as file:
+            file.write(f"0 {i} 0\\n")
+        if (trial.attempt, i) == (1, 1):
+            raise ValueError("broken")
+        counter.value += 1
+        trial.report(y=counter.value)
+    return {"y": counter.value}
+
 def bad(trial, x=0):
     time.sleep(0.05)
     raise ValueError("no good")  # line 34
@@ -124,7 +138,7 @@ class Bench:
 
     def submit(self, function: str, total: int = 1, **limits: Any) -> str:
         """A new run of ``function`` with x = 0, 1, ...; its id."""
-        fixed = {"marks": str(self.marks)} if function == "slow" else {}
+        fixed = {"marks": str(self.marks)} if function in ("slow", "breaks") else {}
         space = {"search": "grid", "axes": {"x": list(range(total))}, "set": fixed, "total": total}
         settings = Limits(**{"lease": 3.0, "beat": 0.5, "checkpoint": 0.3, "grace": 10.0, **limits})
         run = f"run-{os.urandom(3).hex()}"

@@ -74,6 +74,8 @@ def test_an_unknown_run_is_said_to_be_unknown() -> None:
         ({"engine": STARTED}, Stages({"ended": 2}), 100, "stalled", "awsrun resume", "all went, trials are left"),
         ({}, Stages(), 100, "not started", "awsrun resume", "the submit was cut off before SubmitJob"),
         ({}, Stages(), 1, "running", "", "the submit is under way"),
+        ({"engine": STARTED, "state": "paused"}, Stages({"running": 2}), 100, "paused", "awsrun resume", "they leave"),
+        ({"engine": STARTED, "state": "paused"}, Stages(), 100, "paused", "awsrun resume", "all have left"),
         ({"state": "done"}, Stages(), 100, "done", "", "over"),
         ({"state": "failed"}, Stages(), 100, "failed", "awsrun retry", "over"),
         ({"state": "cancelled"}, Stages(), 100, "cancelled", "", "over"),

@@ -118,6 +118,21 @@ def test_without_a_checkpoint_it_passes_again_where_it_was_let_past(tmp_path: Pa
     assert channel.of("checkpoint") == []
 
 
+def test_an_iteration_that_reports_nothing_is_complete_at_its_end(tmp_path: Path) -> None:
+    channel = Recorder()
+    trial, box, seen = make(tmp_path, channel, every=1e9), Box(), []
+    trial.keep(box=box)
+    with pytest.raises(Stop):
+        for i in trial.range(6):
+            seen.append(i)
+            box.value += 1
+            if i == 2:
+                channel.stopping = lambda: True  # type: ignore[method-assign]
+    again = make(tmp_path, Recorder(), restored=Path(channel.of("checkpoint")[0]["path"]))
+    again.keep(box=(other := Box()))
+    assert (seen, list(again.range(6)), other.value) == ([0, 1, 2], [3, 4, 5], 3)
+
+
 def test_without_anything_to_keep_there_is_no_checkpoint(tmp_path: Path) -> None:
     channel = Recorder(stop_after=2)
     trial = make(tmp_path, channel)

@@ -1,0 +1,73 @@
+"""The course of a run changed by commands: paused and gone on, cancelled while paused, chosen trials run again."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jobs_stack import Place, make
+
+from awsrun.jobs.run import Run
+
+
+@pytest.fixture(scope="module")
+def place(local_cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return make(local_cloud, "pausing", tmp_path_factory.mktemp("pausing"))
+
+
+def workers_gone(place: Place, run: str) -> None:
+    """Wait until no worker of a run is there, by what ``show`` says."""
+    watched, end = Run(run, stack=place.stack, cloud=place.api), time.monotonic() + 30
+    while watched.status().workers:
+        assert time.monotonic() < end, watched.status()
+        time.sleep(0.2)
+
+
+def test_a_run_is_paused_goes_on_and_is_cancelled_while_paused(place: Place, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    run = place.submit("--grid", "lr=0.1,0.2,0.3,0.4", "--set", f"gate={gate}")
+    place.until(run, lambda r: len(r["trials"]) == 2)
+    assert f"to go on: awsrun resume {run}" in place.awsrun("pause", run).stderr
+    workers_gone(place, run)
+    shown = json.loads(place.awsrun("show", run, "--json").stdout)
+    assert (shown["state"], shown["workers"], shown["reasons"]) == ("paused", {}, [])
+    assert (shown["counts"], shown["pending"], shown["failed"]) == ({"retry": 2}, 2, 0)
+    assert shown["hint"] == f"awsrun resume {run}"
+    assert "2 waiting to run again, 2 pending" in place.awsrun("show", run).stdout
+    assert [line.split()[3] for line in place.awsrun("runs").stdout.splitlines() if run in line] == ["paused"]
+    gate.touch()
+    place.awsrun("continue", run)
+    found = place.until(run, lambda r: r["state"] == "done")
+    assert [(t["state"], t["attempt"]) for t in found["trials"]] == [("done", 2), ("done", 2), ("done", 1), ("done", 1)]
+    assert f"{run} is over: done" in place.awsrun("pause", run, code=1).stderr
+    gate.unlink()
+    other = place.submit("--grid", "lr=0.1,0.2", "--set", f"gate={gate}", "--workers", "1")
+    place.until(other, lambda r: len(r["trials"]) == 1)
+    assert json.loads(place.awsrun("pause", other, "--json").stdout) == {"run": other, "state": "paused"}
+    place.awsrun("cancel", other)
+    found = place.results(other)
+    assert (found["state"], [t["state"] for t in found["trials"]]) == ("cancelled", ["cancelled"])
+
+
+def test_chosen_trials_run_again_and_others_are_refused_with_a_reason(place: Place, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    gate.touch()
+    run = place.submit(
+        "--grid", "ends=once badly,well", "--grid", "lr=0.1,0.2", "--set", f"gate={gate}", "--keep-going"
+    )
+    found = place.until(run, lambda r: r["state"] == "done")
+    assert [t["state"] for t in found["trials"]] == ["failed", "failed", "done", "done"]
+    refused = place.awsrun("retry", run, "1", "2", "3", code=1).stderr
+    assert "trial 2 is done, trial 3 is done" in refused
+    assert f"→ awsrun retry {run} 1\n" in refused
+    assert f"{run} has no trial 4" in place.awsrun("retry", run, "4", code=1).stderr
+    (tmp_path / "gate.mended").touch()
+    assert json.loads(place.awsrun("retry", run, "1", "--json").stdout)["retried"] == 1
+    found = place.until(run, lambda r: r["state"] == "done" and r["trials"][1]["state"] == "done")
+    assert [t["state"] for t in found["trials"]] == ["failed", "done", "done", "done"]
+    assert json.loads(place.awsrun("retry", run, "--fresh", "--json").stdout)["retried"] == 1
+    found = place.until(run, lambda r: r["state"] == "done" and r["trials"][0]["state"] == "done")
+    assert [t["attempt"] for t in found["trials"]] == [2, 2, 1, 1]
