@@ -24,6 +24,8 @@ _STAGES = {
     "failed": "failed",
 }
 QUIET = 30.0  # seconds between two lines of a log that say how far a run is
+WORDS = {"run": "running", "retry": "waiting to run again", "paused": "paused at a rung", "stopped": "stopped early"}
+"""A trial's states as a person says them."""
 _USUAL = {"waiting": "usually 1-5 min on AWS", "starting": "usually 1-3 min on AWS"}
 
 
@@ -53,6 +55,7 @@ def brief(status: Status) -> str:
     parts += [
         f"{number:,} {name}" for name, number in (("running", status.running), ("failed", status.failed)) if number
     ]
+    parts += [f"{status.counts[state]:,} {WORDS[state]}" for state in ("paused", "stopped") if status.counts.get(state)]
     if not status.counts and status.workers:
         parts = [workers(status.workers)]
         stage = next((stage for stage in ("waiting", "starting") if stage in status.workers), "")
@@ -83,8 +86,7 @@ def conclude(status: Status) -> None:
 
 def counted(status: Status) -> str:
     """``7 done, 1 failed, 1 pending``."""
-    words = {"run": "running", "retry": "waiting to run again"}
-    counts = [(words.get(state, state), number) for state, number in status.counts.items()]
+    counts = [(WORDS.get(state, state), number) for state, number in status.counts.items()]
     parts = [f"{number:,} {word}" for word, number in [*counts, ("pending", status.pending)] if number]
     return ", ".join(parts) or "nothing has started"
 

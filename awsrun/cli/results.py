@@ -162,8 +162,9 @@ def _table(run: Run, limit: int) -> None:
     trials = best_first(record, run.trials())
     names = varied(record) or list(dict.fromkeys(name for trial in trials for name in trial.params))
     metric = record.metric or "result"
-    table = Table("trial", *names, metric, "state", "attempt", "time", box=None, header_style="bold")
-    for name in ("trial", metric, "attempt", "time"):
+    steps = ["steps"] if record.prunes else []
+    table = Table("trial", *names, metric, "state", *steps, "attempt", "time", box=None, header_style="bold")
+    for name in ("trial", metric, *steps, "attempt", "time"):
         next(column for column in table.columns if column.header == name).justify = "right"
     failures = []
     for i, trial in enumerate(trials[:limit]):
@@ -175,7 +176,8 @@ def _table(run: Run, limit: int) -> None:
         best = i == 0 and trial.state == "done" and bool(record.metric)
         colour = "bold green" if best else {"failed": "red", "done": ""}.get(trial.state, "dim")
         time = lasting(trial.seconds) if trial.ended_ms else ""
-        table.add_row(str(trial.n), *cells, value, trial.state, str(trial.attempt), time, style=colour)
+        reached = [str(trial.step or "")] if steps else []
+        table.add_row(str(trial.n), *cells, value, trial.state, *reached, str(trial.attempt), time, style=colour)
         if trial.state == "failed":
             failures.append(f"trial {trial.n}: {error_line(trial)}")
     if trials:

@@ -41,6 +41,13 @@ if TYPE_CHECKING:
     type=int,
     help="At most so many (default: as many as trials and vCPUs allow; in a Bayesian search one for each 5 trials).",
 )
+@click.option(
+    "--prune/--no-prune",
+    default=None,
+    help="Stop trials early that do worse than others by what they report; the best third goes on each time.",
+)
+@click.option("--prune-eta", type=int, metavar="N", help="Prune so that the best one in N goes on (default: 3).")
+@click.option("--prune-min", type=int, metavar="N", help="Prune after N reports at the soonest (default: 1).")
 @click.option("--retries", type=int, help="How often a trial that raised is run again (default: 0).")
 @click.option("--timeout", metavar="TIME", help="Per attempt of a trial: 90s, 30m, 2h (default: none).")
 @click.option("--keep-going/--no-keep-going", default=None, help="Do not end the run when all trials fail alike.")
@@ -70,6 +77,7 @@ def submit(
       awsrun submit jobs/mnist.py --grid lr=0.1,0.01,0.001 --grid momentum=0.5,0.1 --wait
       awsrun submit jobs/mnist.py --range lr=1e-4..1e-1:log --trials 20 --seed 7
       awsrun submit jobs/mnist.py --range lr=1e-4..1e-1:log --grid batch_size=32,64 --trials 30 --search bayes
+      awsrun submit jobs/mnist.py --range lr=1e-4..1e-1:log --trials 50 --set epochs=27 --prune
       awsrun submit jobs/qa.py --inputs questions.jsonl
       awsrun submit jobs/mnist.py --set lr=0.1 --dry-run
       awsrun submit jobs/mnist.yaml --set epochs=3
@@ -82,7 +90,7 @@ def submit(
 
     Exit code with --wait: 0 every trial is done, 1 some failed.
     """
-    from awsrun.jobs import estimate, spaces, submission
+    from awsrun.jobs import estimate, pruning, spaces, submission
     from awsrun.jobs.experiment_file import build
     from awsrun.jobs.site import open_site
     from awsrun.jobs.status import stops
@@ -100,6 +108,9 @@ def submit(
         say(line)
     if request.space["search"] == "bayes":
         say("each trial learns from those that have ended; the workers' image must hold optuna")
+    if request.limits.eta:
+        for line in pruning.told(request.job, request.limits.eta, request.limits.least):
+            say(line)
     if ends := stops(request.limits, request.job.metric or ""):
         say(f"no further trial starts once {ends}")
     if request.archive.warning:
@@ -128,6 +139,9 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     for name in ("grid", "range", "set", "until"):
         if name in given:
             given[name] = spaces.pairs(given[name], f"--{name}")
+    eta, least = given.pop("prune_eta", None), given.pop("prune_min", None)
+    if (eta is not None or least is not None) and given.get("prune", True):
+        given["prune"] = {name: number for name, number in (("eta", eta), ("min", least)) if number is not None}
     if "grid" in given:
         given["grid"] = {name: spaces.listed(text) for name, text in given["grid"].items()}
     return given

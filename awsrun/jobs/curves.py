@@ -59,7 +59,14 @@ def together(run: Run, found: Sequence[tuple[TrialRecord, Sequence[Report]]]) ->
     fig = figure(7.4, 4.4)
     ax = fig.subplots()
     order = (MARK, INK, *COLOURS[2:])
-    for i, (trial, points) in enumerate(lines):
+    pruned = [line for line in lines if line[0].state in ("stopped", "paused")]
+    for _, points in pruned:
+        steps, values = [step for step, _ in points], [scale.factor * value for _, value in points]
+        ax.plot(steps, values, color=MUTED, linewidth=0.9, alpha=0.6, zorder=1)
+        ax.plot(steps[-1], values[-1], "x", color=MUTED, markersize=5, zorder=1)
+    if pruned:
+        ax.plot([], [], "-x", color=MUTED, linewidth=0.9, markersize=5, label=f"{len(pruned)} stopped early")
+    for i, (trial, points) in enumerate(line for line in lines if line not in pruned):
         params = ", ".join(f"{name_of(k)} {short(v)}" for k, v in trial.params.items() if k not in run.fixed)
         label = f"{trial.n}: {params}" if params else f"trial {trial.n}"
         colour = order[i] if i < len(order) else MUTED

@@ -27,6 +27,7 @@ from pydantic import (
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs import spaces
 from awsrun.jobs.batch import MOST_WORKERS
+from awsrun.jobs.pruning import Prune
 from awsrun.spec.document import Document
 from awsrun.spec.mistakes import refuse
 from awsrun.spec.sentences import complain, shown
@@ -107,6 +108,16 @@ def _rows(value: Any) -> Any:
     raise ValueError(f"a .json, .jsonl or .csv file, or a list of rows such as {{lr: 0.1}}; this is {shown(value)}")
 
 
+def _switch(value: Any) -> Any:
+    """``true`` is the default, ``false`` is none."""
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+
+def _switched(value: Prune | None) -> Any:
+    return value and (value.model_dump(exclude_defaults=True) or True)
+
+
+_PRUNE = {"anyOf": [{"type": "boolean"}, {"type": "null"}, {**Prune.model_json_schema(), "title": "pruning"}]}
 _TIME = {
     "anyOf": [
         {"type": "string", "pattern": r"^\d+(\.\d+)?$|^(\d+(\.\d+)? ?[smhd] ?)+$"},
@@ -167,6 +178,13 @@ class Experiment(BaseModel):
     )
     trials: int | None = Field(default=None, description="How many in a random or Bayesian search.")
     seed: int = Field(default=0, description="Of the draws and of each trial's own randomness.")
+    prune: Annotated[
+        Prune | None, BeforeValidator(_switch), PlainSerializer(_switched, when_used="json"), WithJsonSchema(_PRUNE)
+    ] = Field(
+        default=None,
+        description="Stop trials early that do worse than others by what they report: true, or {eta: 3, min: 1}: after "
+        "1, 3, 9, ... reports the best third goes on.",
+    )
     workers: int | None = Field(
         default=None,
         ge=1,
@@ -265,6 +283,7 @@ class Options(TypedDict, total=False):
     search: Literal["grid", "random", "bayes"] | None
     trials: int | None
     seed: int
+    prune: bool | Mapping[str, int] | Prune
     workers: int | None
     retries: int
     timeout: float | str

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _POLL = 2.0  # seconds between two looks
 _TOGETHER = 10  # curves in one picture
+_TOGETHER_PRUNED = 60  # each costs a query; those that were stopped are thin
 
 
 class Run:
@@ -302,7 +303,7 @@ class Run:
             return curves.curves(record, self.trial(trial), self.reports(trial))
         if kind != "curves":
             return plots.draw(record, list(self.trials()), x, y, kind)
-        best = best_first(record, self.trials())[:_TOGETHER]
+        best = best_first(record, self.trials())[: _TOGETHER_PRUNED if record.prunes else _TOGETHER]
         return curves.together(record, [(one, self._curve(one)) for one in best])
 
     def compare(self, *others: Run) -> Comparison:

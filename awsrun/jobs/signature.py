@@ -31,6 +31,7 @@ class Signature:
         open_ended: the function takes ``**kwargs``, so any name is allowed.
         metric, mode: what ``awsrun.main(fn, metric=, mode=)`` says; a job without a metric has no best trial.
         batch: the function that takes a block of inputs at once (``awsrun.main(fn, batch=...)``), or "".
+        calls: the names of the methods that are called anywhere in the file.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Signature:
     metric: str | None = None
     mode: Mode = "max"
     batch: str = ""
+    calls: frozenset[str] = frozenset()
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called ``name``.
@@ -96,6 +98,11 @@ def read(path: str | Path) -> Signature:
         metric=metric,
         mode=mode,
         batch=_batch(path, functions, call),
+        calls=frozenset(
+            node.func.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        ),
     )
 
 

@@ -82,7 +82,7 @@ class Status:
 
     @property
     def running(self) -> int:
-        return sum(self.counts.get(state, 0) for state in ("run", "retry", "paused"))
+        return sum(self.counts.get(state, 0) for state in ("run", "retry"))
 
     def record(self) -> dict[str, Any]:
         """As ``show --json`` prints it."""
@@ -186,8 +186,8 @@ def _state(run: Run, stages: Stages, now: float, submitted: float) -> tuple[str,
 
 
 def _eta(run: Run, tally: Tally, stages: Stages) -> float | None:
-    """The mean time of a trial times what is left, over the workers that run."""
-    settled = sum(tally.counts[state] for state in SETTLED)
+    """The mean time of a trial times what is left, over the workers that run; most that are paused will be stopped."""
+    settled = sum(tally.counts[state] for state in SETTLED | {"paused"})
     working = stages.counts.get("running", 0)
     if not tally.counts["done"] or not working or not tally.seconds:
         return None

@@ -20,7 +20,7 @@ from typing import Any
 from awsrun import __version__
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError, code_of
-from awsrun.jobs import batch, ids, inputs, launch, pack, price, signature, spaces
+from awsrun.jobs import batch, ids, inputs, launch, pack, price, pruning, signature, spaces
 from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.site import Site
 from awsrun.worker.runs import Limits, Run
@@ -109,6 +109,7 @@ def prepare(experiment: Experiment) -> Request:
         until=_good_enough(known, experiment.until),
         max_seconds=experiment.max_time,
         max_cost=experiment.max_cost,
+        **pruning.limits(known, space, experiment.prune),
     )
     return Request(
         job=known,

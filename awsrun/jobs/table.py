@@ -34,12 +34,13 @@ def finite(value: Any) -> Any:
 
 
 def best_first(run: Run, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """By the run's metric; trials without a value after those with one, by number."""
+    """By the run's metric: those that are done, then those that got less far, then those without a value."""
     sign = -1 if run.mode == "max" else 1
 
-    def rank(trial: TrialRecord) -> tuple[bool, float, int]:
-        known = trial.value is not None and trial.value == trial.value
-        return not known, sign * trial.value if known and trial.value is not None else 0.0, trial.n
+    def rank(trial: TrialRecord) -> tuple[int, float, int]:
+        if trial.value is None or trial.value != trial.value:
+            return 1000, 0.0, trial.n
+        return 0 if trial.state == "done" else 100 - trial.rung, sign * trial.value, trial.n
 
     return sorted(trials, key=rank)
 

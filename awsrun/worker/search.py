@@ -2,8 +2,10 @@
 
 The table is the only truth: a worker that starts late, or again, rebuilds the same study from it.  Finished trials
 never change, so each is read once; those under way count as bad ones (the "constant liar"), so that workers do not all
-try the same.  The sampler is Optuna's TPE (Bergstra et al., 2011) with its defaults and a seed of its own for every
-trial.  Optuna is looked for in the workers' image, then among the run's requirements; nothing else needs it there.
+try the same.  Where trials are pruned, one that waits at a rung, was stopped there or was let past and is not done yet
+counts by its value there, behind those that are done and those that got further.  The sampler is Optuna's TPE (Bergstra
+et al., 2011) with its defaults and a seed of its own for every trial.  Optuna is looked for in the workers' image, then
+among the run's requirements; nothing else needs it there.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Any
 
 from awsrun.worker import space
 from awsrun.worker.records import SHARD, Run, TrialRecord
+from awsrun.worker.rungs import Halving
 from awsrun.worker.store import RunStore
 
 ASKS = 8
@@ -36,10 +39,8 @@ class Bayes:
         self._axes: dict[str, list[Any]] = dict(run.space.get("axes") or {})
         self._ranges: Mapping[str, Mapping[str, Any]] = run.space.get("ranges") or {}
         self._optuna: Any = None
-        self._study: Any = None
         self._distributions: dict[str, Any] = {}
-        self._added = 0  # trials of the study, which numbers them as they come
-        self._open: dict[int, int] = {}  # trials under way -> their number in the study
+        self._known: dict[int, Any] = {}  # trials as the sampler takes them
         self._closed: set[int] = set()
         self._first = 0  # every trial below is closed
         self._tried: set[str] = set()
@@ -62,7 +63,6 @@ class Bayes:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         made = optuna.distributions
         self._optuna = optuna
-        self._study = optuna.create_study(direction="maximize" if self._run.mode == "max" else "minimize")
         # places among the values instead of the values: those may be of any type
         self._distributions = {
             name: made.CategoricalDistribution(range(len(values))) for name, values in self._axes.items()
@@ -82,11 +82,9 @@ class Bayes:
     def _new(self, n: int) -> dict[str, Any]:
         """Varied parameters that no trial has, as long as there are any."""
         seed = _seed(self._run.seed, n)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
-            self._study.sampler = self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+        study = self._study(seed)
         for _ in range(ASKS):
-            found = self._ask()
+            found = self._ask(study)
             if _key(found) not in self._tried:
                 return found
         if not all(at["int"] for at in self._ranges.values()):  # a space without end, and the sampler insists
@@ -101,18 +99,27 @@ class Bayes:
                 break
         return found
 
-    def _ask(self) -> dict[str, Any]:
-        """What the sampler suggests; the study forgets it, for only what the table holds is tried."""
-        asked = self._study.ask(self._distributions)
-        self._study.tell(asked.number, state=self._optuna.trial.TrialState.FAIL)
-        self._added += 1
+    def _study(self, seed: int) -> Any:
+        """A study of the trials that are known: made anew for each question, for only what the table holds counts."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+            sampler = self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+        direction = "maximize" if self._run.mode == "max" else "minimize"
+        study = self._optuna.create_study(direction=direction, sampler=sampler)
+        study.add_trials([self._known[n] for n in sorted(self._known)])
+        return study
+
+    def _ask(self, study: Any) -> dict[str, Any]:
+        """What the sampler suggests."""
+        asked = study.ask(self._distributions)
+        study.tell(asked.number, state=self._optuna.trial.TrialState.FAIL)
         return {
             **{name: values[asked.params[name]] for name, values in self._axes.items()},
             **{name: asked.params[name] for name in self._ranges},
         }
 
     def _read(self, n: int) -> None:
-        """Tell the study what the table has that it does not know."""
+        """Learn what the table has that is not known yet."""
         last = min(n + self._run.limits.workers, self._run.total - 1)
         for shard in range(self._first // SHARD, last // SHARD + 1):
             for trial in self._store.trials(self._run.run, shard, self._first):
@@ -123,28 +130,32 @@ class Bayes:
             self._first += 1
 
     def _learn(self, trial: TrialRecord) -> None:
-        """Take a trial into the study, or tell the study how it ended."""
+        """Know a trial as it is now."""
+        if trial.settled:
+            self._closed.add(trial.n)
+        self._known.pop(trial.n, None)
+        if not trial.params:  # cancelled before it started
+            return
+        varied = {name: trial.params[name] for name in self._distributions}
+        self._tried.add(_key(varied))
+        states, found = self._optuna.trial.TrialState, self._outcome(trial)
+        if trial.settled and found["state"] == states.RUNNING:
+            return
+        inner = varied | {name: values.index(varied[name]) for name, values in self._axes.items()}
+        self._known[trial.n] = self._optuna.trial.create_trial(params=inner, distributions=self._distributions, **found)
+
+    def _outcome(self, trial: TrialRecord) -> dict[str, Any]:
+        """A trial's end as the sampler takes it: its value, or where it stood at its last rung; else it runs."""
         states = self._optuna.trial.TrialState
-        number = self._open.get(trial.n)
-        if number is None and trial.params:
-            varied = {name: trial.params[name] for name in self._distributions}
-            self._tried.add(_key(varied))
-            inner = varied | {name: values.index(varied[name]) for name, values in self._axes.items()}
-            self._study.add_trial(
-                self._optuna.trial.create_trial(state=states.RUNNING, params=inner, distributions=self._distributions)
-            )
-            number = self._open[trial.n] = self._added
-            self._added += 1
-        if not trial.settled:
-            return
-        self._closed.add(trial.n)
-        if number is None:  # cancelled before it started
-            return
-        del self._open[trial.n]
-        if trial.state == "done" and trial.value is not None and math.isfinite(trial.value):
-            self._study.tell(number, trial.value)
-        else:
-            self._study.tell(number, state=states.FAIL)
+        if trial.value is not None and math.isfinite(trial.value):
+            if trial.state == "done":
+                return {"state": states.COMPLETE, "value": trial.value}
+            limits = self._run.limits
+            if self._run.prunes and trial.state in ("run", "paused", "stopped"):
+                rung = trial.rung - (trial.state == "run")
+                steps = Halving(limits.eta, limits.least).steps(rung)
+                return {"state": states.PRUNED, "intermediate_values": {steps: trial.value}}
+        return {"state": states.RUNNING}
 
 
 def _key(params: Mapping[str, Any]) -> str:
