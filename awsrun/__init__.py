@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from awsrun.jobs.api import check, run, runs, submit
     from awsrun.jobs.experiment import Experiment
     from awsrun.jobs.run import Run
-    from awsrun.reconcile.api import apply, load, outputs, plan, teardown
+    from awsrun.reconcile.api import adopt, apply, drift, load, outputs, plan, status
+    from awsrun.scripts import teardown
     from awsrun.worker.main import main
     from awsrun.worker.trial import Stop, Trial
 
@@ -32,8 +33,11 @@ _HOMES = {
     "load": "awsrun.reconcile.api",
     "plan": "awsrun.reconcile.api",
     "apply": "awsrun.reconcile.api",
-    "teardown": "awsrun.reconcile.api",
+    "drift": "awsrun.reconcile.api",
+    "adopt": "awsrun.reconcile.api",
+    "status": "awsrun.reconcile.api",
     "outputs": "awsrun.reconcile.api",
+    "teardown": "awsrun.scripts",
     "session": "awsrun.aws.session",
 }
 __all__ = [
@@ -42,8 +46,10 @@ __all__ = [
     "Stop",
     "Trial",
     "__version__",
+    "adopt",
     "apply",
     "check",
+    "drift",
     "load",
     "main",
     "outputs",
@@ -51,6 +57,7 @@ __all__ = [
     "run",
     "runs",
     "session",
+    "status",
     "submit",
     "teardown",
 ]

@@ -39,4 +39,4 @@ def resources() -> None:
     plan = awsrun.plan(spec, "local")
     applied = awsrun.apply(spec, confirm=lambda shown: shown.bill is not None)
     print(plan, applied, awsrun.outputs("mnist")["results"]["name"])
-    awsrun.teardown("mnist", purge=True)
+    print([one.stack for one in awsrun.status()], awsrun.teardown("mnist", purge=True).left)
