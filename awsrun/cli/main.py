@@ -33,6 +33,7 @@ COMMANDS = {
     "show": ("runs:show", "Show how a run is getting on."),
     "results": ("results:results", "Print a run's trials, best first."),
     "plot": ("results:plot", "Draw a run: heat map, history, importance, curves."),
+    "report": ("report:report", "Write a run as one HTML page."),
     "compare": ("compare:compare", "Show what differs between runs."),
     "logs": ("logs:logs", "Print what trials wrote."),
     "cancel": ("control:cancel", "Stop a run, or one trial."),

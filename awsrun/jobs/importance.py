@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FEWEST = 4
-MOST = 2000
+MOST = 1000
 """Trials that the forest is fitted to; of more, so many are taken at even distances."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -220,9 +220,10 @@ class Run:
 
     def reports(self, n: int) -> list[records.Report]:
         """What trial ``n`` reported, by step."""
-        return self._curve(self.trial(n))
+        return self.curve(self.trial(n))
 
-    def _curve(self, trial: records.TrialRecord) -> list[records.Report]:
+    def curve(self, trial: records.TrialRecord) -> list[records.Report]:
+        """What a trial that was read already reported, by step."""
         found = self._site.store.reports(self.id, trial.n)
         return records.curve((report for report in found if report.attempt >= trial.since), trial.attempt)
 
@@ -266,6 +267,10 @@ class Run:
         free = run.provenance.get("context") == "local"
         return costs.costs(run, () if free else self._reader.workers(), _now_ms())
 
+    def workers(self) -> list[records.Worker]:
+        """Every worker that ever registered, by slot: since when, its beats, its log stream."""
+        return self._reader.workers()
+
     def costs(self) -> Costs:
         """What it cost so far: in all, per trial, and per point that the best trial gained on the median one."""
         run = self._reader.run()
@@ -304,7 +309,25 @@ class Run:
         if kind != "curves":
             return plots.draw(record, list(self.trials()), x, y, kind)
         best = best_first(record, self.trials())[: _TOGETHER_PRUNED if record.prunes else _TOGETHER]
-        return curves.together(record, [(one, self._curve(one)) for one in best])
+        return curves.together(record, [(one, self.curve(one)) for one in best])
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the run as one HTML page that opens offline; where it is (``RUN.html`` unless given).
+
+        Raises:
+            AwsrunError: the page cannot be written.
+        """
+        from awsrun.jobs.report.data import data
+        from awsrun.jobs.report.gather import gather
+        from awsrun.jobs.report.page import page
+
+        target = Path(path or f"{self.id}.html")
+        text = page(data(gather(self), datetime.now(timezone.utc)))
+        try:
+            target.write_text(text, "utf-8")
+        except OSError as error:
+            raise AwsrunError(f"cannot write {target}", str(error), "-o report.html") from error
+        return target
 
     def compare(self, *others: Run) -> Comparison:
         """This run and others side by side: what differs, and who has the best value."""

@@ -82,6 +82,24 @@ def test_pictures_are_drawn(place: Place, sweep: str) -> None:
     assert "validation accuracy" in (place.folder / "curves.svg").read_text()
 
 
+def test_a_run_is_a_page_and_can_be_compared_and_followed_to_its_end(place: Place, sweep: str) -> None:
+    place.awsrun("report", sweep, "-o", "page.html")
+    page = (place.folder / "page.html").read_text()
+    assert f"<title>{sweep} · awsrun</title>" in page
+    assert "awsrun submit job.py --grid lr=0.1,0.01,0.001" in page
+    other = json.loads(place.awsrun("submit", "job.py", "--stack", place.stack, "--set", "lr=0.7", "--json").stdout)[
+        "run"
+    ]
+    followed = place.awsrun("logs", other, "-f")
+    assert "t0 │ training with lr 0.7" in followed.stdout
+    assert "t0 │ awsrun: done after" in followed.stdout, "the last line too"
+    shown = json.loads(place.awsrun("show", other, "--watch", "--json").stdout)
+    assert (shown["state"], shown["cost"]["total"]) == ("done", 0.0)
+    found = json.loads(place.awsrun("compare", sweep, other, "--json").stdout)
+    assert (found["best"], found["differ"]["parameters"]) == (other, ["lr", "momentum"])
+    assert "the code is the same" in place.awsrun("compare", sweep, other, "--code").stderr
+
+
 def test_the_logs_of_a_trial_are_its_own(place: Place, sweep: str) -> None:
     lines = place.awsrun("logs", sweep, "2").stdout.splitlines()
     assert "training with lr 0.01" in lines

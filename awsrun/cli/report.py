@@ -1,0 +1,31 @@
+"""``awsrun report``: a run as one HTML page."""
+
+from __future__ import annotations
+
+import click
+
+from awsrun.cli.output import connect, context_option, say
+from awsrun.cli.runs import stack_option
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The page (default: RUN.html).")
+@stack_option
+@context_option
+def report(run: str, output: str | None, stack: str | None, context: str | None) -> None:
+    """Write RUN as one HTML page: results, pictures, failures, cost, provenance.
+
+    \b
+      awsrun report last -o report.html
+      awsrun report mnist-1123-1432-k3f
+
+    The page opens offline, asks for nothing from elsewhere, and can be sent to somebody: a table to sort and search,
+    heat map, best so far, curves, the last lines of failed trials, what it cost and where the code came from, the
+    changes since its commit included.  Works while the run goes on, and after its stack was torn down.
+    """
+    from awsrun.jobs.run import Run
+
+    path = Run(run, stack=stack, cloud=connect(context)).report(output)
+    click.echo(path)
+    say(f"{path.stat().st_size / 1e6:.1f} MB; open it in a browser")

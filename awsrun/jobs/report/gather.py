@@ -1,0 +1,47 @@
+"""Reads what a report tells of a run: a few queries, one for each of the best trials, two for each failed one."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from awsrun.aws.errors import AwsrunError
+from awsrun.jobs import costs
+from awsrun.jobs.report import data
+from awsrun.jobs.table import best_first
+
+if TYPE_CHECKING:
+    from awsrun.jobs.run import Run
+
+
+def gather(run: Run) -> data.Material:
+    """Everything; of a run whose stack was torn down what its export has: no log lines and no diff."""
+    record, status, trials = run.record, run.status(diagnose=False), list(run.trials())
+    best = [trial for trial in best_first(record, trials)[: data.CURVES] if trial.state == "done"]
+    return data.Material(
+        run=record,
+        stack=run.stack,
+        status=status,
+        costs=costs.costs(record, run.workers(), time.time_ns() // 1_000_000, trials),
+        trials=trials,
+        curves=[(trial, run.curve(trial)) for trial in best] if record.metric else [],
+        logs={trial.n: _tail(run, trial.n) for trial in data.failed(trials)},
+        diff=_diff(run),
+    )
+
+
+def _tail(run: Run, n: int) -> list[str]:
+    try:
+        return [line.text for line in deque(run.logs(n), maxlen=data.LOG_LINES)]
+    except AwsrunError:  # no logs are kept, or none any more
+        return []
+
+
+def _diff(run: Run) -> str:
+    from botocore.exceptions import ClientError
+
+    try:
+        return run.diff()
+    except (AwsrunError, ClientError):  # torn down, or taken away
+        return ""
