@@ -83,13 +83,12 @@ def test_pictures_are_drawn(place: Place, sweep: str) -> None:
 
 
 def test_a_run_is_a_page_and_can_be_compared_and_followed_to_its_end(place: Place, sweep: str) -> None:
-    place.awsrun("report", sweep, "-o", "page.html")
-    page = (place.folder / "page.html").read_text()
+    path = place.folder.parent / f"{sweep}.html"  # not among what the next submit packs
+    place.awsrun("report", sweep, "-o", str(path))
+    page = path.read_text()
     assert f"<title>{sweep} · awsrun</title>" in page
     assert "awsrun submit job.py --grid lr=0.1,0.01,0.001" in page
-    other = json.loads(place.awsrun("submit", "job.py", "--stack", place.stack, "--set", "lr=0.7", "--json").stdout)[
-        "run"
-    ]
+    other = place.submit("--set", "lr=0.7")
     followed = place.awsrun("logs", other, "-f")
     assert "t0 │ training with lr 0.7" in followed.stdout
     assert "t0 │ awsrun: done after" in followed.stdout, "the last line too"
