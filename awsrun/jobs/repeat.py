@@ -17,8 +17,8 @@ INLINE = 100_000
 """Bytes of inputs that stand in the experiment's own file; more get a file beside it."""
 
 
-def experiment_of(site: Site, run: Run) -> Experiment:
-    """What was submitted; the paths in it are relative to the project's root.
+def experiment_of(site: Site, run: Run, folder: Path = Path()) -> Experiment:
+    """What was submitted, with paths as seen from ``folder``.
 
     Raises:
         AwsrunError: its inputs are no longer there.
@@ -30,7 +30,7 @@ def experiment_of(site: Site, run: Run) -> Experiment:
     }
     drawn = space["search"] in ("random", "bayes")
     fields: dict[str, Any] = {
-        "job": run.job,
+        "job": _seen_from(folder, run, run.job),
         "grid": space.get("axes") or {},
         "range": ranges,
         "set": run.fixed,
@@ -38,7 +38,7 @@ def experiment_of(site: Site, run: Run) -> Experiment:
         "search": space["search"] if space["search"] == "bayes" or (drawn and not ranges) else None,
         "trials": space["total"] if drawn else None,
         "seed": run.seed,
-        "requirements": run.requirements or None,
+        "requirements": _seen_from(folder, run, run.requirements) if run.requirements else None,
     }
     return Experiment(**fields, **run.asked)
 
@@ -53,16 +53,12 @@ def as_file(site: Site, run: Run, output: Path | None) -> str:
     Raises:
         AwsrunError: the inputs are no longer there, or too many and there is no file to put them beside.
     """
-    experiment = experiment_of(site, run)
-    folder = output.parent if output else Path()
-    changed: dict[str, Any] = {"job": _seen_from(folder, run.job)}
-    if run.requirements:
-        changed["requirements"] = _seen_from(folder, run.requirements)
+    experiment = experiment_of(site, run, output.parent if output else Path())
     if isinstance(experiment.inputs, list):
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in experiment.inputs)
         if len(lines) > INLINE:
-            changed["inputs"] = _beside(output, lines, run.run)
-    return experiment_file.text(experiment.changed(changed), _comments(run, output))
+            experiment = experiment.changed({"inputs": _beside(output, lines, run.run)})
+    return experiment_file.text(experiment, _comments(run, output))
 
 
 def _rows(site: Site, run: Run) -> list[dict[str, Any]]:
@@ -73,10 +69,13 @@ def _rows(site: Site, run: Run) -> list[dict[str, Any]]:
     return [json.loads(line) for line in body.decode().split("\n") if line]
 
 
-def _seen_from(folder: Path, name: str) -> str:
-    """A file of the project whose root is around the current folder; as it is where it is not there."""
-    path = pack.root_of(Path.cwd()) / name
-    return os.path.relpath(path, folder.resolve()) if path.is_file() else name
+def _seen_from(folder: Path, run: Run, name: str) -> str:
+    """A file of the run's project: below the root that is around the current folder, else where it was submitted from;
+    by its name alone where it is in neither."""
+    for root in (pack.root_of(Path.cwd()), Path(str(run.provenance.get("root") or "."))):
+        if (root / name).is_file():
+            return os.path.relpath(root / name, folder.resolve())
+    return name
 
 
 def _beside(output: Path | None, lines: str, run: str) -> str:

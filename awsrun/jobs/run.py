@@ -77,7 +77,7 @@ class Run:
         return self._reader.run()
 
     def experiment(self) -> Experiment:
-        """What was submitted; submit it again to repeat the run.  Paths in it are relative to the project's root.
+        """What was submitted; submit it again to repeat the run.
 
         Raises:
             AwsrunError: its inputs went with its stack.

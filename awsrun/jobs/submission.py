@@ -245,6 +245,7 @@ def provenance(archive: pack.Archive) -> dict[str, Any]:
     return {
         "commit": archive.commit,
         "dirty": list(archive.dirty[:100]),
+        "root": str(archive.root),
         "user": user,
         "python": platform.python_version(),
         "awsrun": __version__,

@@ -90,8 +90,9 @@ class Run:
         code_key, code_hash: S3 key and SHA-256 of the archive (see :mod:`awsrun.worker.bootstrap`).
         log_group: where the workers' output goes, ``""`` if unknown.
         engine: how the workers were started (job ids, queue, definition), as the laptop's side writes it.
-        provenance: git commit, dirty files and the S3 key of their diff, versions, user, command, context
-            (``local`` or ``aws``), AWS's list price of a worker's hour (``hourly``, dollars, None if not known).
+        provenance: git commit, dirty files and the S3 key of their diff, versions, user, command, the project's root
+            on the machine that submitted it, context (``local`` or ``aws``), AWS's list price of a worker's hour
+            (``hourly``, dollars, None if not known).
         asked: what the user asked for beside job, space and seed, as an experiment's file has it.
         submitted_at: ISO 8601, UTC.
         generation: how often failed trials were put back; seals and finishes of an older one do not count.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,7 @@ SUBMITS: list[dict[str, Any]] = [
         "max_cost": 2,
         "stack": "b",
     },
+    {"range": {"lr": (0, 1)}, "trials": 9, "prune": {"eta": 4}},
     {"inputs": [{"name": "q: 1", "lr": 1}, {"name": "\u2028"}], "grid": {"layers": [1, 2]}},
 ]
 
@@ -176,6 +178,18 @@ def test_many_inputs_go_into_a_file_beside_it(folder: Path) -> None:
     path.write_text(as_file(site, run, path))
     assert "job: job.py\ninputs: again-inputs.jsonl\n" in path.read_text()
     assert submission.prepare(experiment_file.load(path)).inputs == first.inputs
+
+
+def test_the_job_is_found_from_elsewhere_on_the_same_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside git the project is the job's folder, which the name in the record is relative to."""
+    run, site = stored(submission.prepare(Experiment(job="jobs/job.py")))
+    run = replace(run, job="job.py", provenance={"root": str(folder / "jobs")})
+    assert "\njob: jobs/job.py\n" in as_file(site, run, None)
+    assert "\njob: job.py\n" in as_file(site, run, Path("jobs/again.yaml"))
+    monkeypatch.chdir("jobs")
+    assert "\njob: job.py\n" in as_file(site, run, None)
+    gone = replace(run, job="src/gone.py")
+    assert "\njob: src/gone.py\n" in as_file(site, gone, None)
 
 
 def test_texts_that_look_like_something_else_stay_texts() -> None:
