@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from awsrun.jobs.costs import Costs
     from awsrun.jobs.run import Run
     from awsrun.jobs.status import Status
+    from awsrun.worker.records import TrialRecord
 
 _STAGES = {
     "submitted": "submitted",
@@ -23,6 +25,7 @@ _STAGES = {
     "running": "running",
     "failed": "failed",
 }
+QUOTED = 3  # trials whose last lines are shown
 QUIET = 30.0  # seconds between two lines of a log that say how far a run is
 WORDS = {"run": "running", "retry": "waiting to run again", "paused": "paused at a rung", "stopped": "stopped early"}
 """A trial's states as a person says them."""
@@ -82,6 +85,15 @@ def conclude(status: Status) -> None:
         say(str(status.error.get("traceback") or status.error.get("message") or "").rstrip())
     if status.hint:
         say(f"→ {status.hint}")
+
+
+def last_words(run: Run, trials: Iterable[TrialRecord]) -> None:
+    """Say what trials wrote last that were killed, or their workers with them: they left no traceback."""
+    killed = (trial for trial in trials if trial.state == "failed" and {"tail", "ran"} & (trial.error or {}).keys())
+    for trial in islice(killed, QUOTED):
+        if lines := run.tail(trial.n):
+            say(f"the last lines of trial {trial.n} (all of them: awsrun logs {run.id} {trial.n}):")
+            say(click.style("\n".join(f"  {line}" for line in lines), dim=True))
 
 
 def counted(status: Status) -> str:

@@ -154,7 +154,7 @@ def _table(run: Run, limit: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from awsrun.cli.follow import counted, lasting, measured
+    from awsrun.cli.follow import counted, last_words, lasting, measured
     from awsrun.jobs.style import short
     from awsrun.jobs.table import best_first, error_line, varied
 
@@ -186,6 +186,7 @@ def _table(run: Run, limit: int) -> None:
         say(f"and {len(trials) - limit:,} more: awsrun results {run.id} --csv")
     for line in failures[:20]:
         say(click.style(line, fg="red"))
+    last_words(run, trials[:limit])
     say(f"{run.id} is {status.state}: {counted(status)}")
     if status.hint:
         say(f"→ {status.hint}")

@@ -94,6 +94,7 @@ def show(
     if as_json:
         emit(found.status().record())
         return 0
+    from awsrun.cli.follow import last_words
     from awsrun.cli.watch import View
     from awsrun.cli.watch import watch as keep_showing
 
@@ -101,7 +102,9 @@ def show(
         return keep_showing(found)
     from rich.console import Console
 
-    Console().print(View(found).panel(found.status()))
+    status = found.status()
+    Console().print(View(found).panel(status))
+    last_words(found, status.aside)
     return 0
 
 

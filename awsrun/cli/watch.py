@@ -61,6 +61,7 @@ class View:
         yield "time left", f"about {lasting(status.eta)}" if status.eta else ""
         yield "ends once", status.stops if not status.over else ""
         yield "stopped", status.stopped
+        yield "set aside", _aside(status)
         yield "trial time", lasting(status.seconds) if status.seconds else ""
         yield "cost", spent(status.costs) if status.costs else ""
         yield "Batch says", "; ".join(status.reasons)
@@ -89,6 +90,12 @@ def watch(run: Run) -> int:
         return 130
     conclude(status)
     return exit_code(status)
+
+
+def _aside(status: Status) -> str:
+    """The trials that took their workers with them."""
+    named = ", ".join(str(trial.n) for trial in status.aside)
+    return f"trial {named}: workers were lost while they ran it; the rest goes on without it" if named else ""
 
 
 def bar(status: Status) -> Text:

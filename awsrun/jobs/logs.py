@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -161,7 +162,7 @@ class _Workers:
 
 
 class _Trial:
-    """The output of one trial's latest attempt."""
+    """The output of the latest attempt of one trial that ran."""
 
     def __init__(self, site: Site, cloud: Cloud, run: Run, n: int, follow: bool) -> None:
         self._site, self._cloud, self._run, self._n, self._follow = site, cloud, run, n, follow
@@ -180,9 +181,9 @@ class _Trial:
         return ended or self._trial.settled
 
     def lines(self) -> Iterator[Line]:
-        trial = self._trial
-        if trial is None or not trial.owner:
+        if self._trial is None or not self._trial.owner:
             return
+        trial = self._trial.last
         self._tail.since_ms = max(self._tail.since_ms, trial.started_ms - LATE_MS)
         until = trial.ended_ms + LATE_MS if trial.ended_ms else None
         for _, at, message in self._tail.read(self._streams(trial), until):
@@ -202,6 +203,16 @@ class _Trial:
             return [trial.log_stream]
         worker = self._site.store.worker(self._run.run, Me.parse(trial.owner).slot)
         return _streams(self._cloud, [worker]) if worker else []
+
+
+def tail(site: Site, run: Run, trial: TrialRecord, most: int = 10) -> list[str]:
+    """The last lines of a failed trial that left no traceback; none where nobody knows them any more."""
+    if kept := (trial.error or {}).get("tail"):
+        return str(kept).splitlines()[-most:]
+    if trial.last is trial or site.cloud is None or not run.log_group:
+        return []
+    found = deque((line.text for line in lines(site, run.run, trial.n)), most)
+    return list(found)
 
 
 def _submitted_ms(run: Run) -> int:

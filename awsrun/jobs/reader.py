@@ -14,7 +14,7 @@ from awsrun.worker.runs import SHARD, Run
 from awsrun.worker.store import RunStore
 
 _RECENT = 5
-_Counted = tuple[records.Shard, list[TrialRecord]]
+_Counted = tuple[records.Shard, list[TrialRecord], list[TrialRecord]]
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,14 @@ class Tally:
         counts: trial state -> how many, of those that have started.
         seconds: the sum of their latest attempts' times.
         recent: a few of those that ended last, the latest first, as far as they were read one by one.
+        aside: a few that took their workers with them, likewise.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     best: Best | None = None
     recent: list[TrialRecord] = field(default_factory=list)
+    aside: list[TrialRecord] = field(default_factory=list)
 
 
 class Reader:
@@ -79,15 +81,16 @@ class Reader:
             self.calls += 1
             self._sealed = self.store.shards(self.id, run.generation)
         counts: Counter[str] = Counter()
-        seconds, best, recent = 0.0, None, list[TrialRecord]()
+        seconds, best, recent, aside = 0.0, None, list[TrialRecord](), list[TrialRecord]()
         for shard in range(started(run)):
-            found, ended = self._count(run, shard)
+            found, ended, lost = self._count(run, shard)
             recent += ended
+            aside += lost
             counts.update(found.counts)
             seconds += found.seconds
             if found.best and records.better(run.mode, found.best["value"], best.value if best else None):
                 best = Best(int(found.best["n"]), found.best["value"], dict(found.best["params"]))
-        return Tally(counts, seconds, best, _latest(recent))
+        return Tally(counts, seconds, best, _latest(recent), aside[:_RECENT])
 
     def trials(self, run: Run) -> Iterator[TrialRecord]:
         """The trials that have started, by number, a shard at a time."""
@@ -102,12 +105,13 @@ class Reader:
 
     def _count(self, run: Run, shard: int) -> _Counted:
         if sealed := self._sealed.get(shard):
-            return sealed, []
+            return sealed, [], []
         if shard in self._settled:
             return self._settled[shard]
         self.calls += 1
         trials = [trial for trial in self.store.trials(self.id, shard) if trial.n < run.total]
-        counted = records.summary(shard, run.generation, trials, run.mode), _latest(trials)
+        aside = [trial for trial in trials if trial.state == "failed" and trial.last is not trial][:_RECENT]
+        counted = records.summary(shard, run.generation, trials, run.mode), _latest(trials), aside
         if len(trials) == min(SHARD, run.total - shard * SHARD) and all(trial.settled for trial in trials):
             self._settled[shard] = counted
         return counted

@@ -382,6 +382,10 @@ class Run:
         """The lines of trial ``n``, or of all workers, by time."""
         return logs.lines(self._site, self.id, n, follow)
 
+    def tail(self, n: int, most: int = 10) -> list[str]:
+        """The last lines of trial ``n``, if it failed without a traceback: it, or its worker, was killed."""
+        return logs.tail(self._site, self._reader.run(), self.trial(n), most)
+
     def artifacts(self, n: int) -> list[artifacts.Artifact]:
         """The files that trial ``n`` left in ``trial.dir``; each can be downloaded."""
         return artifacts.of(self._site, self._reader.run(), self.trial(n))

@@ -37,6 +37,7 @@ class Status:
         costs: so far, by list price; None where nobody asked.
         elapsed: seconds since the submit.
         recent: trials that ended last, the latest first; without those of shards that are read by their summary.
+        aside: trials that were set aside because they took their workers with them; likewise.
     """
 
     run: str
@@ -59,6 +60,7 @@ class Status:
     costs: Costs | None = None
     elapsed: float = 0.0
     recent: Sequence[TrialRecord] = ()
+    aside: Sequence[TrialRecord] = ()
 
     @property
     def stage(self) -> str:
@@ -107,6 +109,7 @@ class Status:
             "hint": self.hint,
             "stops": self.stops,
             "stopped": self.stopped,
+            "aside": [{"trial": trial.n, "why": (trial.error or {}).get("message")} for trial in self.aside],
             "cost": self.costs.record() if self.costs else None,
         }
 
@@ -145,6 +148,7 @@ def derive(run: Run, tally: Tally, stages: Stages, now: float, submitted: float)
         stopped=run.cut_why,
         elapsed=max(0.0, now - submitted),
         recent=tally.recent,
+        aside=tally.aside,
     )
 
 

@@ -17,6 +17,9 @@ from awsrun.worker.nursery import Zygote
 from awsrun.worker.records import Report, Run, Standing, TrialRecord, better
 from awsrun.worker.space import trial_seed
 
+TAIL = 2000
+"""Characters of output that are kept with a failure that left no traceback."""
+
 
 @dataclass(frozen=True)
 class Claimed:
@@ -69,6 +72,7 @@ class Attempt:
         self._best: float | None = None
         self._steps = 0
         self._moved = False
+        self._tail = ""
         self._checkpoint: Path | None = None
         self._heard, self._printed = wire.Lines(1 << 30), wire.Lines(1 << 16)
         self.messages, theirs_messages = os.pipe()
@@ -223,11 +227,11 @@ class Attempt:
     def _failed(self, record: TrialRecord) -> TrialRecord:
         if self.why == "timeout":
             message = f"it ran longer than {self._run.limits.timeout:g} s"
-            error: Mapping[str, Any] = {"type": "Timeout", "message": message}
+            error: Mapping[str, Any] = {"type": "Timeout", "message": message, "tail": self._tail}
         elif self._said.get("type") == "error":
             error = self._said["error"]
         else:
-            error = died(self.zygote.code or 0, self.zygote.peak_kib)
+            error = {**died(self.zygote.code or 0, self.zygote.peak_kib), "tail": self._tail}
         if self.claimed.restored and not self._moved:  # its checkpoint leads nowhere: the next attempt does without
             record = replace(record, since=record.attempt + 1)
         failures = record.failures + 1
@@ -235,6 +239,7 @@ class Attempt:
         return replace(record, state=state, error=error, failures=failures, value=None)
 
     def _print(self, lines: Any) -> None:
-        text = "".join(f"[{self.name}] {line.decode(errors='replace')}\n" for line in lines)
-        if text:
-            print(text, end="", flush=True)
+        said = [line.decode(errors="replace") for line in lines]
+        if said:
+            self._tail = "\n".join([self._tail, *said])[-TAIL:].lstrip("\n")
+            print("".join(f"[{self.name}] {line}\n" for line in said), end="", flush=True)

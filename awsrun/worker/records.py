@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from awsrun.worker.runs import FINAL, ON_HOLD, SHARD, Limits, Run, RunEntry, RunStatus, dump, load
@@ -110,7 +110,8 @@ class TrialRecord:
         owner: ``slot.boot`` of the worker whose attempt it is.
         result: what the job's function returned, or None.
         value: the run's metric of this trial, or None.
-        error: ``{"type", "message", "file", "line", "traceback", "signal", "peak_mib", "import"}``, as far as known.
+        error: ``{"type", "message", "file", "line", "traceback", "signal", "peak_mib", "import"}``, as far as known;
+            without a traceback ``tail``, the end of its output; of one that was set aside ``ran`` (see :attr:`last`).
         losses: the containers that died with this trial.
         failures: how many attempts ended with an error of the job's.
         since: the attempt that began from nothing; checkpoints of earlier ones are void.
@@ -141,6 +142,12 @@ class TrialRecord:
     @property
     def settled(self) -> bool:
         return self.state in SETTLED
+
+    @property
+    def last(self) -> TrialRecord:
+        """As the last attempt that ran left it: who set it aside, for it took its workers with it, did not run it."""
+        ran = (self.error or {}).get("ran")
+        return replace(self, **ran) if ran else self
 
     @property
     def seconds(self) -> float:

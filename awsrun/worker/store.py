@@ -128,8 +128,10 @@ class RunStore(Control):
             log_stream=log_stream, started_ms=now_ms, ended_ms=0,
         )  # fmt: skip
         if len(losses) >= MAX_LOSSES:
-            message = f"{len(losses)} workers were lost while they ran this trial ({', '.join(losses)})"
-            trial = replace(trial, state="failed", ended_ms=now_ms, error={"type": "WorkersLost", "message": message})
+            message = f"set aside: {len(losses)} workers were lost while they ran it ({', '.join(losses)})"
+            ran = {name: getattr(seen, name) for name in ("attempt", "owner", "log_stream", "started_ms")}
+            error = {"type": "WorkersLost", "message": message, "ran": ran}
+            trial = replace(trial, state="failed", ended_ms=now_ms, error=error)
         outcome = self._update(
             trial_key(run, seen.n),
             trial.fields(),

@@ -108,6 +108,8 @@ def test_losses_count_distinct_containers_and_the_third_is_fatal(store: RunStore
     lost = store.take_over(R, trial, owners[3], trial.params)
     assert lost is not None and lost.state == "failed" and lost.losses == ("0.1", "1.1", "2.1")
     assert store.trial(R, 0) == lost
+    assert (lost.last.attempt, lost.last.owner) == (4, str(owners[2])), "whose output tells what happened"
+    assert trial.last is trial
 
 
 def test_a_release_is_no_loss_and_an_error_is_forgotten(store: RunStore) -> None:

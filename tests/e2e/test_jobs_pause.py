@@ -1,4 +1,4 @@
-"""The course of a run changed by commands: paused and gone on, cancelled while paused, chosen trials run again."""
+"""The course of a run changed: paused and gone on, cancelled while paused, chosen trials run again, one set aside."""
 
 from __future__ import annotations
 
@@ -11,6 +11,25 @@ import pytest
 from jobs_stack import Place, make
 
 from awsrun.jobs.run import Run
+
+POISON = """
+import os, signal, time
+from pathlib import Path
+import awsrun
+
+
+def train(trial, x: int = 0):
+    if x == 1:
+        print("this will end badly", flush=True)
+        time.sleep(1)  # a machine runs out of memory in its own time, too
+        zygote = Path(f"/proc/{os.getppid()}/stat").read_text().rsplit(")", 1)[1].split()
+        os.kill(int(zygote[1]), signal.SIGKILL)  # the worker, and with it all that it has started
+    return {"y": x}
+
+
+if __name__ == "__main__":
+    awsrun.main(train, metric="y")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +90,23 @@ def test_chosen_trials_run_again_and_others_are_refused_with_a_reason(place: Pla
     assert json.loads(place.awsrun("retry", run, "--fresh", "--json").stdout)["retried"] == 1
     found = place.until(run, lambda r: r["state"] == "done" and r["trials"][0]["state"] == "done")
     assert [t["attempt"] for t in found["trials"]] == [2, 2, 1, 1]
+
+
+def test_a_trial_that_kills_its_workers_is_set_aside_and_the_rest_is_done(place: Place) -> None:
+    (place.folder / "poison.py").write_text(POISON)
+    done = place.awsrun(
+        "submit", "poison.py", "--stack", place.stack, "--grid", "x=0,1,2", "--workers", "1", "--wait", code=1
+    )
+    run = done.stdout.strip()
+    assert f"{run} is done: 2 done, 1 failed" in done.stderr
+    failed = Run(run, stack=place.stack, cloud=place.api).trial(1)
+    assert (failed.state, failed.attempt, len(failed.losses)) == ("failed", 4, 3)
+    results = place.awsrun("results", run).stderr
+    assert "trial 1: WorkersLost: set aside: 3 workers were lost while they ran it (0.1, 0.2, 0.3)" in results
+    assert f"the last lines of trial 1 (all of them: awsrun logs {run} 1):\n  this will end badly\n" in results
+    assert "this will end badly" in place.awsrun("logs", run, "1").stdout
+    shown = place.awsrun("show", run)
+    assert "trial 1: workers were lost while they ran it" in shown.stdout
+    assert "this will end badly" in shown.stderr
+    (aside,) = json.loads(place.awsrun("show", run, "--json").stdout)["aside"]
+    assert aside["trial"] == 1

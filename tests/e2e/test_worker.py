@@ -105,6 +105,7 @@ def test_a_trial_killed_by_a_signal_says_so_with_its_memory(bench: Bench) -> Non
     error = bench.trial(run).error or {}
     assert (error["type"], error["signal"]) == ("ProcessKilled", "SIGSEGV")
     assert 1 < error["peak_mib"] < 1000
+    assert error["tail"] == "about to crash"
 
 
 @pytest.mark.parametrize(("function", "state"), [("nothing", "done"), ("tensor", "failed")])

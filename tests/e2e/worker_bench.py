@@ -75,6 +75,7 @@ def stuck(trial, x=0):
             pass
 
 def crash(trial, x=0):
+    print("about to crash", flush=True)
     os.kill(os.getpid(), signal.SIGSEGV)
 
 def nothing(trial, x=0):
