@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,11 +18,13 @@ from awsrun.cli.output import say
     type=click.Path(file_okay=False, path_type=Path),
     help="Write a page for each kind into this folder instead.",
 )
-def schema(output: Path | None, docs: Path | None) -> None:
+@click.option("--experiment", is_flag=True, help="Of experiments, which `awsrun submit` takes, instead of specs.")
+def schema(output: Path | None, docs: Path | None, experiment: bool) -> None:
     """Print the JSON schema of specs, for completion and checks in editors.
 
     \b
       awsrun schema -o awsrun.schema.json
+      awsrun schema --experiment -o experiment.schema.json
       awsrun schema --docs docs/kinds            # the same for people, in Markdown
 
     and as the first line of a spec (the YAML extensions of VS Code, Neovim and others read it):
@@ -29,18 +32,28 @@ def schema(output: Path | None, docs: Path | None) -> None:
     \b
       # yaml-language-server: $schema=../awsrun.schema.json
     """
-    from awsrun.resources.models import SpecModels
-    from awsrun.spec.json_schema import json_schema
-
     if docs is not None:
         _write_pages(docs)
         return
-    text = json.dumps(json_schema(SpecModels()), indent=2, ensure_ascii=False)
+    text = json.dumps(_of_experiments() if experiment else _of_specs(), indent=2, ensure_ascii=False)
     if output is None:
         click.echo(text)
     else:
         output.write_text(text + "\n", encoding="utf-8")
         say(f"wrote {output}")
+
+
+def _of_specs() -> dict[str, Any]:
+    from awsrun.resources.models import SpecModels
+    from awsrun.spec.json_schema import json_schema
+
+    return json_schema(SpecModels())
+
+
+def _of_experiments() -> dict[str, Any]:
+    from awsrun.jobs.experiment_file import schema
+
+    return schema()
 
 
 def _write_pages(folder: Path) -> None:

@@ -35,7 +35,8 @@ from awsrun.spec.sentences import complain, shown
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Inputs = str | Path | Sequence[Mapping[str, Any]]
+File = Annotated[str | Path, WithJsonSchema({"type": "string"})]
+Inputs = File | Sequence[Mapping[str, Any]]
 DOCUMENT = "document"  # in a validation's context: the file that the experiment stands in
 LARGEST_BLOCK = 1000  # what comes of a block's lines is one item of the table, of 400 KB at most
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -151,7 +152,7 @@ class Experiment(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, title="awsrun experiment")
 
-    job: str | Path = Field(description="The Python file; its entry function's signature says the parameters.")
+    job: File = Field(description="The Python file; its entry function's signature says the parameters.")
     stack: str | None = Field(default=None, description="Needed only where several stacks can run jobs.")
     grid: Mapping[str, Values] = Field(
         default={}, description="Parameter: its values. Every combination is a trial; the first turns slowest."
@@ -197,7 +198,7 @@ class Experiment(BaseModel):
         default=0.0, ge=0, allow_inf_nan=False, description="Per attempt of a trial: 90s, 30m, 2h; 0 means none."
     )
     keep_going: bool = Field(default=False, description="Do not end the run when all trials fail alike.")
-    requirements: str | Path | None = Field(
+    requirements: File | None = Field(
         default=None, description="A requirements file below the project root, installed once per worker."
     )
     until: Mapping[str, Number] = Field(

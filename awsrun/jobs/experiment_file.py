@@ -12,6 +12,7 @@ from awsrun.aws.errors import AwsrunError
 from awsrun.jobs import signature, spaces
 from awsrun.jobs.experiment import DOCUMENT, Experiment
 from awsrun.spec.document import Document, read, written
+from awsrun.spec.json_schema import DIALECT, tidy
 from awsrun.spec.load import text_of
 from awsrun.spec.mistakes import refuse
 
@@ -80,6 +81,13 @@ def text(experiment: Experiment, comments: tuple[str, ...] = ()) -> str:
     """
     head = "".join(f"# {line}\n" for line in comments)
     return head + written(experiment.model_dump(mode="json", exclude_defaults=True))
+
+
+def schema() -> dict[str, Any]:
+    """A JSON schema (draft 2020-12) of experiments' files; whether they fit their jobs, only `load` can say."""
+    found = tidy(Experiment.model_json_schema())
+    about = "A job and its sets of parameters; `awsrun submit` runs it."
+    return {"$schema": DIALECT, "title": "awsrun experiment", **found, "description": about}
 
 
 def _placed(experiment: Experiment, folder: Path) -> Experiment:

@@ -26,8 +26,8 @@ def json_schema(kinds: Mapping[str, type[ResourceSpec]]) -> dict[str, Any]:
     for kind, model in sorted(models.items()):
         schema = model.model_json_schema(ref_template=f"#/$defs/{kind}:{{model}}")
         nested = schema.pop("$defs", {})
-        definitions |= {f"{kind}:{name}": _tidy(inner) for name, inner in nested.items()}
-        definitions[kind] = _tidy(schema)
+        definitions |= {f"{kind}:{name}": tidy(inner) for name, inner in nested.items()}
+        definitions[kind] = tidy(schema)
     definitions = {name: _variable(definition) for name, definition in definitions.items()}
     for kind in kinds:
         definitions[kind]["properties"]["kind"] = {"const": kind}
@@ -62,7 +62,7 @@ def json_schema(kinds: Mapping[str, type[ResourceSpec]]) -> dict[str, Any]:
                 "additionalProperties": {
                     "anyOf": [
                         {"type": ["string", "number", "boolean", "array", "null"]},
-                        _tidy(VariableSpec.model_json_schema()),
+                        tidy(VariableSpec.model_json_schema()),
                     ]
                 },
             },
@@ -113,26 +113,26 @@ def _optional(schema: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key != "required"}
 
 
-def _tidy(schema: Any) -> Any:
+def tidy(schema: Any) -> Any:
     """Without pydantic's titles, and with what references may name said in their descriptions."""
     if isinstance(schema, list):
-        return [_tidy(item) for item in schema]
+        return [tidy(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    tidy: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in schema.items():
         if key in ("properties", "$defs"):
-            tidy[key] = {name: _described(inner) for name, inner in value.items()}
+            found[key] = {name: _described(inner) for name, inner in value.items()}
         elif key != "title" and key != KINDS_KEY:
-            tidy[key] = _tidy(value)
-    return tidy
+            found[key] = tidy(value)
+    return found
 
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
     kinds = list(dict.fromkeys(_named_kinds(schema)))
     said = str(schema.get("description", ""))
     names = f"Names a resource of this spec of kind {' or '.join(kinds)}." if kinds else ""
-    described: dict[str, Any] = _tidy({**schema, "description": f"{said} {names}".strip()})
+    described: dict[str, Any] = tidy({**schema, "description": f"{said} {names}".strip()})
     if not described["description"]:
         described.pop("description")
     return described

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from awsrun.aws.errors import AwsrunError
@@ -20,6 +21,7 @@ from awsrun.spec.load import parse
 from awsrun.worker.runs import Run
 from awsrun.worker.space import params
 
+ROOT = Path(__file__).parents[2]
 JOB = """
 from typing import Any, Literal
 import awsrun
@@ -190,6 +192,21 @@ def test_the_job_is_found_from_elsewhere_on_the_same_machine(folder: Path, monke
     assert "\njob: job.py\n" in as_file(site, run, None)
     gone = replace(run, job="src/gone.py")
     assert "\njob: src/gone.py\n" in as_file(site, gone, None)
+
+
+def test_the_schema_is_committed_and_right() -> None:
+    schema = experiment_file.schema()
+    committed = json.loads((ROOT / "experiment.schema.json").read_text(encoding="utf-8"))
+    assert committed == schema, "the model changed: awsrun schema --experiment -o experiment.schema.json"
+    check = jsonschema.Draft202012Validator(schema)
+    check.check_schema(schema)
+    for path in (ROOT / "jobs").glob("*.yaml"):
+        assert not list(check.iter_errors(read(path.read_text(), "x").data))
+        assert submission.prepare(experiment_file.load(path)).total == 9
+    assert not list(check.iter_errors(read(GOOD, "x").data))
+    for wrong in ("trails: 3", "search: bays", "timeout: soon", "grid: {lr: 1}", "inputs: [3]", "retries: -1"):
+        assert list(check.iter_errors({"job": "a.py", **read(wrong, "x").data})), wrong
+    assert list(check.iter_errors({"grid": {}})), "no job"
 
 
 def test_texts_that_look_like_something_else_stay_texts() -> None:
