@@ -134,6 +134,24 @@ def spent(costs: Costs) -> str:
     return "" if costs.total is None else f"{dollars(costs.total)} by list price ({there} of workers)"
 
 
+def priced(costs: Costs) -> str:
+    """A run's costs in all, per trial and per point; on the embedded cloud, what the workers would cost on AWS."""
+    from awsrun.prices.price import dollars
+
+    if not costs.billed:
+        return (
+            f"free here; so many hours of these workers are about {dollars(costs.on_aws)} on AWS"
+            if costs.on_aws
+            else ""
+        )
+    if costs.total is None:
+        return ""
+    parts = [f"{dollars(costs.total)} by list price"]
+    parts += [f"{dollars(costs.per_trial)} per trial"] if costs.per_trial else []
+    parts += [f"{dollars(costs.per_point)} per {costs.unit} gained on the median trial"] if costs.per_point else []
+    return ", ".join(parts)
+
+
 def lasting(seconds: float) -> str:
     """Seconds as a person says them."""
     if seconds < 90:

@@ -153,18 +153,22 @@ def _lines(run: Run, limit: int) -> None:
 def _table(run: Run, limit: int) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    from awsrun.cli.follow import counted, last_words, lasting, measured
+    from awsrun.cli.follow import counted, last_words, lasting, measured, priced
     from awsrun.jobs.style import short
     from awsrun.jobs.table import best_first, error_line, varied
+    from awsrun.prices.price import dollars
 
     record, status = run.record, run.status(diagnose=False)
     trials = best_first(record, run.trials())
+    costs = run.costs(trials)
     names = varied(record) or list(dict.fromkeys(name for trial in trials for name in trial.params))
     metric = record.metric or "result"
     steps = ["steps"] if record.prunes else []
-    table = Table("trial", *names, metric, "state", *steps, "attempt", "time", box=None, header_style="bold")
-    for name in ("trial", metric, *steps, "attempt", "time"):
+    cost = ["cost"] if costs.billed and costs.hourly else []
+    table = Table("trial", *names, metric, "state", *steps, "attempt", "time", *cost, box=None, header_style="bold")
+    for name in ("trial", metric, *steps, "attempt", "time", *cost):
         next(column for column in table.columns if column.header == name).justify = "right"
     failures = []
     for i, trial in enumerate(trials[:limit]):
@@ -177,7 +181,9 @@ def _table(run: Run, limit: int) -> None:
         colour = "bold green" if best else {"failed": "red", "done": ""}.get(trial.state, "dim")
         time = lasting(trial.seconds) if trial.ended_ms else ""
         reached = [str(trial.step or "")] if steps else []
-        table.add_row(str(trial.n), *cells, value, trial.state, *reached, str(trial.attempt), time, style=colour)
+        price = [dollars(costs.trial(trial) or 0.0) if trial.ended_ms else ""] if cost else []
+        shown = (str(trial.n), *cells, value, trial.state, *reached, str(trial.attempt), time, *price)
+        table.add_row(*map(Text, shown), style=colour)
         if trial.state == "failed":
             failures.append(f"trial {trial.n}: {error_line(trial)}")
     if trials:
@@ -188,5 +194,7 @@ def _table(run: Run, limit: int) -> None:
         say(click.style(line, fg="red"))
     last_words(run, trials[:limit])
     say(f"{run.id} is {status.state}: {counted(status)}")
+    if said := priced(costs):
+        say(f"cost: {said}")
     if status.hint:
         say(f"→ {status.hint}")

@@ -38,12 +38,13 @@ class View:
         """A bar of the trials by state, what is known, and the trials that ended last."""
         from rich.console import Group
         from rich.table import Table
+        from rich.text import Text
 
         table = Table.grid(padding=(0, 2))
         table.add_column(style="bold", no_wrap=True)
         for name, value in self._facts(status):
             if value:
-                table.add_row(name, value)
+                table.add_row(name, Text(value))
         parts: list[RenderableType] = [bar(status), table]
         if status.recent and not status.over:
             parts.append(_recent(status))
@@ -113,8 +114,8 @@ def bar(status: Status) -> Text:
 
 
 def _recent(status: Status) -> Table:
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     from awsrun.jobs.table import error_line
 
@@ -124,5 +125,5 @@ def _recent(status: Status) -> Table:
         value = measured(status.metric, trial.value) if status.metric and trial.value is not None else trial.state
         what = error_line(trial) if trial.state == "failed" else parameters(trial.params, status.fixed)
         colour = _COLOURS.get(trial.state, "") if trial.state != "done" else ""
-        table.add_row(str(trial.n), value, escape(what[:100]), lasting(trial.seconds), style=colour)
+        table.add_row(str(trial.n), value, Text(what[:100]), lasting(trial.seconds), style=colour)
     return table

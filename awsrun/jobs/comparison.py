@@ -78,6 +78,11 @@ class Comparison:
     same: Mapping[str, str] = field(default_factory=dict)
     winner: int | None = None
 
+    def _repr_html_(self) -> str:
+        from awsrun.jobs.notebook import comparison
+
+        return comparison(self)
+
     def record(self) -> dict[str, Any]:
         """As ``compare --json`` prints it."""
         return {

@@ -67,6 +67,17 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({self.id!r})"
 
+    def _repr_html_(self) -> str | None:
+        """In a notebook: state, a bar, the best trials; None, and so the plain text, if the cloud does not answer."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        from awsrun.jobs import notebook
+
+        try:
+            return notebook.run(self)
+        except (AwsrunError, BotoCoreError, ClientError):
+            return None
+
     @property
     def stack(self) -> str:
         return self._site.stack
@@ -271,10 +282,15 @@ class Run:
         """Every worker that ever registered, by slot: since when, its beats, its log stream."""
         return self._reader.workers()
 
-    def costs(self) -> Costs:
-        """What it cost so far: in all, per trial, and per point that the best trial gained on the median one."""
+    def costs(self, trials: Sequence[records.TrialRecord] | None = None) -> Costs:
+        """What it cost so far: in all, per trial, and per point that the best trial gained on the median one.
+
+        Args:
+            trials: the run's, if they were read just now.
+        """
         run = self._reader.run()
-        return costs.costs(run, self._reader.workers(), _now_ms(), list(self._reader.trials(run)))
+        known = list(self._reader.trials(run)) if trials is None else trials
+        return costs.costs(run, self._reader.workers(), _now_ms(), known)
 
     def diff(self) -> str:
         """How the code differed from its commit, as ``git diff`` has it; empty if it did not, or was not in git.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import costs
 from awsrun.jobs.report import data
 from awsrun.jobs.table import best_first
 
@@ -23,7 +21,7 @@ def gather(run: Run) -> data.Material:
         run=record,
         stack=run.stack,
         status=status,
-        costs=costs.costs(record, run.workers(), time.time_ns() // 1_000_000, trials),
+        costs=run.costs(trials),
         trials=trials,
         curves=[(trial, run.curve(trial)) for trial in best] if record.metric else [],
         logs={trial.n: _tail(run, trial.n) for trial in data.failed(trials)},
