@@ -16,11 +16,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from stack_shell import BIN, WITHOUT_AWS, Shell
+from stack_shell import WITHOUT_AWS, Shell
 
 from awsrun.aws.errors import matches
 from tests.conftest import LocalCloud
 from tests.contract.rest_bench import Answer, curl, fetch
+from tests.documents import Page
+from tests.typist import Typist
 
 ROOT = Path(__file__).parents[2]
 SPEC, LOAD = ROOT / "specs" / "bashoutter.yaml", ROOT / "apps" / "bashoutter" / "load.py"
@@ -205,7 +207,7 @@ def test_what_is_in_the_folder_is_what_is_shown_and_what_others_put_there_stays(
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 def test_the_page_in_a_browser(service: Service) -> None:
-    from playwright.sync_api import Page, expect, sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     def compose(page: Page, **poem: str) -> None:
         for field, text in {**POEM, **poem}.items():
@@ -281,20 +283,6 @@ def test_the_page_in_a_browser(service: Service) -> None:
         browser.close()
 
 
-def test_what_the_tutorial_shows_can_be_typed(service: Service) -> None:
+def test_what_the_tutorial_shows_is_what_comes(service: Service) -> None:
     """To its end, which takes the stack away."""
-    page = (ROOT / "docs" / "bashoutter.md").read_text(encoding="utf-8")
-    typed = "\n".join(re.findall(r"^```sh\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL))
-    assert typed.count("awsrun ") >= 6
-    path = f"{BIN}:{service.shell.env['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", typed],
-        cwd=ROOT,
-        env=service.shell.env | {"PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    for said in ("the cat considers the door", "Bad request. first is empty", "0 lost, 0 doubled", "nothing of stack"):
-        assert said in done.stdout, f"{said!r} is not in\n{done.stdout}"
+    Typist(service.shell.folder, service.shell.env).type(Page("docs/bashoutter.md").blocks)

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from stack_shell import BIN, Shell
+from stack_shell import Shell
 
 from awsrun.invoke.calls import Answer, Calls
-from awsrun.resources.models import SpecModels
-from awsrun.spec.load import parse
 from tests.contract.strict_bench import until
+from tests.documents import Page
+from tests.typist import Typist
 
 EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "serverless.md").read_text(encoding="utf-8")
+PAGE = Page("docs/serverless.md")
 SPEC = str(ROOT / "specs" / "serverless.yaml")
 
 
@@ -38,18 +36,12 @@ def example(shell: Shell, name: str, *arguments: str) -> list[str]:
 def test_a_life_without_servers(shell: Shell) -> None:
     """As docs/serverless.md tells it, block by block.  The cloud is strict and enforces IAM: the function may do what
     its own role allows, and that alone."""
-    for name in ("specs", "examples"):
-        (shell.folder / name).symlink_to(ROOT / name)
-    *blocks, be_rid = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    reader = Typist(shell.folder, shell.env)
     shell.awsrun("local", "start", "--strict", "--time-scale", "0.02", "--iam")
     try:
         assert "nothing here costs while idle" in shell.awsrun("plan", SPEC, code=2).stdout
-        apply, calls, examples = map(partial(typed, shell), blocks)
-        assert "next: awsrun outputs serverless" in apply
-        assert "Hello, Ada!" in calls and "REPORT RequestId" in calls
-        assert "100 answered, 0 failed" in calls and "100 taken, 0 failed" in calls
-        assert '"name": "Ada"' in examples and "1000 items in" in examples and "20 found" in examples
-        assert "specs/mine.yaml" in examples and "100 of 100 answered" in examples
+        assert "next: awsrun outputs serverless" in reader.type(PAGE.under("Without servers"))
+        reader.type(PAGE.under("A function", "Items and files"))
         assert (shell.folder / "mine.yaml").read_text() == Path(SPEC).read_text()
         assert "no change" in shell.awsrun("plan", SPEC).stdout
         called(shell)
@@ -58,23 +50,10 @@ def test_a_life_without_servers(shell: Shell) -> None:
         items(shell)
         a_secret(shell)
         failed_for_good(shell)
-        assert "nothing of stack serverless is left" in typed(shell, be_rid)
+        reader.type(PAGE.under("Be rid of it"))
         assert shell.listed(shell.json("local", "status")["endpoint"]) == {}
     finally:
         shell.awsrun("local", "stop")
-
-
-def typed(shell: Shell, lines: str) -> str:
-    """What a block of the page prints."""
-    env = shell.env | {"PATH": f"{BIN}:{shell.env['PATH']}"}
-    done = subprocess.run(["sh", "-eu"], input=lines, cwd=shell.folder, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, f"{lines}\n{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
-
-
-def test_the_pages_specs_are_right() -> None:
-    for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL):
-        assert parse(text, "more.yaml", SpecModels()).stack == "more"
 
 
 def called(shell: Shell) -> None:
