@@ -98,18 +98,9 @@ def minutes(seconds: float) -> str:
 
 
 def _show_price(bill: Bill, name: str, out: Callable[[str], Any]) -> None:
-    from awsrun.prices.price import dollars
-
     price = bill.prices.get(name)
-    if price is None or price.free:
-        return
-    if price.idle is None or price.full is None:
-        said = price.note
-    elif price.idle == price.full:
-        said = f"{dollars(price.idle)}/h, used or not" + (f"; {price.note}" if price.note else "")
-    else:
-        said = f"{dollars(price.idle)}/h idle, up to {dollars(price.full)}/h: {price.note}"
-    out(click.style(f"        {said}", dim=True))
+    if price is not None and not price.free:
+        out(click.style(f"        {price.hourly}", dim=True))
 
 
 def _show(change: Planned, out: Callable[[str], Any], width: int, kinds: int, details: bool) -> None:

@@ -57,11 +57,12 @@ def _of_experiments() -> dict[str, Any]:
 
 
 def _write_pages(folder: Path) -> None:
-    from awsrun.resources.models import SpecModels, fixed_fields
+    from awsrun.reconcile import reference
+    from awsrun.resources.models import SpecModels
     from awsrun.spec.pages import pages
 
     folder.mkdir(parents=True, exist_ok=True)
-    written = pages(SpecModels(), fixed_fields())
+    written = pages(SpecModels(), reference.about(), reference.source())
     for name, text in written.items():
         (folder / name).write_text(text, encoding="utf-8")
     say(f"wrote {len(written)} pages into {folder}")

@@ -26,6 +26,15 @@ class Price:
         return self.idle == 0.0 and self.full == 0.0
 
     @property
+    def hourly(self) -> str:
+        """What it costs by the hour, in words, and what that comes from."""
+        if self.idle is None or self.full is None:
+            return self.note
+        if self.idle == self.full:
+            return f"{dollars(self.idle)}/h, used or not" + (f"; {self.note}" if self.note else "")
+        return f"{dollars(self.idle)}/h idle, up to {dollars(self.full)}/h: {self.note}"
+
+    @property
     def known(self) -> bool:
         return self.idle is not None and self.full is not None
 
@@ -47,4 +56,10 @@ def dollars(amount: float) -> str:
 
 def metered(*parts: tuple[float | None, str]) -> Price:
     """Of what costs nothing by the hour: ``metered((0.023, "per GB and month stored"))``."""
-    return Price(note=", ".join(f"{dollars(amount)} {unit}" for amount, unit in parts if amount is not None))
+    return Price(note=", ".join(f"{_rate(amount)} {unit}" for amount, unit in parts if amount is not None))
+
+
+def _rate(amount: float) -> str:
+    """``$0.625``, ``$3.50``: as AWS's price lists have it, to a hundredth of a cent."""
+    whole, _, part = f"{amount:.4f}".partition(".")
+    return f"${whole}.{part[:2]}{part[2:].rstrip('0')}"

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from awsrun.aws.errors import AwsrunError
 from awsrun.resources.kind import Kind
 from awsrun.spec.mistakes import near
-from awsrun.spec.references import RefTo, ResourceSpec, references
+from awsrun.spec.references import ResourceSpec, marks, references
 
 
 class Spec(Protocol):
@@ -156,25 +156,7 @@ def uses(kinds: Mapping[str, Kind[Any, Any]]) -> dict[str, frozenset[str]]:
 
 def _named(model: type[BaseModel]) -> set[str]:
     """The kinds that fields of ``model`` may name, at any depth."""
-    found: set[str] = set()
-    for info in model.model_fields.values():
-        found |= _in_parts([*info.metadata, info.annotation], {model})
-    return found
-
-
-def _in_parts(parts: list[Any], done: set[type[BaseModel]]) -> set[str]:
-    found: set[str] = set()
-    for part in parts:
-        if isinstance(part, RefTo):
-            found |= set(part.kinds) if part.edge else set()
-        elif isinstance(part, type) and issubclass(part, BaseModel):
-            if part not in done:
-                found |= {
-                    k for i in part.model_fields.values() for k in _in_parts([*i.metadata, i.annotation], done | {part})
-                }
-        else:
-            found |= _in_parts([*getattr(part, "__metadata__", ()), *getattr(part, "__args__", ())], done)
-    return found
+    return {kind for _, mark in marks(model) if mark.edge for kind in mark.kinds}
 
 
 def reach(uses: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:

@@ -36,6 +36,10 @@ class RestApiSpec(ResourceSpec):
     """A REST API, regional, whose routes are answered by functions. Idle it costs nothing; it is paid by request."""
 
     outputs = ("arn", "id", "name", "stage", "url")
+    example = """
+    hello: {kind: lambda.function, code: "def handler(event, context): return {'statusCode': 200, 'body': 'Hello'}"}
+    api: {kind: apigateway.rest_api, routes: {GET /hello: hello}, cors: true}
+    """
     kind: Literal["apigateway.rest_api"] = "apigateway.rest_api"
     name: str | None = Field(
         default=None, min_length=1, max_length=128, pattern=r"^[A-Za-z0-9 ._-]+$", description="Name in AWS."

@@ -24,6 +24,10 @@ class ComputeEnvironmentSpec(ResourceSpec):
     """Machines for jobs, bought when jobs wait and given back when none do."""
 
     outputs = ("arn", "name")
+    example = """
+    network: {kind: vpc, cidr: 10.10.0.0/23, max_azs: 1}
+    compute: {kind: batch.compute_environment, vpc: network, instance_types: [g4dn.xlarge], max_vcpus: 64}
+    """
     kind: Literal["batch.compute_environment"] = "batch.compute_environment"
     name: str | None = Field(default=None, max_length=128, pattern=NAME_PATTERN, description="Physical name.")
     vpc: Annotated[str, RefTo("vpc")] = Field(description="The VPC in whose subnets the machines run.")

@@ -25,6 +25,19 @@ class JobDefinitionSpec(ResourceSpec):
     """What one worker is: an image, vCPUs, memory, and what it may do."""
 
     outputs = ("arn", "name")
+    example = """
+    results: {kind: s3.bucket}
+    images: {kind: ecr.repository}
+    worker: {kind: iam.role, service: ecs-tasks, read_write: [results], jobs: true}
+    train:
+      kind: batch.job_definition
+      repository: images
+      role: worker
+      vcpus: 4
+      gpus: 1
+      memory_mib: 12000
+      timeout: 2h
+    """
     kind: Literal["batch.job_definition"] = "batch.job_definition"
     name: str | None = Field(default=None, max_length=128, pattern=NAME_PATTERN, description="Physical name.")
     vcpus: float = Field(default=1, gt=0, le=448, description="vCPUs of a worker; whole numbers except with fargate.")

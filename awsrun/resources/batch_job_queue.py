@@ -20,6 +20,11 @@ class JobQueueSpec(ResourceSpec):
     """Where jobs wait. It costs nothing."""
 
     outputs = ("arn", "name")
+    example = """
+    network: {kind: vpc, cidr: 10.10.0.0/23, max_azs: 1}
+    compute: {kind: batch.compute_environment, vpc: network, instance_types: [g4dn.xlarge], max_vcpus: 64}
+    queue: {kind: batch.job_queue, compute_environments: [compute]}
+    """
     kind: Literal["batch.job_queue"] = "batch.job_queue"
     name: str | None = Field(default=None, max_length=128, pattern=NAME_PATTERN, description="Physical name.")
     compute_environments: list[Annotated[str, RefTo("batch.compute_environment")]] = Field(

@@ -36,6 +36,9 @@ class TableSpec(ResourceSpec):
     """A table billed by request. Other keys mean another table."""
 
     outputs = ("arn", "name")
+    example = """
+    people: {kind: dynamodb.table, hash_key: id}
+    """
     kind: Literal["dynamodb.table"] = "dynamodb.table"
     name: str | None = Field(
         default=None, min_length=3, max_length=255, pattern=r"^[A-Za-z0-9_.-]+$", description="Physical name."

@@ -25,6 +25,11 @@ class InstanceSpec(ResourceSpec):
     """A server (EC2 instance). It costs by the hour while it runs, and for its disk while it is stopped."""
 
     outputs = ("id", "name", "private_ip", "public_dns", "public_ip", "user")
+    example = """
+    network: {kind: vpc, cidr: 10.10.0.0/23, max_azs: 1}
+    key: {kind: key_pair}
+    web: {kind: ec2.instance, vpc: network, key_pair: key, instance_type: t3.micro}
+    """
 
     kind: Literal["ec2.instance"] = "ec2.instance"
     name: str | None = Field(default=None, max_length=255, pattern=TEXT, description="Name that the console shows.")

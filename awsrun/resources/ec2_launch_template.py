@@ -36,6 +36,9 @@ class LaunchTemplateSpec(ResourceSpec):
     """How instances start: an encrypted root disk, and instance metadata by IMDSv2 only. It costs nothing."""
 
     outputs = ("id", "name")
+    example = """
+    template: {kind: ec2.launch_template, disk_gib: 200}
+    """
     kind: Literal["ec2.launch_template"] = "ec2.launch_template"
     name: str | None = Field(
         default=None, min_length=3, max_length=125, pattern=r"^[A-Za-z0-9().\-/_]+$", description="Physical name."

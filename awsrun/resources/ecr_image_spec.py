@@ -19,6 +19,10 @@ class ImageSpec(ResourceSpec):
     """An image for jobs, built on this machine and pushed to the stack's repository."""
 
     outputs = ("uri", "tag")
+    example = """
+    images: {kind: ecr.repository, purge: true}
+    trainer: {kind: ecr.image, repository: images, requirements: requirements.txt}
+    """
     kind: Literal["ecr.image"] = "ecr.image"
     name: None = Field(default=None, description="An image has none: its repository and its content name it.")
     repository: Annotated[str, RefTo("ecr.repository")] = Field(description="The repository that it is pushed to.")

@@ -31,6 +31,9 @@ class RepositorySpec(ResourceSpec):
     """A private repository of container images."""
 
     outputs = ("arn", "name", "uri")
+    example = """
+    images: {kind: ecr.repository, purge: true}
+    """
     kind: Literal["ecr.repository"] = "ecr.repository"
     name: str | None = Field(
         default=None,

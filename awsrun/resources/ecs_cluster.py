@@ -37,6 +37,9 @@ class ClusterSpec(ResourceSpec):
     """A name under which Fargate tasks and services run. It costs nothing; deleting it stops the tasks in it."""
 
     outputs = ("arn", "name")
+    example = """
+    tasks: {kind: ecs.cluster}
+    """
     kind: Literal["ecs.cluster"] = "ecs.cluster"
     name: str | None = Field(default=None, max_length=255, pattern=NAME_PATTERN, description="Physical name.")
     insights: bool = Field(

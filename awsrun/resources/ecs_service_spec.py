@@ -16,6 +16,12 @@ class ServiceSpec(ResourceSpec):
     """Tasks that are kept running, and paid, until the service goes: one that ends is started again."""
 
     outputs = ("arn", "name")
+    example = """
+    network: {kind: vpc, cidr: 10.10.0.0/23, max_azs: 1}
+    tasks: {kind: ecs.cluster}
+    web: {kind: ecs.task_definition, image: "public.ecr.aws/nginx/nginx:stable", vcpus: 0.25, memory_mib: 512}
+    front: {kind: ecs.service, cluster: tasks, task_definition: web, vpc: network, desired_count: 2}
+    """
     kind: Literal["ecs.service"] = "ecs.service"
     name: str | None = Field(default=None, max_length=255, pattern=NAME_PATTERN, description="Physical name.")
     cluster: Annotated[str, RefTo("ecs.cluster")] = Field(description="The cluster that it is in.")

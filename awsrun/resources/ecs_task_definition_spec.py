@@ -27,6 +27,16 @@ class TaskDefinitionSpec(ResourceSpec):
     """What one Fargate task is: an image, vCPUs, memory, and what it may do. Only running tasks are paid for."""
 
     outputs = ("arn", "name", "container")
+    example = """
+    answers: {kind: dynamodb.table, hash_key: id}
+    worker: {kind: iam.role, service: ecs-tasks, read_write: [answers]}
+    ask:
+      kind: ecs.task_definition
+      role: worker
+      vcpus: 1
+      memory_mib: 4096
+      environment: {TABLE: answers.name}
+    """
     kind: Literal["ecs.task_definition"] = "ecs.task_definition"
     name: str | None = Field(default=None, max_length=255, pattern=NAME_PATTERN, description="Physical name (family).")
     vcpus: float = Field(default=0.25, gt=0, le=16, description="vCPUs of a task: 0.25, 0.5, 1, 2, 4, 8 or 16.")

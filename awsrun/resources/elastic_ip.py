@@ -21,6 +21,9 @@ class ElasticIpSpec(ResourceSpec):
     """A public address that stays the same. It costs by the hour, used or not."""
 
     outputs = ("address", "id")
+    example = """
+    address: {kind: elastic_ip}
+    """
 
     kind: Literal["elastic_ip"] = "elastic_ip"
 

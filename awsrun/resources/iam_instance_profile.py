@@ -24,6 +24,11 @@ class InstanceProfileSpec(ResourceSpec):
     """An instance profile, for instances that need a role of their own."""
 
     outputs = ("arn", "name")
+    example = """
+    results: {kind: s3.bucket}
+    may: {kind: iam.role, service: ec2, read_write: [results]}
+    profile: {kind: iam.instance_profile, role: may}
+    """
     kind: Literal["iam.instance_profile"] = "iam.instance_profile"
     name: str | None = Field(default=None, max_length=128, pattern=r"^[\w+=,.@-]+$", description="Physical name.")
     role: Annotated[str, RefTo("iam.role")] = Field(description="The role that instances get (service: ec2).")

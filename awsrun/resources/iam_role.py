@@ -52,6 +52,11 @@ class RoleSpec(ResourceSpec):
     """An IAM role with the rights that its references name, and no others."""
 
     outputs = ("arn", "name")
+    example = """
+    results: {kind: s3.bucket}
+    people: {kind: dynamodb.table, hash_key: id}
+    worker: {kind: iam.role, service: ecs-tasks, read: [people], read_write: [results]}
+    """
     kind: Literal["iam.role"] = "iam.role"
     name: str | None = Field(default=None, max_length=64, pattern=r"^[\w+=,.@-]+$", description="Physical name.")
     service: str | list[str] = Field(description="AWS service that may assume it: ecs-tasks, ec2, lambda; or a list.")

@@ -40,6 +40,9 @@ class KeyPairSpec(ResourceSpec):
     """A key for SSH. Made here (ed25519) unless `public_key` names one that you have. It costs nothing."""
 
     outputs = ("fingerprint", "id", "name", "path")
+    example = """
+    key: {kind: key_pair}
+    """
     kind: Literal["key_pair"] = "key_pair"
     name: str | None = Field(default=None, max_length=255, pattern=TEXT, description="Physical name.")
     public_key: str | None = Field(

@@ -39,6 +39,19 @@ class FunctionSpec(ResourceSpec):
     """A function that runs when it is called, paid by the millisecond. It costs nothing while idle."""
 
     outputs = ("arn", "log_group", "name")
+    example = """
+    people: {kind: dynamodb.table, hash_key: id}
+    hello:
+      kind: lambda.function
+      environment: {TABLE: people.name}
+      read_write: [people]
+      timeout: 10s
+      code: |
+        import os, boto3
+        def handler(event, context):
+            boto3.resource("dynamodb").Table(os.environ["TABLE"]).put_item(Item={"id": event["name"]})
+            return f"Hello, {event['name']}!"
+    """
     kind: Literal["lambda.function"] = "lambda.function"
     name: str | None = Field(default=None, max_length=64, pattern=r"^[A-Za-z0-9_-]+$", description="Physical name.")
     code: str | None = Field(default=None, min_length=1, description="Its code itself, of one file.")

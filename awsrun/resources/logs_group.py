@@ -28,6 +28,9 @@ class LogGroupSpec(ResourceSpec):
     """Where logs go."""
 
     outputs = ("arn", "name")
+    example = """
+    logs: {kind: logs.group, retention_days: 30}
+    """
     kind: Literal["logs.group"] = "logs.group"
     name: str | None = Field(
         default=None, max_length=512, pattern=r"^[A-Za-z0-9._/#-]+$", description="Physical name, below /awsrun/."

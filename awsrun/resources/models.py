@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from awsrun.resources.kind import replace_fields
 from awsrun.resources.registry import KINDS, kind
 from awsrun.spec.references import ResourceSpec
 
@@ -23,8 +22,3 @@ class SpecModels(Mapping[str, type[ResourceSpec]]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-
-def fixed_fields() -> dict[str, list[str]]:
-    """Kind -> what AWS cannot change in place, in AWS's terms."""
-    return {name: sorted(replace_fields(kind(name).State)) for name in SpecModels()}

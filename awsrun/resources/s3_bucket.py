@@ -29,6 +29,9 @@ class BucketSpec(ResourceSpec):
     """A private S3 bucket."""
 
     outputs = ("arn", "name")
+    example = """
+    results: {kind: s3.bucket, purge: true}
+    """
     kind: Literal["s3.bucket"] = "s3.bucket"
     name: BucketName = None
     versioning: bool = Field(default=False, description="Keep old versions of objects.")

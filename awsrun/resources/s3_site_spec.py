@@ -19,6 +19,9 @@ class SiteSpec(ResourceSpec):
     """A public website of a folder's files, over HTTP alone: S3's websites know no HTTPS."""
 
     outputs = ("arn", "name", "url")
+    example = """
+    page: {kind: s3.site, folder: page}
+    """
     kind: Literal["s3.site"] = "s3.site"
     name: BucketName = None
     folder: FolderPath = Field(

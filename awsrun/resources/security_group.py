@@ -91,6 +91,10 @@ class SecurityGroupSpec(ResourceSpec):
     """A security group. What goes out is allowed; what comes in is what `ingress` lists."""
 
     outputs = ("id", "name")
+    example = """
+    network: {kind: vpc, cidr: 10.10.0.0/23, max_azs: 1}
+    open: {kind: security_group, vpc: network, ingress: [{port: 22, from: my-address}, {port: 443, from: anywhere}]}
+    """
     kind: Literal["security_group"] = "security_group"
     name: str | None = Field(
         default=None,

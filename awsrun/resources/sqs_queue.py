@@ -35,6 +35,10 @@ class QueueSpec(ResourceSpec):
     """A queue. Messages that are not taken are dropped after `retention`."""
 
     outputs = ("arn", "name", "url")
+    example = """
+    failed: {kind: sqs.queue, retention: 14d}
+    jobs: {kind: sqs.queue, dead_letter: failed, max_receives: 3, visibility: 2m}
+    """
     kind: Literal["sqs.queue"] = "sqs.queue"
     name: str | None = Field(
         default=None, max_length=80, pattern=r"^[A-Za-z0-9_-]+(\.fifo)?$", description="Physical name."

@@ -36,6 +36,9 @@ class ParameterSpec(ResourceSpec):
     """A setting or a secret. It costs nothing."""
 
     outputs = ("arn", "name")
+    example = """
+    limit: {kind: ssm.parameter, value: 5}
+    """
     kind: Literal["ssm.parameter"] = "ssm.parameter"
     name: str | None = Field(default=None, max_length=1011, pattern=_NAME, description="Physical name.")
     type: Literal["String", "SecureString", "StringList"] = Field(

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from awsrun.spec.references import DURATION
+
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -28,7 +30,5 @@ def seconds(value: Any) -> int:
 Duration = Annotated[
     int,
     BeforeValidator(seconds),
-    WithJsonSchema(
-        {"anyOf": [{"type": "string", "pattern": r"^(\d+ ?[smhd] ?)+$"}, {"type": "integer", "minimum": 0}]}
-    ),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": DURATION}, {"type": "integer", "minimum": 0}]}),
 ]

@@ -37,6 +37,9 @@ class VpcSpec(ResourceSpec):
     """A network of its own. It costs nothing with public subnets alone."""
 
     outputs = ("id", "cidr", "security_group")
+    example = """
+    network: {kind: vpc, cidr: 10.10.0.0/23, max_azs: 1}
+    """
     kind: Literal["vpc"] = "vpc"
     cidr: str = Field(
         default="10.0.0.0/16", description="Its private addresses, /16 to /25 (to /28 with public_cidrs)."

@@ -6,13 +6,14 @@ The dependency graph comes from these fields, so that a spec needs no templating
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Trail = tuple[str | int, ...]  # the way to a value: ("resources", "compute", "vpc")
+DURATION = r"^(\d+ ?[smhd] ?)+$"  # how durations are written in specs: 90s, 2h, 1h30m
 KINDS_KEY = "x-awsrun-kinds"  # in generated JSON schemas, until `json_schema` turns it into a description
 
 
@@ -104,10 +105,12 @@ class ResourceSpec(BaseModel):
     Attributes:
         name: the physical name, where the derived one will not do.
         outputs: what other resources may name of it as a `Value`; each is a text or a number.
+        example: resources, in YAML, of which the last is of this kind, as the reference shows it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     outputs: ClassVar[tuple[str, ...]] = ()
+    example: ClassVar[str] = ""
 
     kind: str
     name: str | None = Field(default=None, description="Physical name; derived from stack and key unless given.")
@@ -141,6 +144,24 @@ def mentions(model: type[BaseModel], value: Any) -> Iterator[tuple[Trail, str, R
         if (trail, target) not in seen:  # the branches of a union may name the same one
             seen.add((trail, target))
             yield trail, target, mark
+
+
+def marks(model: type[BaseModel]) -> Iterator[tuple[str, RefTo]]:
+    """Each reference that a ``model`` may hold: its field, as a spec says it, and what it may name, at any depth."""
+    for name, info in model.model_fields.items():
+        yield from ((info.alias or name, mark) for mark in _marks_in([*info.metadata, info.annotation], {model}))
+
+
+def _marks_in(parts: Iterable[Any], done: set[Any]) -> Iterator[RefTo]:
+    for part in parts:
+        if isinstance(part, RefTo):
+            yield part
+        elif isinstance(part, type) and issubclass(part, BaseModel):
+            if part not in done:
+                inner = [one for info in part.model_fields.values() for one in (*info.metadata, info.annotation)]
+                yield from _marks_in(inner, done | {part})
+        else:
+            yield from _marks_in([*getattr(part, "__metadata__", ()), *getattr(part, "__args__", ())], done)
 
 
 def _in_model(model: type[BaseModel], value: Any, trail: Trail) -> Iterator[tuple[Trail, str, RefTo]]:

@@ -285,4 +285,7 @@ def test_the_page_in_a_browser(service: Service) -> None:
 
 def test_what_the_tutorial_shows_is_what_comes(service: Service) -> None:
     """To its end, which takes the stack away."""
-    Typist(service.shell.folder, service.shell.env).type(Page("docs/bashoutter.md").blocks)
+    service.load("clear")
+    folder = service.shell.folder / "reader"
+    folder.mkdir()
+    Typist(folder, service.shell.env).type(Page("docs/bashoutter.md").blocks)

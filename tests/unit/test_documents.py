@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from awsrun.reconcile.reference import write_files
 from tests.documents import ROOT, Block, Page, blocks, check, commands, known, pages
 from tests.typist import difference, typed
 
@@ -19,7 +20,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "id_ed25519.pub").write_text(PUBLIC_KEY)
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "requirements.txt").write_text("torch\n")
+    write_files(tmp_path)
     return tmp_path
 
 
