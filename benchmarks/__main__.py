@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-NAMES = ("startup", "submit", "apply", "noop", "mnist", "search")
+NAMES = ("startup", "submit", "apply", "noop", "mnist", "search", "pruning")
 
 
 def main(chosen: list[str]) -> None:
