@@ -66,7 +66,7 @@ def results(
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="The picture (default: RUN.png).")
 @click.option(
     "--kind",
-    type=click.Choice(["heatmap", "line", "scatter", "bars", "history", "importance", "curves"]),
+    type=click.Choice(["heatmap", "line", "scatter", "bars", "history", "importance", "pareto", "curves"]),
     help="What to draw (default: what fits the search).",
 )
 @click.option("-x", help="Parameter of the rows, or of the axis.")
@@ -91,6 +91,7 @@ def plot(
       awsrun plot last -x lr -y momentum      with more than two parameters: the best of the rest in each cell
       awsrun plot last --kind history         the best so far, over the trials and over time
       awsrun plot last --kind importance      which parameters made the difference (Optuna's fANOVA)
+      awsrun plot last --kind pareto          two metrics at once: which trials are beaten by none
       awsrun plot last --kind curves          the metric by epoch, of the ten best trials together
 
     PNG, SVG or PDF, by the file's suffix.
@@ -156,33 +157,38 @@ def _table(run: Run, limit: int) -> None:
     from rich.text import Text
 
     from awsrun.cli.follow import counted, last_words, lasting, measured, priced
+    from awsrun.jobs.pareto import front
     from awsrun.jobs.style import short
-    from awsrun.jobs.table import best_first, error_line, varied
+    from awsrun.jobs.table import best_first, error_line, measures, varied
     from awsrun.prices.price import dollars
 
     record, status = run.record, run.status(diagnose=False)
     trials = best_first(record, run.trials())
     costs = run.costs(trials)
+    best = {trial.n for trial in front(record, trials)} if record.objectives else {one.n for one in trials[:1]}
+    if record.objectives:
+        trials.sort(key=lambda trial: trial.n not in best)
     names = varied(record) or list(dict.fromkeys(name for trial in trials for name in trial.params))
-    metric = record.metric or "result"
+    metrics = [*record.goals] or ["result"]
     steps = ["steps"] if record.prunes else []
     cost = ["cost"] if costs.billed and costs.hourly else []
-    table = Table("trial", *names, metric, "state", *steps, "attempt", "time", *cost, box=None, header_style="bold")
-    for name in ("trial", metric, *steps, "attempt", "time", *cost):
+    table = Table("trial", *names, *metrics, "state", *steps, "attempt", "time", *cost, box=None, header_style="bold")
+    for name in ("trial", *metrics, *steps, "attempt", "time", *cost):
         next(column for column in table.columns if column.header == name).justify = "right"
     failures = []
-    for i, trial in enumerate(trials[:limit]):
+    for trial in trials[:limit]:
         if record.metric:
-            value = measured(metric, trial.value) if trial.value is not None else ""
+            found = measures(record, trial)
+            values = ["" if value is None else measured(name, value) for name, value in found.items()]
         else:
-            value = short(trial.result) if trial.result is not None else ""
+            values = [short(trial.result) if trial.result is not None else ""]
         cells = [short(trial.params.get(name, "")) for name in names]
-        best = i == 0 and trial.state == "done" and bool(record.metric)
-        colour = "bold green" if best else {"failed": "red", "done": ""}.get(trial.state, "dim")
+        good = trial.n in best and trial.state == "done" and bool(record.metric)
+        colour = "bold green" if good else {"failed": "red", "done": ""}.get(trial.state, "dim")
         time = lasting(trial.seconds) if trial.ended_ms else ""
         reached = [str(trial.step or "")] if steps else []
         price = [dollars(costs.trial(trial) or 0.0) if trial.ended_ms else ""] if cost else []
-        shown = (str(trial.n), *cells, value, trial.state, *reached, str(trial.attempt), time, *price)
+        shown = (str(trial.n), *cells, *values, trial.state, *reached, str(trial.attempt), time, *price)
         table.add_row(*map(Text, shown), style=colour)
         if trial.state == "failed":
             failures.append(f"trial {trial.n}: {error_line(trial)}")
@@ -193,6 +199,8 @@ def _table(run: Run, limit: int) -> None:
     for line in failures[:20]:
         say(click.style(line, fg="red"))
     last_words(run, trials[:limit])
+    if record.objectives and trials:
+        say(f"{len(best)} on the Pareto front, first in the table; a picture: awsrun plot {run.id} --kind pareto")
     say(f"{run.id} is {status.state}: {counted(status)}")
     if said := priced(costs):
         say(f"cost: {said}")

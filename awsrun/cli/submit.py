@@ -42,6 +42,12 @@ if TYPE_CHECKING:
     help="At most so many (default: as many as trials and vCPUs allow; in a Bayesian search one for each 5 trials).",
 )
 @click.option(
+    "--metric",
+    multiple=True,
+    metavar="NAME[:min]",
+    help="What tells good trials from bad ones, instead of what the job says; several: search for a Pareto front.",
+)
+@click.option(
     "--prune/--no-prune",
     default=None,
     help="Stop trials early that do worse than others by what they report; the best third goes on each time.",
@@ -78,6 +84,7 @@ def submit(
       awsrun submit jobs/mnist.py --range lr=1e-4..1e-1:log --trials 20 --seed 7
       awsrun submit jobs/mnist.py --range lr=1e-4..1e-1:log --grid batch_size=32,64 --trials 30 --search bayes
       awsrun submit jobs/mnist.py --range lr=1e-4..1e-1:log --trials 50 --set epochs=27 --prune
+      awsrun submit job.py --range width=8..512:log --trials 40 --metric accuracy:max --metric milliseconds:min
       awsrun submit jobs/qa.py --inputs questions.jsonl
       awsrun submit jobs/mnist.py --set lr=0.1 --dry-run
       awsrun submit jobs/mnist.yaml --set epochs=3
@@ -106,6 +113,8 @@ def submit(
     )
     for line in _told(cost, request.total):
         say(line)
+    if request.job.objectives:
+        say(f"after {' and '.join(f'{name} ({mode})' for name, mode in request.job.objectives.items())}")
     if request.space["search"] == "bayes":
         say("each trial learns from those that have ended; the workers' image must hold optuna")
     if request.limits.eta:
@@ -139,6 +148,8 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     for name in ("grid", "range", "set", "until"):
         if name in given:
             given[name] = spaces.pairs(given[name], f"--{name}")
+    if "metric" in given:
+        given["metric"] = list(given["metric"])
     eta, least = given.pop("prune_eta", None), given.pop("prune_min", None)
     if (eta is not None or least is not None) and given.get("prune", True):
         given["prune"] = {name: number for name, number in (("eta", eta), ("min", least)) if number is not None}

@@ -118,6 +118,25 @@ def _switched(value: Prune | None) -> Any:
     return value and (value.model_dump(exclude_defaults=True) or True)
 
 
+def _goals(value: Any) -> Any:
+    """``loss:min``, or a list of such, as a mapping; without a direction, more is better."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        return value
+    parts = [text.rpartition(":") if text.endswith((":max", ":min")) else (text, ":", "max") for text in texts]
+    names = [name for name, _, _ in parts]
+    if doubled := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"{doubled} is given twice")
+    return {name: mode for name, _, mode in parts}
+
+
+_METRIC = {
+    "anyOf": [
+        {"type": "object", "additionalProperties": {"enum": ["max", "min"]}},
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}},
+    ]
+}
 _PRUNE = {"anyOf": [{"type": "boolean"}, {"type": "null"}, {**Prune.model_json_schema(), "title": "pruning"}]}
 _TIME = {
     "anyOf": [
@@ -179,6 +198,11 @@ class Experiment(BaseModel):
     )
     trials: int | None = Field(default=None, description="How many in a random or Bayesian search.")
     seed: int = Field(default=0, description="Of the draws and of each trial's own randomness.")
+    metric: Annotated[Mapping[str, Literal["max", "min"]], BeforeValidator(_goals), WithJsonSchema(_METRIC)] = Field(
+        default={},
+        description="Number of the trials' results: max or min, which of its values are better; instead of what the "
+        "job says. Several make a search for a Pareto front.",
+    )
     prune: Annotated[
         Prune | None, BeforeValidator(_switch), PlainSerializer(_switched, when_used="json"), WithJsonSchema(_PRUNE)
     ] = Field(
@@ -284,6 +308,7 @@ class Options(TypedDict, total=False):
     search: Literal["grid", "random", "bayes"] | None
     trials: int | None
     seed: int
+    metric: str | Sequence[str] | Mapping[str, Literal["max", "min"]]
     prune: bool | Mapping[str, int] | Prune
     workers: int | None
     retries: int

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import history, importance
+from awsrun.jobs import history, importance, pareto
 from awsrun.jobs.cells import Cells, cells, varying
 from awsrun.jobs.style import INK, MARK, MUTED, figure, finish, frame, name_of, scale_of, short
 from awsrun.worker.records import TrialRecord
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST_PANELS = 9
 
 
-KINDS = ("heatmap", "line", "scatter", "bars", "history", "importance")
+KINDS = ("heatmap", "line", "scatter", "bars", "history", "importance", "pareto")
 
 
 def draw(
@@ -33,11 +33,14 @@ def draw(
     """The picture of a ``kind`` (one of `KINDS`), or the one that fits the run's search.
 
     That is for two grid parameters a heat map, for one a line, for ranges a scatter with a panel per parameter, and
-    ``x`` and ``y`` choose other parameters: a heat map has ``x`` as rows and ``y`` as columns.
+    ``x`` and ``y`` choose other parameters: a heat map has ``x`` as rows and ``y`` as columns.  A run that is after
+    several metrics is drawn over two of them, with its Pareto front.
 
     Raises:
         AwsrunError: no metric, nothing finished yet, no such parameter, or none left for that kind of picture.
     """
+    if kind == "pareto" or (kind is None and run.objectives and not x and not y):
+        return pareto.draw(run, trials, x, y)
     done = _measured(run, trials)
     names = _chosen(run, x, y)
     kind = kind or _fitting(run, names, bool(x and y))

@@ -40,6 +40,9 @@ def limits(known: Signature, space: Mapping[str, Any], asked: Prune | None) -> d
             "the job names no metric",
             'awsrun.main(train, metric="val_accuracy", mode="max") at the end of the job file',
         )
+    if known.objectives:
+        why = f"trials that are after {' and '.join(known.objectives)} are not simply better or worse"
+        raise AwsrunError("--prune is for one metric", why, f"--metric {known.metric}:{known.mode}")
     if space["total"] > MOST:
         raise AwsrunError(f"{space['total']:,} trials are not possible with --prune", f"at most {MOST:,} are")
     return {"eta": asked.eta, "least": asked.min}

@@ -264,6 +264,13 @@ class Run:
         return self.trial(found.n) if found else None
 
     @property
+    def front(self) -> list[records.TrialRecord]:
+        """The trials that no other beats in every metric: the Pareto front of a run that is after several."""
+        from awsrun.jobs import pareto
+
+        return pareto.front(self.record, self.trials())
+
+    @property
     def cost(self) -> float | None:
         """Dollars so far; 0 on the embedded cloud, None where prices are not known."""
         return self.spent().total
@@ -311,8 +318,8 @@ class Run:
         """A picture: what fits the search, over ``x`` and ``y``, or one trial's curves.
 
         Args:
-            kind: ``heatmap``, ``line``, ``scatter``, ``bars``, ``history``, ``importance``, or ``curves`` (of the
-                metric, of the best trials together).
+            kind: ``heatmap``, ``line``, ``scatter``, ``bars``, ``history``, ``importance``, ``pareto`` (then ``x``
+                and ``y`` are metrics), or ``curves`` (of the metric, of the best trials together).
 
         Raises:
             AwsrunError: nothing to draw yet, or no such parameter.
@@ -423,6 +430,8 @@ class Run:
             "trials": [record(trial) for trial in self.trials()],
             "best": record(best) if best else None,
         }
+        if self.record.objectives:
+            found["front"] = [trial.n for trial in self.front]
         if blocked(self.record.space):
             found["trials"] = [{**trial, "result": None} for trial in found["trials"]]
             found["lines"] = [finite(row) for row in self.rows()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +30,7 @@ class Signature:
         parameters: by name, in the function's order, without the first one (the trial).
         open_ended: the function takes ``**kwargs``, so any name is allowed.
         metric, mode: what ``awsrun.main(fn, metric=, mode=)`` says; a job without a metric has no best trial.
+        objectives: all of them where ``metric={"a": "max", "b": "min"}`` says several; metric and mode are the first.
         batch: the function that takes a block of inputs at once (``awsrun.main(fn, batch=...)``), or "".
         calls: the names of the methods that are called anywhere in the file.
     """
@@ -40,6 +41,7 @@ class Signature:
     open_ended: bool = False
     metric: str | None = None
     mode: Mode = "max"
+    objectives: Mapping[str, Mode] = field(default_factory=dict)
     batch: str = ""
     calls: frozenset[str] = frozenset()
 
@@ -59,6 +61,13 @@ class Signature:
             f"{self.entry}() takes {', '.join(map(str, self.parameters.values())) or 'no parameters'}",
             f"did you mean {near[0]!r}?" if near else "",
         )
+
+    def after(self, goals: Mapping[str, Mode]) -> Signature:
+        """The same job, judged by other metrics than it names itself; by its own if there are none."""
+        if not goals:
+            return self
+        (metric, mode), *more = goals.items()
+        return replace(self, metric=metric, mode=mode, objectives=goals if more else {})
 
     def require(self, given: Iterable[str]) -> None:
         """Refuse when a parameter without a default is not among ``given``."""
@@ -82,7 +91,8 @@ def read(path: str | Path) -> Signature:
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     call = next(_main_calls(tree), None)
     entry = _entry(path, functions, call)
-    metric, mode = _metric(path, call)
+    goals = _goals(path, call)
+    metric = next(iter(goals), None)
     _trial, *rest = [*entry.args.posonlyargs, *entry.args.args]
     without = len(rest) + 1 - len(entry.args.defaults)
     defaults: list[ast.expr | None] = [*[None] * without, *entry.args.defaults]
@@ -96,7 +106,8 @@ def read(path: str | Path) -> Signature:
         parameters={parameter.name: parameter for parameter in parameters},
         open_ended=entry.args.kwarg is not None,
         metric=metric,
-        mode=mode,
+        mode=goals[metric] if metric else "max",
+        objectives=goals if len(goals) > 1 else {},
         batch=_batch(path, functions, call),
         calls=frozenset(
             node.func.attr
@@ -162,18 +173,23 @@ def _with_trial(path: Path, function: ast.FunctionDef) -> ast.FunctionDef:
     return function
 
 
-def _metric(path: Path, call: ast.Call | None) -> tuple[str | None, Mode]:
-    if call is None:
-        return None, "max"
-    given = {k.arg: k.value for k in call.keywords if k.arg in ("metric", "mode")}
-    literal = {name: value.value for name, value in given.items() if isinstance(value, ast.Constant)}
-    metric, mode = literal.get("metric"), literal.get("mode", "max")
-    if len(literal) != len(given) or not (metric is None or isinstance(metric, str)):
-        raise AwsrunError(f"{path}:{call.lineno}: metric and mode of awsrun.main() must be literal strings")
-    if mode not in ("max", "min"):
-        why, hint = "a metric is maximised or minimised", 'mode="max"'
-        raise AwsrunError(f"{path}:{call.lineno}: {mode!r} is no mode", why, hint)
-    return metric, "max" if mode == "max" else "min"
+def _goals(path: Path, call: ast.Call | None) -> dict[str, Mode]:
+    """What ``awsrun.main`` says of metric and mode."""
+    given = {k.arg: k.value for k in call.keywords if k.arg in ("metric", "mode")} if call else {}
+    try:
+        literal = {name: ast.literal_eval(value) for name, value in given.items()}
+    except ValueError:
+        literal = {"metric": 0}
+    metric, mode, at = literal.get("metric"), literal.get("mode", "max"), f"{path}:{call.lineno if call else 0}"
+    goals = metric if isinstance(metric, dict) else {} if metric is None else {metric: mode}
+    if not all(isinstance(one, str) for one in [*goals, *goals.values(), mode]):
+        raise AwsrunError(
+            f"{at}: metric and mode of awsrun.main() must be literal strings, or metric a dictionary of them"
+        )
+    for one in [*goals.values(), mode]:
+        if one not in ("max", "min"):
+            raise AwsrunError(f"{at}: {one!r} is no mode", "a metric is maximised or minimised", 'mode="max"')
+    return goals
 
 
 def _batch(path: Path, functions: Mapping[str, ast.FunctionDef], call: ast.Call | None) -> str:

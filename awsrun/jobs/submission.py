@@ -83,7 +83,7 @@ def prepare(experiment: Experiment) -> Request:
     Raises:
         AwsrunError: whatever does not fit.
     """
-    known = signature.read(experiment.job)
+    known = signature.read(experiment.job).after(experiment.metric)
     read = _inputs(experiment, known)
     lines, names = (read.count, read.names) if read else (None, ())
     block = _block(known, lines, experiment.block, experiment.workers)
@@ -199,6 +199,7 @@ def submit(
         seed=request.seed,
         metric=request.job.metric or "",
         mode=request.job.mode,
+        objectives=request.job.objectives,
         code_key=code.key,
         code_hash=code.sha256,
         requirements=request.requirements,

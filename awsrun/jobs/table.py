@@ -45,6 +45,13 @@ def best_first(run: Run, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
     return sorted(trials, key=rank)
 
 
+def measures(run: Run, trial: TrialRecord) -> dict[str, float | None]:
+    """The metrics of a trial, by name; None where it has none."""
+    result = trial.result if isinstance(trial.result, dict) else {}
+    found = {run.metric: trial.value, **{name: result.get(name) for name in [*run.goals][1:]}}
+    return {name: float(one) if isinstance(one, int | float) else None for name, one in found.items() if name}
+
+
 def varied(run: Run) -> list[str]:
     """The parameters that differ between trials, in the user's order."""
     return [*(run.space.get("axes") or {}), *(run.space.get("ranges") or {})]

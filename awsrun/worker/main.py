@@ -27,7 +27,7 @@ _WIDTH = 10
 def main(
     function: Function,
     *,
-    metric: str = "",
+    metric: str | Mapping[str, str] = "",
     mode: str = "max",
     batch: Callable[[Trial, list[dict[str, Any]]], list[Any]] | None = None,
     arguments: Sequence[str] | None = None,
@@ -38,8 +38,9 @@ def main(
 
     Args:
         function: takes a :class:`awsrun.Trial` and the parameters; their annotations and defaults make the options.
-        metric: the name of the number that tells good trials from bad ones, in reports or the result.
-        mode: ``max`` or ``min``: which values of the metric are better.
+        metric: the name of the number that tells good trials from bad ones, in reports or the result; for several, a
+            dictionary such as ``{"accuracy": "max", "seconds": "min"}`` of numbers in the result.
+        mode: ``max`` or ``min``: which values of a single metric are better.
         batch: does the same for many sets of parameters: ``batch(trial, rows)`` returns a list, one result for each
             row.  With ``--inputs`` a run's workers call it with a block of lines at a time, all in one process, so that
             what it loads and keeps (a model) is loaded once per worker.
@@ -51,6 +52,8 @@ def main(
     Raises:
         ValueError: ``mode`` is neither ``max`` nor ``min``.
     """
+    if isinstance(metric, Mapping):
+        metric, mode = next(iter(metric.items()), ("", "max"))
     if mode not in ("max", "min"):
         raise ValueError(f"mode is 'max' or 'min', not {mode!r}")
     given = vars(parser(function).parse_args(arguments))

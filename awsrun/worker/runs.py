@@ -87,6 +87,7 @@ class Run:
         space: see :mod:`awsrun.worker.space`.
         total: how many trials there are: those of the space, or fewer where the run was cut.
         metric, mode: what ``best`` is of, and ``max`` or ``min``; an empty metric means that there is none.
+        objectives: metric -> ``max`` or ``min`` of a run that is after several, the first one's first; else empty.
         code_key, code_hash: S3 key and SHA-256 of the archive (see :mod:`awsrun.worker.bootstrap`).
         log_group: where the workers' output goes, ``""`` if unknown.
         engine: how the workers were started (job ids, queue, definition), as the laptop's side writes it.
@@ -110,6 +111,7 @@ class Run:
     seed: int = 0
     metric: str = ""
     mode: str = "max"
+    objectives: Mapping[str, str] = field(default_factory=dict)
     code_key: str = ""
     code_hash: str = ""
     requirements: str = ""
@@ -139,6 +141,11 @@ class Run:
     def adaptive(self) -> bool:
         """Each trial's parameters depend on what came of the trials before it."""
         return bool(self.space.get("search") == "bayes")
+
+    @property
+    def goals(self) -> dict[str, str]:
+        """What the run is after: metric -> ``max`` or ``min``."""
+        return dict(self.objectives) or ({self.metric: self.mode} if self.metric else {})
 
     @property
     def prunes(self) -> bool:

@@ -3,7 +3,8 @@
 The table is the only truth: a worker that starts late, or again, rebuilds the same study from it.  Finished trials
 never change, so each is read once; those under way count as bad ones (the "constant liar"), so that workers do not all
 try the same.  Where trials are pruned, one that waits at a rung, was stopped there or was let past and is not done yet
-counts by its value there, behind those that are done and those that got further.  The sampler is Optuna's TPE (Bergstra
+counts by its value there, behind those that are done and those that got further.  A run that is after several things
+has a study of several, which makes the front better.  The sampler is Optuna's TPE (Bergstra
 et al., 2011) with its defaults and a seed of its own for every trial.  Optuna is looked for in the workers' image, then
 among the run's requirements; nothing else needs it there.
 """
@@ -19,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from awsrun.worker import space
+from awsrun.worker import goals, space
 from awsrun.worker.records import SHARD, Run, TrialRecord
 from awsrun.worker.rungs import Halving
 from awsrun.worker.store import RunStore
@@ -104,8 +105,8 @@ class Bayes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
             sampler = self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-        direction = "maximize" if self._run.mode == "max" else "minimize"
-        study = self._optuna.create_study(direction=direction, sampler=sampler)
+        directions = ["maximize" if mode == "max" else "minimize" for mode in self._run.goals.values()]
+        study = self._optuna.create_study(directions=directions, sampler=sampler)
         study.add_trials([self._known[n] for n in sorted(self._known)])
         return study
 
@@ -146,15 +147,13 @@ class Bayes:
 
     def _outcome(self, trial: TrialRecord) -> dict[str, Any]:
         """A trial's end as the sampler takes it: its value, or where it stood at its last rung; else it runs."""
-        states = self._optuna.trial.TrialState
-        if trial.value is not None and math.isfinite(trial.value):
-            if trial.state == "done":
-                return {"state": states.COMPLETE, "value": trial.value}
-            limits = self._run.limits
-            if self._run.prunes and trial.state in ("run", "paused", "stopped"):
-                rung = trial.rung - (trial.state == "run")
-                steps = Halving(limits.eta, limits.least).steps(rung)
-                return {"state": states.PRUNED, "intermediate_values": {steps: trial.value}}
+        states, limits = self._optuna.trial.TrialState, self._run.limits
+        if (values := goals.reached(self._run, trial)) is not None:
+            return {"state": states.COMPLETE, "values": values}
+        waited = self._run.prunes and trial.state in ("run", "paused", "stopped")
+        if waited and trial.value is not None and math.isfinite(trial.value):
+            steps = Halving(limits.eta, limits.least).steps(trial.rung - (trial.state == "run"))
+            return {"state": states.PRUNED, "intermediate_values": {steps: trial.value}}
         return {"state": states.RUNNING}
 
 
