@@ -34,7 +34,11 @@ class Session:
     def __init__(self, profile: str | None = None, region: str | None = None) -> None:
         from botocore.session import Session as Core
 
-        self.core: Any = Core(profile=profile)
+        from awsrun.aws import models
+
+        core: Any = Core(profile=profile)
+        core.lazy_register_component("data_loader", lambda: models.loader(core.get_config_variable("data_path")))
+        self.core = core
         self._region = region
 
     @property
@@ -191,9 +195,13 @@ def _connect_aws(context: Context, services: Iterable[str]) -> Cloud:
         if not session.region_name:
             raise AwsrunError("no AWS region is set", hint="awsrun use aws --region eu-west-1, or export AWS_REGION")
         probe = Cloud(session, pinned(context, session.region_name, ""), os.environ.get("AWS_ENDPOINT_URL"))
-        identity = probe.read("sts").get_caller_identity
-        probe.warm(services)
-        who, _ = probe.together(lambda: identity(), lambda: probe.time_scale)
+
+        def identity() -> Any:
+            ask = probe.read("sts").get_caller_identity
+            probe.warm(services)
+            return ask()
+
+        who, _ = probe.together(identity, lambda: probe.time_scale)
         account = str(who["Account"])
     except (BotoCoreError, ClientError) as error:
         raise AwsrunError("cannot use AWS with these credentials", message_of(error), LOGIN) from error

@@ -1,4 +1,4 @@
-"""Where awsrun keeps its few files on the user's machine (XDG; ``AWSRUN_HOME`` puts both folders below itself)."""
+"""Where awsrun keeps its few files on the user's machine (XDG; ``AWSRUN_HOME`` puts its folders below itself)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def config_dir() -> Path:
 def data_dir() -> Path:
     """Data: the embedded cloud, exported runs."""
     return _folder("data", "XDG_DATA_HOME", ".local/share")
+
+
+def cache_dir() -> Path:
+    """What can be made again at any time."""
+    return _folder("cache", "XDG_CACHE_HOME", ".cache")
 
 
 def _folder(name: str, variable: str, default: str) -> Path:

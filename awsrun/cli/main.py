@@ -98,6 +98,8 @@ def main() -> None:
     # What a command loads at its start, up to 200,000 objects, it keeps: nothing there to be collected, and looking at
     # them all takes as long as a call to AWS.  What a command leaves behind that waits for hours still is.
     gc.set_threshold(400_000, 20, 20)
+    sys.setswitchinterval(0.0005)  # who waits for AWS goes on soon, although another thread reads a model meanwhile
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # no look through all that is installed for some
     try:
         _leave(cli.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:

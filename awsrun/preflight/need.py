@@ -1,21 +1,27 @@
-"""What a spec asks of an account."""
+"""What a spec asks of an account.
+
+Resources are told apart by what their kind is called: a plan waits for what it imports, and only the kinds that the
+spec has are imported already.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from awsrun.aws.quotas import FARGATE, FARGATE_SPOT, Quota, vcpus
 from awsrun.prices.table import shipped
-from awsrun.resources.batch_compute_environment_spec import ComputeEnvironmentSpec
-from awsrun.resources.ec2_instance_spec import InstanceSpec
-from awsrun.resources.ecs_service_spec import ServiceSpec
-from awsrun.resources.ecs_task_definition_spec import TaskDefinitionSpec
-from awsrun.resources.elastic_ip import ElasticIpSpec
-from awsrun.resources.lambda_function_spec import FunctionSpec
-from awsrun.resources.vpc import VpcSpec
 from awsrun.spec.references import ResourceSpec
+
+if TYPE_CHECKING:
+    from awsrun.resources.batch_compute_environment_spec import ComputeEnvironmentSpec
+    from awsrun.resources.ec2_instance_spec import InstanceSpec
+    from awsrun.resources.ecs_service_spec import ServiceSpec
+    from awsrun.resources.ecs_task_definition_spec import TaskDefinitionSpec
+    from awsrun.resources.lambda_function_spec import FunctionSpec
+    from awsrun.resources.vpc import VpcSpec
 
 
 @dataclass(frozen=True)
@@ -48,29 +54,33 @@ class Pool:
 def pools(resources: Mapping[str, ResourceSpec]) -> Iterator[Pool]:
     """The machines that a stack's compute environments buy, its servers, and the tasks that its services run."""
     for name, spec in resources.items():
-        if isinstance(spec, ComputeEnvironmentSpec):
-            types = () if spec.fargate else tuple(spec.instance_types or ["optimal"])
-            yield Pool(name, types, spec.fargate, spec.spot, spec.max_vcpus)
-        elif isinstance(spec, InstanceSpec):
-            types = (spec.instance_type,)
-            yield Pool(name, types, False, spec.spot, smallest(types)[0], server=True)
-        elif isinstance(spec, ServiceSpec):
-            task, count = resources[spec.task_definition], 1 if spec.desired_count is None else spec.desired_count
-            assert isinstance(task, TaskDefinitionSpec)  # the reference was checked
-            yield Pool(name, (), fargate=True, spot=spec.spot, max_vcpus=math.ceil(count * task.vcpus), server=True)
+        if spec.kind == "batch.compute_environment":
+            environment = cast("ComputeEnvironmentSpec", spec)
+            types = () if environment.fargate else tuple(environment.instance_types or ["optimal"])
+            yield Pool(name, types, environment.fargate, environment.spot, environment.max_vcpus)
+        elif spec.kind == "ec2.instance":
+            server = cast("InstanceSpec", spec)
+            types = (server.instance_type,)
+            yield Pool(name, types, False, server.spot, smallest(types)[0], server=True)
+        elif spec.kind == "ecs.service":
+            service = cast("ServiceSpec", spec)
+            task = cast("TaskDefinitionSpec", resources[service.task_definition])
+            most = math.ceil((1 if service.desired_count is None else service.desired_count) * task.vcpus)
+            yield Pool(name, (), fargate=True, spot=service.spot, max_vcpus=most, server=True)
 
 
 def networks(resources: Mapping[str, ResourceSpec]) -> tuple[int, int]:
     """How many VPCs a stack has, and how many Elastic IPs: its own, and those of the NAT gateways in them."""
-    found = [spec for spec in resources.values() if isinstance(spec, VpcSpec)]
+    found = [cast("VpcSpec", spec) for spec in resources.values() if spec.kind == "vpc"]
     gateways = (spec.max_azs if spec.private_per_az else 1 for spec in found if spec.private == "nat")
-    addresses = sum(isinstance(spec, ElasticIpSpec) for spec in resources.values())
+    addresses = sum(spec.kind == "elastic_ip" for spec in resources.values())
     return len(found), addresses + sum(gateways)
 
 
 def reserved(resources: Mapping[str, ResourceSpec]) -> int:
     """How many executions at once a stack keeps for its own functions."""
-    return sum(spec.reserved or 0 for spec in resources.values() if isinstance(spec, FunctionSpec))
+    functions = (cast("FunctionSpec", spec) for spec in resources.values() if spec.kind == "lambda.function")
+    return sum(function.reserved or 0 for function in functions)
 
 
 def smallest(types: tuple[str, ...]) -> tuple[int, str]:

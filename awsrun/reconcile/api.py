@@ -65,11 +65,10 @@ def load(path: str | Path, variables: Mapping[str, Any] | None = None) -> StackS
 
 
 def services(spec: Spec) -> list[str]:
-    """What a plan of ``spec`` calls, for `connect`, which makes the clients meanwhile: the first to be called first,
-    then the one whose model takes by far the longest to read, of which no other thread can take a turn."""
-    first = ["dynamodb", "ec2"]
-    others = {kind(one.kind).service for one in spec.resources.values()} - {"", *first}
-    return [*first, *sorted(others)]
+    """What a plan of ``spec`` calls first, for `connect`, which makes the clients meanwhile: the table's, and the one
+    whose model takes by far the longest to read.  The others are made while the table is read."""
+    used = {kind(one.kind).service for one in spec.resources.values()}
+    return ["dynamodb", *sorted({"ec2"} & used)]
 
 
 def plan(spec: Spec, context: Where = None, only: Collection[str] = (), refresh: Collection[str] = ()) -> Plan:

@@ -253,6 +253,8 @@ class _Apply:
 
         What a failed node may still use stays: its kind tells.
         """
+        if not self._stale and not self._survey.leftover:
+            return {}
         if self._stale:  # jobs read the record: they too are pointed at what is new before the old goes
             self._table.write_record(self._record(complete=False))
         reach = graphs.reach(graphs.uses(self._session.kinds))

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from botocore import exceptions as boto
-from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
 
 from awsrun.aws.errors import AwsrunError, code_of, matches, message_of, outcome
 from awsrun.reconcile.clock import Clock, Timing
 from awsrun.reconcile.halt import Halt, Halted
 from awsrun.resources.kind import Kind
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 T = TypeVar("T")
 Verb = Literal["create", "update", "tag", "delete", "empty"]
@@ -117,10 +119,24 @@ class Calls:
             raise
 
     def _patiently(self, call: Callable[[], T], passing: Callable[[BaseException], bool]) -> T:
+        try:
+            return call()
+        except Exception as error:
+            if not passing(error):
+                raise
+            first = [error]
+        # Its import brings asyncio along, and tornado where that is installed: 15 ms for who has to repeat something.
+        from tenacity import Retrying, retry_if_exception, wait_exponential_jitter
+
         limit = self.clock.monotonic() + self.timing.patience
 
         def enough(state: RetryCallState) -> bool:
             return self.halt.reason is not None or self.clock.monotonic() > limit
+
+        def once() -> T:
+            if first:
+                raise first.pop()
+            return call()
 
         timing = self.timing
         retrying = Retrying(
@@ -130,7 +146,7 @@ class Calls:
             retry=retry_if_exception(passing),
             reraise=True,
         )
-        return retrying(call)
+        return retrying(once)
 
     def _stop_if_expired(self, error: BaseException) -> None:
         if outcome(error) == "expired" or isinstance(error, _NO_CREDENTIALS):

@@ -241,6 +241,8 @@ def refusal(session: Session, one: Located, purge: bool) -> str:
 
 def _last_first(session: Session, leftover: Sequence[Located]) -> list[Located]:
     """In the order of deletion: users before what they use."""
+    if not leftover:
+        return []  # it takes the import of every kind to know
     reach = graphs.reach(graphs.uses(session.kinds))
     return sorted(leftover, key=lambda one: (-len(reach.get(one.kind, ())), one.name, one.id))
 

@@ -46,10 +46,10 @@ class Session:
         self.calls = Calls(self.clock, self.timing, self.halt)
         self.prices = PriceList(self.cloud, self.clock.now)
 
-    def side_by_side(self, work: Callable[[A], B], items: Iterable[A]) -> list[B]:
-        """``work`` of each item, in order of the items; made in parallel.  The first error is raised."""
+    def side_by_side(self, work: Callable[[A], B], items: Iterable[A], most: int | None = None) -> list[B]:
+        """``work`` of each item, in order of the items; in parallel, ``most`` at once.  The first error is raised."""
         listed = list(items)
         if len(listed) < 2:
             return [work(item) for item in listed]
-        with ThreadPoolExecutor(min(self.workers, len(listed))) as pool:
+        with ThreadPoolExecutor(min(most or self.workers, len(listed))) as pool:
             return list(pool.map(work, listed))

@@ -12,6 +12,8 @@ from awsrun.reconcile.session import Session
 from awsrun.reconcile.table import Contents, Intent
 from awsrun.resources.kind import Found, Seen
 
+BESIDE = 8  # calls at once: three in a row, as many as it takes to make a table and lock it
+
 
 @dataclass(frozen=True)
 class Located:
@@ -45,13 +47,19 @@ class Located:
 
 
 def observe(
-    session: Session, stack: str | None, kinds: Iterable[str], contents: Contents | None, wide: bool = False
+    session: Session,
+    stack: str | None,
+    kinds: Iterable[str],
+    contents: Contents | None,
+    wide: bool = False,
+    most: int | None = None,
 ) -> list[Located]:
     """Everything of a stack (None: of every stack), except what is absent.
 
     Args:
         contents: what the stack's table says: its hints find what lists leave out.
         wide: look at everything there is instead of what carries derived names (the hints are lost).
+        most: so many calls at once.
     """
     known = contents or Contents()
     scope = None if wide else stack
@@ -70,16 +78,17 @@ def observe(
         seen = found.seen or session.calls.read(lambda: session.kinds[name].read(found.id))
         return Located(name, found, seen)
 
-    groups = session.side_by_side(find, sorted(set(kinds)))
-    located = session.side_by_side(look, [one for group in groups for one in group])
+    groups = session.side_by_side(find, sorted(set(kinds)), most)
+    located = session.side_by_side(look, [one for group in groups for one in group], most)
     return [one for one in located if one.seen.phase != "absent"]
 
 
 def observing(session: Session, stack: str, kinds: Iterable[str]) -> Future[list[Located]]:
-    """A wide look that has begun, and goes on while other things are done."""
+    """A wide look that has begun, and goes on while other things are done: with few calls at once, which leave these
+    their turn."""
     pool = ThreadPoolExecutor(1)
     try:
-        return pool.submit(observe, session, stack, kinds, None, wide=True)
+        return pool.submit(observe, session, stack, kinds, None, True, BESIDE)
     finally:
         pool.shutdown(wait=False)
 

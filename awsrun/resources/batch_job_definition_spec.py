@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from awsrun.aws.names import IMAGE_TAG
 from awsrun.resources.architecture import ARM
 from awsrun.resources.batch import NAME_PATTERN
 from awsrun.resources.batch_compute_environment_spec import ComputeEnvironmentSpec
@@ -57,7 +58,7 @@ class JobDefinitionSpec(ResourceSpec):
     built: Annotated[str, RefTo("ecr.image")] | None = Field(
         default=None, description="The image that awsrun builds and pushes (an ecr.image), instead of image."
     )
-    tag: str = Field(default="latest", pattern=r"^\w[\w.-]{0,127}$", description="The image's tag in repository.")
+    tag: str = Field(default="latest", pattern=IMAGE_TAG, description="The image's tag in repository.")
     role: Annotated[str, RefTo("iam.role")] | None = Field(
         default=None, description="What the worker may do (service: ecs-tasks); nothing unless given."
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from awsrun.aws.names import IMAGE_TAG
 from awsrun.images.recipe import DEFAULT_BASE
 from awsrun.resources.architecture import ARM, X86, Architecture
 from awsrun.resources.ecr_image_spec import ImageSpec, platforms
@@ -54,7 +55,7 @@ class TaskDefinitionSpec(ResourceSpec):
     repository: Annotated[str, RefTo("ecr.repository")] | None = Field(
         default=None, description="The stack's repository to take the image from, instead of image."
     )
-    tag: str = Field(default="latest", pattern=r"^\w[\w.-]{0,127}$", description="The image's tag in repository.")
+    tag: str = Field(default="latest", pattern=IMAGE_TAG, description="The image's tag in repository.")
     command: list[str] = Field(default=[], description="Command of tasks that name none; the image's own unless given.")
     environment: dict[str, Value] = Field(
         default={},

@@ -13,7 +13,7 @@ from pydantic import Field
 from awsrun.aws.errors import matches
 from awsrun.aws.rights import Right, allow
 from awsrun.aws.tags import NAME, mapping, pairs
-from awsrun.resources.iam_role import GONE, elsewhere, path, regional
+from awsrun.resources.iam_role import GONE, NAME_PATTERN, elsewhere, path, regional
 from awsrun.resources.kind import ABSENT, Change, Found, Kind, Owner, Refs, Seen, State
 from awsrun.resources.ours import ours, unless_denied
 from awsrun.resources.rights import iam_arn, pass_roles, pathless
@@ -30,7 +30,7 @@ class InstanceProfileSpec(ResourceSpec):
     profile: {kind: iam.instance_profile, role: may}
     """
     kind: Literal["iam.instance_profile"] = "iam.instance_profile"
-    name: str | None = Field(default=None, max_length=128, pattern=r"^[\w+=,.@-]+$", description="Physical name.")
+    name: str | None = Field(default=None, max_length=128, pattern=NAME_PATTERN, description="Physical name.")
     role: Annotated[str, RefTo("iam.role")] = Field(description="The role that instances get (service: ec2).")
 
 

@@ -26,6 +26,7 @@ from awsrun.resources.rights import iam_arn, pathless
 from awsrun.spec.references import RefTo, ResourceSpec
 
 INLINE = "awsrun"  # the one inline policy of each role: a fixed name costs no list call
+NAME_PATTERN = r"^[A-Za-z0-9_+=,.@-]+$"
 GONE = frozenset({"NoSuchEntity", "NoSuchEntityException"})
 Grant = Annotated[str, RefTo("s3.bucket", "dynamodb.table", "ecr.repository", "ssm.parameter", edge=False)]
 ToQueue = Annotated[str, RefTo("sqs.queue", edge=False)]
@@ -58,7 +59,7 @@ class RoleSpec(ResourceSpec):
     worker: {kind: iam.role, service: ecs-tasks, read: [people], read_write: [results]}
     """
     kind: Literal["iam.role"] = "iam.role"
-    name: str | None = Field(default=None, max_length=64, pattern=r"^[\w+=,.@-]+$", description="Physical name.")
+    name: str | None = Field(default=None, max_length=64, pattern=NAME_PATTERN, description="Physical name.")
     service: str | list[str] = Field(description="AWS service that may assume it: ecs-tasks, ec2, lambda; or a list.")
     read: list[Grant] = Field(
         default=[], description="Buckets, tables, repositories, parameters whose contents it may read."

@@ -166,7 +166,7 @@ def test_every_field_that_a_user_may_write_is_described() -> None:
 
 
 LIMITS = {
-    "iam.role": r"[\w+=,.@-]{1,64}",
+    "iam.role": r"[A-Za-z0-9_+=,.@-]{1,64}",
     "s3.bucket": r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
     "ecr.repository": r"[a-z0-9]+([._-][a-z0-9]+)*",
     "dynamodb.table": r"[\w.-]{3,255}",
