@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -48,10 +49,12 @@ def always(hourly: float | None, note: str = "") -> Price:
 
 
 def dollars(amount: float) -> str:
-    """``$8.55``, ``$0.0050``: two digits after the point, more for what is smaller than a cent or two."""
-    if amount == 0 or amount >= 0.1:
+    """``$8.55``, ``$0.0050``, ``$0.0000042``: two digits after the point, more for what is smaller than a cent or two."""
+    if amount <= 0 or amount >= 0.1:
         return f"${amount:,.2f}"
-    return f"${amount:.3f}" if amount >= 0.01 else f"${amount:.4f}"
+    if amount >= 0.001:
+        return f"${amount:.3f}" if amount >= 0.01 else f"${amount:.4f}"
+    return f"${amount:.{1 - math.floor(math.log10(amount))}f}"
 
 
 def metered(*parts: tuple[float | None, str]) -> Price:
