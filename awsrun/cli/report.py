@@ -28,4 +28,5 @@ def report(run: str, output: str | None, stack: str | None, context: str | None)
 
     path = Run(run, stack=stack, cloud=connect(context)).report(output)
     click.echo(path)
-    say(f"{path.stat().st_size / 1e6:.1f} MB; open it in a browser")
+    size = path.stat().st_size
+    say((f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB") + "; it opens in any browser, offline")

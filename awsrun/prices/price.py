@@ -49,7 +49,7 @@ def always(hourly: float | None, note: str = "") -> Price:
 
 
 def dollars(amount: float) -> str:
-    """``$8.55``, ``$0.0050``, ``$0.0000042``: two digits after the point, more for what is smaller than a cent or two."""
+    """``$8.55``, ``$0.0050``, ``$0.0000042``: two digits after the point, more for what is smaller than a cent."""
     if amount <= 0 or amount >= 0.1:
         return f"${amount:,.2f}"
     if amount >= 0.001:

@@ -96,3 +96,10 @@ def test_workers_are_priced_by_the_machines_that_hold_them() -> None:
     assert machines.jobs(HOME, ["m5.large"], 1, 4, 0, 1000) is None
     assert machines.jobs(shipped("mars-north-1"), ["m5.large"], 1, 1, 0, 1000) is None
     assert machines.fargate_jobs(HOME, 2, 1, 2048) == pytest.approx(2 * (0.04048 + 2 * 0.004445 + 0.005))
+
+
+def test_small_amounts_keep_two_digits() -> None:
+    amounts = (0, 8.554, 1234.5, 0.05, 0.005, 0.00042, 0.0000042)
+    assert [dollars(amount) for amount in amounts] == [
+        "$0.00", "$8.55", "$1,234.50", "$0.050", "$0.0050", "$0.00042", "$0.0000042",
+    ]  # fmt: skip
