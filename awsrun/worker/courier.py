@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -15,8 +16,11 @@ from awsrun.worker.objects import Objects
 from awsrun.worker.records import Report, Run, Standing, TrialRecord
 from awsrun.worker.space import block_text, blocked
 from awsrun.worker.store import RunStore
+from awsrun.worker.table import Unanswered
 
 Task = Callable[[], Any]
+PATIENCE = 600.0
+"""Seconds for which a worker that finds nothing to do asks a table that does not answer."""
 
 
 class Courier:
@@ -28,21 +32,35 @@ class Courier:
     Args:
         wake: called, in whatever thread, when something is finished.
         scratch: a folder for the files of attempts.
+        clock, sleep: seconds of a monotonic clock, and to wait some.
     """
 
     def __init__(
-        self, store: RunStore, objects: Objects, run: Run, claims: Claims, wake: Callable[[], None], scratch: Path
+        self,
+        store: RunStore,
+        objects: Objects,
+        run: Run,
+        claims: Claims,
+        wake: Callable[[], None],
+        scratch: Path,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store, self._objects, self._run, self._claims = store, objects, run.run, claims
         self._space = run.space
         self._wake, self._scratch = wake, scratch
+        self._clock, self._sleep = clock, sleep
+        self._silent_since: float | None = None
         self._claimer = ThreadPoolExecutor(1, "claims")
         self._notes = ThreadPoolExecutor(1, "notes")
         self._commits = ThreadPoolExecutor(3, "commits")
 
     def claim(self, how: Callable[[], TrialRecord | None]) -> Future[Claimed | None]:
-        """Claim a trial and fetch what it goes on from."""
-        return self._submit(self._claimer, lambda: self._prepare(how()))
+        """Claim a trial and fetch what it goes on from; None also where the table is too busy to answer.
+
+        A claim that was made all the same is found by the next sweep, which takes this worker's own lost trials over.
+        """
+        return self._submit(self._claimer, lambda: self._prepare(self._patiently(how)))
 
     def commit(self, attempt: Attempt, record: TrialRecord) -> Future[bool]:
         """Write everything that an attempt left, then settle it; False if it was lost to another worker."""
@@ -75,6 +93,21 @@ class Courier:
         future: Future[Any] = pool.submit(task)
         future.add_done_callback(lambda _: self._wake())
         return future
+
+    def _patiently(self, how: Callable[[], TrialRecord | None]) -> TrialRecord | None:
+        try:
+            found = how()
+        except Unanswered as error:
+            now = self._clock()
+            if self._silent_since is None:
+                self._silent_since = now
+            if now - self._silent_since > PATIENCE:
+                raise
+            print(f"[awsrun] the table does not answer ({error}); it is asked again", flush=True)
+            self._sleep(1.0)
+            return None
+        self._silent_since = None
+        return found
 
     def _prepare(self, record: TrialRecord | None) -> Claimed | None:
         if record is None:
