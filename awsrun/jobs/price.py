@@ -22,7 +22,8 @@ def hourly(cloud: Cloud, jobs: Mapping[str, Any], workers: int) -> float | None:
 
     def work(prices: Prices) -> float | None:
         if fargate:
-            return machines.fargate_jobs(prices, workers, vcpus, memory)
+            arm, disk = jobs.get("architecture") == "arm64", int(jobs.get("storage_gib") or machines.FREE_GIB)
+            return machines.fargate_jobs(prices, workers, vcpus, memory, arm, disk, bool(jobs.get("public", True)))
         return machines.jobs(prices, jobs.get("instance_types") or (), workers, vcpus, gpus, memory)
 
     found, _ = PriceList(cloud).quote(work)

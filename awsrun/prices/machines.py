@@ -94,9 +94,17 @@ def jobs(
     return min((math.ceil(count / n) * ((one.hourly or 0.0) + beside) for one, n in offered if n), default=None)
 
 
-def fargate_jobs(prices: Prices, count: int, vcpus: float, memory_mib: int, public: bool = True) -> float | None:
+def fargate_jobs(
+    prices: Prices,
+    count: int,
+    vcpus: float,
+    memory_mib: int,
+    arm: bool = False,
+    storage_gib: int = FREE_GIB,
+    public: bool = True,
+) -> float | None:
     """US dollars per hour of ``count`` tasks; None where the price is not known."""
-    one = fargate_task(prices, vcpus, memory_mib, public=public)
+    one = fargate_task(prices, vcpus, memory_mib, arm, storage_gib, public)
     return None if one is None else count * one
 
 

@@ -64,12 +64,30 @@ class Bill:
         }
 
 
-def bill_of(session: Session, states: Iterable[tuple[str, str, State]]) -> Bill:
-    """The bill of resources: (logical name, kind, state) each."""
+@dataclass(frozen=True)
+class Workers:
+    """What jobs run at most of one resource."""
+
+    name: str
+    count: int
+    spot: bool
+    public: bool
+
+
+def bill_of(session: Session, states: Iterable[tuple[str, str, State]], workers: Workers | None = None) -> Bill:
+    """The bill of resources: (logical name, kind, state) each.
+
+    Args:
+        workers: what jobs run, where each worker is paid by itself.
+    """
     listed = list(states)
 
     def work(prices: Prices) -> dict[str, Price]:
         found = {name: session.kinds[kind].price(state, prices) for name, kind, state in listed}
+        for name, kind, state in listed:
+            if workers and name == workers.name:
+                most = (workers.count, workers.spot, workers.public)
+                found[name] = session.kinds[kind].price_at_work(state, *most, prices)
         return {name: price for name, price in found.items() if price != FREE}
 
     found, source = session.prices.quote(work)

@@ -9,13 +9,13 @@ from typing import Any, Literal
 from awsrun.aws.stacks import StackRecord
 from awsrun.preflight.check import Finding
 from awsrun.reconcile import graph as graphs
-from awsrun.reconcile.bill import Bill, bill_of
+from awsrun.reconcile.bill import Bill, Workers, bill_of
 from awsrun.reconcile.decide import Decision, decide, purges
 from awsrun.reconcile.graph import Graph, Node, Spec, group_of
 from awsrun.reconcile.guard import PROTECTED, keep_users
 from awsrun.reconcile.outlook import Unfinished, check_refresh, lowered
 from awsrun.reconcile.plain import plain
-from awsrun.reconcile.record import record_of
+from awsrun.reconcile.record import MAX_VCPUS, record_of
 from awsrun.reconcile.session import Session
 from awsrun.reconcile.table import Contents, StackTable
 from awsrun.reconcile.usual import usual
@@ -178,7 +178,8 @@ def survey(
     planned = [_with_rename(change, states, leftover) for change in planned]
     changes = (*planned, *gone)
     keep_users(graph, planned)
-    bill = bill_of(session, ((node.name, node.kind, states[node.name]) for node in graph.nodes.values()))
+    wanted_states = ((node.name, node.kind, states[node.name]) for node in graph.nodes.values())
+    bill = bill_of(session, wanted_states, _workers(spec))
     usually, varied = _usual(session, graph, changes), _varied(spec, known)
     noted = {name: note for name, note in notes.items() if note}
     left_out = tuple(dict.fromkeys(group_of(name) for name in graph.left_out))
@@ -270,3 +271,14 @@ def _same(one: StackRecord, other: StackRecord) -> bool:
 
 def _fields(state: State) -> Any:
     return fields(state)
+
+
+def _workers(spec: Spec) -> Workers | None:
+    """The tasks that jobs run at most on a cluster; of a queue its environments tell."""
+    if spec.jobs is None or not spec.jobs.cluster:
+        return None
+    vcpus = float(getattr(spec.resources[spec.jobs.definition], "vcpus", 1))
+    most = max(1, int((spec.jobs.max_vcpus or MAX_VCPUS) // vcpus))
+    network = spec.resources[spec.jobs.vpc]
+    private = spec.jobs.subnets == "private" or (spec.jobs.subnets is None and getattr(network, "private", None))
+    return Workers(spec.jobs.definition, most, bool(spec.jobs.spot), not private)

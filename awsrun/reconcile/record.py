@@ -16,7 +16,8 @@ from awsrun.resources.kind import Outputs
 from awsrun.spec.references import references
 
 _MACHINES = ("capacity", "instance_types")
-_WORKER = ("vcpus", "gpus", "memory_mib", "log_group")
+_WORKER = ("vcpus", "gpus", "memory_mib", "log_group", "container", "architecture", "storage_gib", "stop_timeout")
+MAX_VCPUS = 16  # of one run's workers on a cluster, where the spec says nothing
 
 
 def record_of(
@@ -46,16 +47,37 @@ def record_of(
 
 
 def _jobs(graph: Graph, jobs: Any, outputs: Mapping[str, Outputs]) -> dict[str, Any]:
-    queue, definition, bucket = (outputs.get(name) for name in (jobs.queue, jobs.definition, jobs.bucket))
-    if queue is None or definition is None or bucket is None:
+    place, definition, bucket = (outputs.get(name) for name in (jobs.queue or jobs.cluster, jobs.definition, jobs.bucket))
+    if place is None or definition is None or bucket is None:
         return {}  # the apply failed before one of them was there
+    found = {"definition": definition["arn"], "bucket": bucket["name"], "table": runs_table(graph.stack)}
+    found |= {key: definition[key] for key in _WORKER if key in definition}
+    return found | (_on_queue(graph, jobs, place, outputs) if jobs.queue else _on_cluster(jobs, place, outputs))
+
+
+def _on_queue(graph: Graph, jobs: Any, queue: Outputs, outputs: Mapping[str, Outputs]) -> dict[str, Any]:
     environments = {target for _, target, _ in references(graph.tops[jobs.queue])}
     cores = [outputs[name]["max_vcpus"] for name in environments if "max_vcpus" in outputs.get(name, {})]
-    found = {"queue": queue["arn"], "definition": definition["arn"], "bucket": bucket["name"]}
-    found |= {key: definition[key] for key in _WORKER if key in definition}
+    found = {"queue": queue["arn"], "max_vcpus": sum(cores)}
     for name in sorted(environments & outputs.keys()):  # all alike on one queue: EC2 or Fargate
         found |= {key: outputs[name][key] for key in _MACHINES if key in outputs[name]}
-    return found | {"table": runs_table(graph.stack), "max_vcpus": sum(cores)}
+    return found
+
+
+def _on_cluster(jobs: Any, cluster: Outputs, outputs: Mapping[str, Outputs]) -> dict[str, Any]:
+    network = outputs.get(jobs.vpc)
+    if network is None:
+        return {}
+    private = jobs.subnets == "private" or (jobs.subnets is None and "private_subnets" in network)
+    return {
+        "engine": "fargate",
+        "cluster": cluster["arn"],
+        "subnets": sorted(network["private_subnets" if private else "subnets"]),
+        "security_groups": [network["security_group"]],
+        "public": not private,
+        "capacity": "FARGATE_SPOT" if jobs.spot else "FARGATE",
+        "max_vcpus": MAX_VCPUS if jobs.max_vcpus is None else jobs.max_vcpus,
+    }
 
 
 def iso(seconds: float) -> str:

@@ -11,6 +11,7 @@ from awsrun.aws.rights import Right, allow
 from awsrun.prices import refresh
 from awsrun.reconcile import graph as graphs
 from awsrun.reconcile.graph import Spec
+from awsrun.resources.iam_role import role_arn
 from awsrun.resources.kind import Kind
 from awsrun.resources.ours import arn
 from awsrun.spec.references import ResourceSpec
@@ -44,15 +45,21 @@ def where_jobs_run(spec: Spec, kinds: Mapping[str, Kind[Any, Any]], cloud: Cloud
     if spec.jobs is None:
         return {}
     found = {}
-    for role in ("queue", "definition", "bucket"):
+    for role in ("queue", "cluster", "definition", "bucket"):
         name = getattr(spec.jobs, role)
-        kind = kinds[spec.resources[name].kind]
-        found[role] = kind.arn(kind.physical(spec.stack, name, spec.resources[name]))
+        if name is not None:
+            kind = kinds[spec.resources[name].kind]
+            found[role] = kind.arn(kind.physical(spec.stack, name, spec.resources[name]))
     nodes = graphs.build(spec, kinds).nodes
     logs = getattr(nodes[spec.jobs.definition].spec, "log_group", None)
     if logs:
         kind = kinds[nodes[logs].kind]
         found["log_group"] = kind.arn(kind.physical(spec.stack, logs, nodes[logs].spec))
+    for role in ("role", "execution_role") if spec.jobs.cluster else ():  # whoever runs a task passes them
+        name = getattr(nodes[spec.jobs.definition].spec, role)
+        if name:
+            physical = kinds["iam.role"].physical(spec.stack, name, nodes[name].spec)
+            found[role] = role_arn(cloud, spec.stack, physical)
     return found | {"table": arn(cloud, "dynamodb", f"table/{runs_table(spec.stack)}")}
 
 

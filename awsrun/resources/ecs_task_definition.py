@@ -19,7 +19,7 @@ from awsrun.aws.rights import Right, allow
 from awsrun.aws.tags import NAME
 from awsrun.images.recipe import DEFAULT_BASE
 from awsrun.prices import machines
-from awsrun.prices.price import Price, metered
+from awsrun.prices.price import Price, dollars, metered
 from awsrun.prices.table import Prices
 from awsrun.resources.batch_job_definition import EXECUTION_POLICY
 from awsrun.resources.ecs import UNTAGGABLE, EcsKind, listed, tags_of
@@ -103,6 +103,15 @@ class TaskDefinition(EcsKind[TaskDefinitionSpec, TaskDefinitionState]):
             prices, state.vcpus, state.memory_mib, state.architecture == "arm64", state.storage_gib
         )
         return metered((hourly, "per hour and task"))
+
+    def price_at_work(
+        self, state: TaskDefinitionState, count: int, spot: bool, public: bool, prices: Prices
+    ) -> Price:
+        arm = state.architecture == "arm64"
+        one = machines.fargate_task(prices, state.vcpus, state.memory_mib, arm, state.storage_gib, public)
+        note = f"{count} workers of {state.vcpus:g} vCPU with {state.memory_mib / 1024:g} GB"
+        note += f", {dollars(one)} per hour each" if one is not None else ""
+        return Price(0.0, None if one is None else count * one, f"{note}; {machines.SPOT}" if spot else note)
 
     def rights(self, stack: str, specs: Mapping[str, TaskDefinitionSpec]) -> Iterable[Right]:
         """Listing, describing and deregistering know no resources
@@ -218,7 +227,8 @@ class TaskDefinition(EcsKind[TaskDefinitionSpec, TaskDefinitionState]):
             log_group=container.get("logConfiguration", {}).get("options", {}).get("awslogs-group", ""),
         )
         outputs |= {"revision": entry["revision"], "container": container["name"], "vcpus": state.vcpus}
-        outputs |= {"memory_mib": state.memory_mib, "log_group": state.log_group}
+        outputs |= {"memory_mib": state.memory_mib, "log_group": state.log_group, "storage_gib": state.storage_gib}
+        outputs |= {"architecture": state.architecture, "stop_timeout": state.stop_timeout}
         return Seen(state, "ready", outputs=outputs)
 
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from botocore.exceptions import ClientError
 from pydantic import Field, field_validator
 
+from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import matches
 from awsrun.aws.names import physical, runs_table
 from awsrun.aws.rights import Condition, Right, allow, equals
@@ -31,6 +32,7 @@ GONE = frozenset({"NoSuchEntity", "NoSuchEntityException"})
 Grant = Annotated[str, RefTo("s3.bucket", "dynamodb.table", "ecr.repository", "ssm.parameter", edge=False)]
 ToQueue = Annotated[str, RefTo("sqs.queue", edge=False)]
 ToFunction = Annotated[str, RefTo("lambda.function", edge=False)]
+ToTask = Annotated[str, RefTo("ecs.task_definition", edge=False)]
 
 
 def path(region: str, stack: str | None) -> str:
@@ -42,6 +44,11 @@ def elsewhere(there: str, region: str, stack: str) -> str:
     """Why what has the path ``there`` is not found among a stack's; empty where it is."""
     wanted = path(region, stack)
     return "" if there == wanted else f"its path is {there}, which AWS cannot change, and it is looked for in {wanted}"
+
+
+def role_arn(cloud: Cloud, stack: str, physical: str) -> str:
+    """The ARN of a stack's role with this physical name."""
+    return iam_arn(cloud, f"role{path(cloud.region, stack)}{physical}")
 
 
 def regional(stack: str, name: str, region: str, limit: int) -> str:
@@ -74,6 +81,11 @@ class RoleSpec(ResourceSpec):
         default=[], description="Log groups it may write to; of a function, the one that is made with it."
     )
     in_vpc: list[ToFunction] = Field(default=[], description="Functions that it lets Lambda put into a VPC.")
+    run: list[ToTask] = Field(
+        default=[],
+        description="Task definitions it may run tasks of; a worker that may run its own starts another one in the place "
+        "of one that was lost.",
+    )
     jobs: bool = Field(default=False, description="It may do what a job's worker does to the stack's runs table.")
     managed_policies: list[str] = Field(
         default=[], max_length=10, description="AWS managed policies by name (AmazonS3ReadOnlyAccess), or any by ARN."
@@ -126,6 +138,9 @@ class Role(Kind[RoleSpec, RoleState]):
             statements += policies.grant(refs.spec(name).kind, refs.arn(name), access)
         for name in spec.in_vpc:
             statements += policies.in_vpc(refs.arn(name))
+        for name in spec.run:
+            roles = (self._arn_of(role, refs) for role in _passed(refs, name))
+            statements += policies.run_tasks(refs.arn(name), *roles)
         if spec.jobs:
             statements += policies.runs(arn(self.cloud, "dynamodb", f"table/{runs_table(refs.stack)}"))
         managed = frozenset(self._policy_arn(name) for name in spec.managed_policies)
@@ -142,6 +157,12 @@ class Role(Kind[RoleSpec, RoleState]):
         for name in spec.log:  # a function without a group of the spec has one of its own
             named = getattr(refs.spec(name), "log_group", name)
             yield "log", named or f"{name}/logs"
+
+    def _arn_of(self, name: str, refs: Refs) -> str:
+        """The ARN of another role of the stack."""
+        spec = refs.spec(name)
+        assert isinstance(spec, RoleSpec)  # the reference was checked
+        return role_arn(self.cloud, refs.stack, self.physical(refs.stack, name, spec))
 
     def physical(self, stack: str, name: str, spec: RoleSpec, state: RoleState | None = None) -> str:
         return spec.name or regional(stack, name, self.cloud.region, self.name_limit)
@@ -270,3 +291,11 @@ class Role(Kind[RoleSpec, RoleState]):
 
     def _policy_arn(self, name: str) -> str:
         return name if name.startswith("arn:") else f"arn:{partition(self.cloud.region)}:iam::aws:policy/{name}"
+
+
+def _passed(refs: Refs, definition: str) -> list[str]:
+    """The roles of a task definition's tasks, which whoever runs one hands over; its execution role is made with it
+    unless the spec has one."""
+    spec = refs.spec(definition)
+    roles = [getattr(spec, "role", None), getattr(spec, "execution_role", None) or f"{definition}/execution"]
+    return [role for role in roles if role]

@@ -269,6 +269,15 @@ class Kind(ABC, Generic[P, S]):
         """
         return FREE
 
+    def price_at_work(self, state: S, count: int, spot: bool, public: bool, prices: Prices) -> Price:
+        """What it costs where jobs run it: nothing while idle, ``count`` workers at full use.  Only for what one worker
+        is; of machines that workers share their environment tells.
+
+        Args:
+            public: each has a public address.
+        """
+        return self.price(state, prices)
+
     @abstractmethod
     def rights(self, stack: str, specs: Mapping[str, P]) -> Iterable[Right]:
         """What an identity must be allowed so that this kind's verbs work for ``stack``; calls nothing.

@@ -96,6 +96,21 @@ def in_vpc(function: str) -> list[Statement]:
     return [allow(INTERFACES, "*"), {**denied, **from_code}]
 
 
+def run_tasks(definition: str, *roles: str) -> list[Statement]:
+    """Running tasks of one task definition (its ARN without a revision), tagged in the same call, with its roles.
+
+    Which rights that takes: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/CWE_IAM_role.html (the roles
+    of the definition are passed) and supported-iam-actions-tagging.html (only what is being run may be tagged).
+    """
+    tagging = allow(["ecs:TagResource"], f"{definition.partition(':task-definition/')[0]}:task/*")
+    passing = allow(["iam:PassRole"], *sorted(roles))
+    return [
+        allow(["ecs:RunTask"], f"{definition}:*"),
+        {**tagging, "Condition": {"StringEquals": {"ecs:CreateAction": "RunTask"}}},
+        {**passing, "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}},
+    ]
+
+
 def runs(table_arn: str) -> list[Statement]:
     """What a job's worker may do: items of the runs table, and no more (a grant of logs:CreateLogGroup would let a late
     worker bring a deleted log group back)."""

@@ -1,4 +1,4 @@
-"""What no single resource can see: references, circles, overlapping networks, and where jobs run."""
+"""What no single resource can see: references, circles, overlapping networks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from ipaddress import IPv4Network
 from itertools import combinations
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from awsrun.spec.document import Document
 from awsrun.spec.mistakes import near
-from awsrun.spec.references import Misfit, RefTo, ResourceSpec, Trail, mentions
-from awsrun.spec.sentences import complain
-from awsrun.spec.stack import JobsSpec
+from awsrun.spec.references import Misfit, ResourceSpec, Trail, mentions
 
 
 def check_references(
@@ -83,34 +81,3 @@ def fit(document: Document, specs: Mapping[str, ResourceSpec]) -> dict[str, Reso
         except Misfit as error:
             document.mistake(("resources", name, error.field), error.text)
     return fitting
-
-
-def find_jobs(document: Document, written: Any, kinds: Mapping[str, str]) -> JobsSpec | None:
-    """Where jobs run: as written, the rest inferred where a resource is the only one of its kind.
-
-    None where nothing was written and a queue, a definition or a bucket is not there at all.
-    """
-    if written is not None and not isinstance(written, Mapping):
-        document.mistake(("jobs",), "must be lines such as `queue: NAME`")
-        return None
-    data: dict[str, Any] = dict(written or {})
-    candidates = {field: _of_kind(kinds, info.metadata) for field, info in JobsSpec.model_fields.items()}
-    candidates = {field: names for field, names in candidates.items() if data.get(field) is None}
-    if written is None and not all(candidates.values()):
-        return None
-    check_references(document, ("jobs",), JobsSpec, data, kinds)
-    for field, names in candidates.items():
-        if len(names) != 1:
-            choice = f"say which: {', '.join(names)}" if names else "no resource of that kind in this spec"
-            document.mistake(("jobs", field), f"missing; {choice}")
-        data[field] = names[0] if len(names) == 1 else ""
-    try:
-        return JobsSpec.model_validate(data)
-    except ValidationError as error:
-        complain(document, ("jobs",), JobsSpec, data, error)
-        return None
-
-
-def _of_kind(kinds: Mapping[str, str], marks: list[Any]) -> list[str]:
-    wanted = {kind for mark in marks if isinstance(mark, RefTo) for kind in mark.kinds}
-    return [name for name, kind in kinds.items() if kind in wanted]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from awsrun.aws.errors import AwsrunError
 from awsrun.spec import check
 from awsrun.spec.document import Document, read
+from awsrun.spec.jobs import find_jobs
 from awsrun.spec.mistakes import near, refuse
 from awsrun.spec.paths import FOLDER
 from awsrun.spec.references import ResourceSpec, Trail
@@ -64,7 +65,7 @@ def parse(text: str, source: str, kinds: Kinds, given: Given = NOTHING) -> Stack
         check.check_outputs(document, ("resources", name), model, written[name], models)
     check.check_cycles(document, models, written)
     check.check_networks(document, specs)
-    jobs = check.find_jobs(document, document.data.get("jobs"), names)
+    jobs = find_jobs(document, document.data.get("jobs"), names, written)
     if document.mistakes:
         raise refuse(source, document.mistakes)
     whole = check.fit(document, specs)
