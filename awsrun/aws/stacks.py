@@ -25,10 +25,10 @@ class StackRecord:
     Attributes:
         outputs: logical name -> output -> value (``{"results": {"name": "mnist-results-1a2b", "arn": ...}}``).
         jobs: where jobs run, or empty: ``definition`` (an ARN), ``bucket``, ``table``, ``log_group`` (names),
-            ``vcpus``, ``gpus``, ``memory_mib`` (of one worker), ``max_vcpus`` (of all), ``capacity`` (``EC2``, ``SPOT``,
-            ``FARGATE``, ``FARGATE_SPOT``).  On Batch ``queue`` (an ARN) and ``instance_types`` (none on Fargate);
-            on ECS ``engine`` (``fargate``), ``cluster`` (an ARN), ``subnets`` and ``security_groups`` (ids), ``public``
-            (tasks have a public address), ``container`` (its name), ``architecture``, ``storage_gib`` and
+            ``vcpus``, ``gpus``, ``memory_mib`` (of one worker), ``max_vcpus`` (of all), ``capacity`` (``EC2``,
+            ``SPOT``, ``FARGATE``, ``FARGATE_SPOT``).  On Batch ``queue`` (an ARN) and ``instance_types`` (none on
+            Fargate); on ECS ``engine`` (``fargate``), ``cluster`` (an ARN), ``subnets`` and ``security_groups`` (ids),
+            ``public`` (tasks have a public address), ``container`` (its name), ``architecture``, ``storage_gib`` and
             ``stop_timeout`` (seconds).
         applied_at: ISO 8601, UTC.
         since: when the first apply ended, or began where none got that far: ISO 8601, UTC.

@@ -8,22 +8,32 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError, code_of, message_of, outcome
+from awsrun.jobs.stages import STAGES, Stages
 
 MOST_WORKERS = (
     10_000  # the most children of one array job, https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
 )
-ATTEMPTS = 5  # a worker that dies (a spot instance taken back) is started again this often
+# A worker that was lost is started again: its machine was taken back or died, or it was told to go (143: SIGTERM) or
+# killed (137: for want of memory, or after SIGTERM), or it never started; what no rule matches is retried.  One that
+# ended by itself (1), or whose image lacks Python (126, 127), has said why in its log and would do so again.
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_EvaluateOnExit.html
+RETRY: Mapping[str, Any] = {
+    "attempts": 5,
+    "evaluateOnExit": [
+        {"onStatusReason": "Host EC2*", "action": "RETRY"},
+        {"onExitCode": "1", "action": "EXIT"},
+        {"onExitCode": "12*", "action": "EXIT"},
+    ],
+}
 _BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds; SubmitJob is limited to 50/s per account
 _LOOKS = (0.5, 1.0, 2.0)  # seconds between looks for a job whose answer was lost
 _DESCRIBED = 100  # ids per DescribeJobs
 _FALLEN = 5  # workers of one group that failed say enough
 
-STAGES = ("submitted", "waiting", "starting", "running", "ended", "failed")
 _STAGE = {
     "SUBMITTED": "submitted",
     "PENDING": "submitted",
@@ -33,27 +43,6 @@ _STAGE = {
     "SUCCEEDED": "ended",
     "FAILED": "failed",
 }
-ALIVE = ("submitted", "waiting", "starting", "running")
-
-
-@dataclass(frozen=True)
-class Stages:
-    """Workers by stage.
-
-    Attributes:
-        counts: stage -> workers, for the stages of `STAGES` that have any.
-        reasons: what Batch says of jobs that wait or failed, without repeats.
-        since: when the oldest of the jobs was made, seconds since the epoch; 0 if there is none.
-    """
-
-    counts: Mapping[str, int] = field(default_factory=dict)
-    reasons: Sequence[str] = ()
-    since: float = 0.0
-
-    @property
-    def alive(self) -> int:
-        """Workers that run or will."""
-        return sum(self.counts.get(stage, 0) for stage in ALIVE)
 
 
 def start(
@@ -65,10 +54,14 @@ def start(
     command: Sequence[str],
     tags: Mapping[str, str],
     sleep: Callable[[float], None] = time.sleep,
+    size: Mapping[str, Any] | None = None,
 ) -> str:
     """Start ``workers`` workers as one job called ``name``, once; the job's id.
 
     A lost answer is followed by a look for a job of that name, so that nothing is started twice.
+
+    Args:
+        size: ``vcpus``, ``memory_mib`` and ``gpus`` of each, where they are not the definition's.
 
     Raises:
         AwsrunError: Batch refuses the job, or does not answer.
@@ -79,8 +72,8 @@ def start(
         "jobName": name,
         "jobQueue": queue,
         "jobDefinition": definition,
-        "containerOverrides": {"command": list(command)},
-        "retryStrategy": {"attempts": ATTEMPTS},
+        "containerOverrides": {"command": list(command), **_resources(size or {})},
+        "retryStrategy": RETRY,
         "tags": dict(tags),
     }
     if workers > 1:
@@ -97,6 +90,13 @@ def start(
             if kind == "unknown" and (job := _look(cloud, queue, name, sleep)):
                 return job
     raise AssertionError("unreachable")
+
+
+def _resources(size: Mapping[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/batch/latest/APIReference/API_ResourceRequirement.html"""
+    wanted = {"VCPU": size.get("vcpus"), "MEMORY": size.get("memory_mib"), "GPU": size.get("gpus")}
+    listed = [{"type": type, "value": f"{value:g}"} for type, value in wanted.items() if value]
+    return {"resourceRequirements": listed} if listed else {}
 
 
 def find(cloud: Cloud, queue: str, name: str) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import batch, launch
+from awsrun.jobs import engines, launch
 from awsrun.jobs.reader import Reader
 from awsrun.jobs.site import Site
 from awsrun.jobs.status import trial_state
@@ -20,10 +20,11 @@ _NAMED = 5
 
 def cancel(site: Site, run: str) -> str:
     """Cancel a run: no trial starts any more, workers are stopped; the state it has then."""
-    cloud, _ = site.live()
+    site.live()
     state = site.store.cancel(run, _now_ms())
     if state == "cancelled":  # in this order: a worker that is stopped finds no work when it is started again
-        batch.stop(cloud, launch.job_ids(_run(site, run)), "cancelled by awsrun cancel")
+        whole = _run(site, run)
+        engines.of_run(site, whole).stop(whole, "cancelled by awsrun cancel")
     return state
 
 
@@ -48,14 +49,15 @@ def pause(site: Site, run: str) -> None:
     Raises:
         AwsrunError: the run is over, or a retry of it is under way.
     """
-    cloud, _ = site.live()
+    site.live()
     state = site.store.pause(run)
     if state in FINAL:
         raise AwsrunError(f"{run} is over: {state}", "there is nothing to pause", f"awsrun results {run}")
     if state != ON_HOLD:
         raise AwsrunError(f"{run} is {state}", "a retry of it is under way, or was cut short", f"awsrun retry {run}")
     # They would notice by themselves; but those that wait for a machine would wait for it still, and have it started.
-    batch.stop(cloud, launch.job_ids(_run(site, run)), "paused by awsrun pause")
+    whole = _run(site, run)
+    engines.of_run(site, whole).stop(whole, "paused by awsrun pause")
 
 
 def retry(site: Site, run: str, trials: Collection[int] = (), fresh: bool = False) -> tuple[int, int]:
@@ -87,10 +89,11 @@ def retry(site: Site, run: str, trials: Collection[int] = (), fresh: bool = Fals
 
 
 def resume(site: Site, run: str) -> int:
-    """Let a run go on that is paused, or not finished and without workers; how many were started.
+    """Let a run go on that is paused, or not finished and without workers, or on ECS with fewer than it should have; how
+    many were started.
 
     Raises:
-        AwsrunError: the run is done, or still has workers.
+        AwsrunError: the run is done, or still has its workers.
     """
     whole = _run(site, run)
     if whole.state == "done":
@@ -140,21 +143,26 @@ def _wrong(site: Site, whole: Run, trials: Collection[int]) -> Iterator[tuple[in
 
 
 def _start(site: Site, run: str, was_over: bool) -> int:
-    """Start as many workers as the rest of the run needs, unless some are there; how many.
+    """Start as many workers as the rest of the run needs; how many.  Where the engine replaces lost workers by itself,
+    none as long as some are there.
 
     Args:
         was_over: workers that are still there are on their way out, and do not count.
     """
-    cloud, _ = site.live()
+    site.live()
     reader = Reader(site.store, run)
     whole = reader.run()
-    if not was_over and batch.stages(cloud, launch.job_ids(current(whole))).alive:
+    engine = engines.of_run(site, whole)
+    alive = 0 if was_over else engine.stages(current(whole)).alive
+    if alive and engine.replaces:
         return 0
     counts = reader.tally(whole).counts
     left = whole.total - sum(counts[state] for state in SETTLED)
-    workers = max(1, min(whole.limits.workers, left))
+    workers = max(1, min(whole.limits.workers, left)) - alive
+    if workers <= 0:
+        return 0
     groups = whole.engine.get("groups", ())
-    if was_over:
+    if was_over or not (alive or engine.replaces):  # else those that are left replace earlier ones, too
         whole = replace(whole, engine={**whole.engine, "groups": [{**group, "stopped": True} for group in groups]})
     used = max((group["slot"] + group["workers"] for group in groups), default=0)
     launch.workers(site, whole, workers, max(used, site.store.next_slot(run)), again=True)

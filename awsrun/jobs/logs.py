@@ -13,7 +13,7 @@ from typing import Any
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError, matches
-from awsrun.jobs import batch
+from awsrun.jobs import engines
 from awsrun.jobs.reader import Reader
 from awsrun.jobs.site import Site
 from awsrun.worker.records import FINAL, Me, Run, TrialRecord, Worker
@@ -149,9 +149,9 @@ class _Workers:
     def over(self) -> bool:
         ended = self._site.store.status(self._run.run).state in FINAL
         if ended != self._ended or self._looks % _LIST_EVERY == 0:
-            self._slots = _streams(self._cloud, self._site.store.workers(self._run.run))
+            self._slots = _streams(self._site, self._run, self._site.store.workers(self._run.run))
             if not ended:
-                self._slots = {**dict.fromkeys(_fallen(self._cloud, self._run)), **self._slots}
+                self._slots = {**dict.fromkeys(_fallen(self._site, self._run)), **self._slots}
         self._looks += 1
         self._ended = ended
         return ended
@@ -202,7 +202,7 @@ class _Trial:
         if trial.log_stream:
             return [trial.log_stream]
         worker = self._site.store.worker(self._run.run, Me.parse(trial.owner).slot)
-        return _streams(self._cloud, [worker]) if worker else []
+        return _streams(self._site, self._run, [worker]) if worker else []
 
 
 def tail(site: Site, run: Run, trial: TrialRecord, most: int = 10) -> list[str]:
@@ -220,16 +220,17 @@ def _submitted_ms(run: Run) -> int:
     return max(0, int(1000 * datetime.fromisoformat(run.submitted_at).timestamp()) - LATE_MS)
 
 
-def _fallen(cloud: Cloud, run: Run) -> list[str]:
+def _fallen(site: Site, run: Run) -> list[str]:
     """The streams of workers that failed before the table knew of them, for want of a right or of boto3."""
-    fallen = batch.fallen(cloud, run.engine.get("groups", ()))
-    return [stream for listed in batch.log_streams(cloud, fallen).values() for stream in listed]
+    engine = engines.of_run(site, run)
+    return [stream for listed in engine.streams(run, engine.fallen(run)).values() for stream in listed]
 
 
-def _streams(cloud: Cloud, workers: Sequence[Worker]) -> dict[str, int | None]:
-    """The workers' streams, with their slots; Batch knows those of workers that could not find out their own."""
+def _streams(site: Site, run: Run, workers: Sequence[Worker]) -> dict[str, int | None]:
+    """The workers' streams, with their slots; the engine knows those of workers that could not find out their own."""
     known: dict[str, int | None] = {worker.log_stream: worker.slot for worker in workers if worker.log_stream}
     asked = {worker.job_id: worker.slot for worker in workers if worker.job_id and not worker.log_stream}
-    for job, streams in batch.log_streams(cloud, list(asked)).items():
-        known.update(dict.fromkeys(streams, asked.get(job)))
+    if asked:
+        for job, streams in engines.of_run(site, run).streams(run, asked).items():
+            known.update(dict.fromkeys(streams, asked.get(job)))
     return known

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from awsrun.aws.clients import Cloud, connect
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import artifacts, batch, control, costs, launch, lines, logs, repeat, site
+from awsrun.jobs import artifacts, control, costs, engines, lines, logs, repeat, site
 from awsrun.jobs.completed import Completed
 from awsrun.jobs.costs import Costs
 from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.lines import Line
 from awsrun.jobs.reader import Reader
+from awsrun.jobs.stages import Stages
 from awsrun.jobs.status import PATIENCE, Status, derive, trial_state
 from awsrun.jobs.table import best_first
 from awsrun.worker import records
@@ -111,19 +112,19 @@ class Run:
         """How it is getting on, now.
 
         Args:
-            diagnose: ask Batch why nothing runs, once the run has waited for a minute.
+            diagnose: ask AWS why nothing runs, once the run has waited for a minute.
         """
         run = self._reader.run()
-        stages = batch.Stages()
+        stages = Stages()
         cloud, now = self._site.cloud, time.time()
         submitted = datetime.fromisoformat(run.submitted_at).timestamp()
         if cloud is not None and run.state not in FINAL:
-            stages = batch.stages(cloud, launch.job_ids(control.current(run)))
+            engine, working = engines.of_run(self._site, run), control.current(run)
+            stages = engine.stages(working)
             if not stages.alive:  # the last worker may have ended the run between the two reads
                 run = self._reader.run()
             elif diagnose and not stages.counts.get("running") and now - stages.since > PATIENCE:
-                why = batch.diagnose(cloud, run.engine["queue"], launch.array_ids(control.current(run)))
-                stages = replace(stages, reasons=tuple(dict.fromkeys([*stages.reasons, *why])))
+                stages = replace(stages, reasons=tuple(dict.fromkeys([*stages.reasons, *engine.diagnose(working)])))
         found = derive(run, self._reader.tally(run), stages, now, submitted)
         return replace(found, costs=self.spent(run))
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from awsrun.jobs.batch import ALIVE, Stages
 from awsrun.jobs.costs import Costs
 from awsrun.jobs.reader import Best, Tally
+from awsrun.jobs.stages import ALIVE, Stages
 from awsrun.worker.records import SETTLED, TrialRecord
 from awsrun.worker.runs import FINAL, ON_HOLD, Limits, Run
 

@@ -47,7 +47,9 @@ def record_of(
 
 
 def _jobs(graph: Graph, jobs: Any, outputs: Mapping[str, Outputs]) -> dict[str, Any]:
-    place, definition, bucket = (outputs.get(name) for name in (jobs.queue or jobs.cluster, jobs.definition, jobs.bucket))
+    place, definition, bucket = (
+        outputs.get(name) for name in (jobs.queue or jobs.cluster, jobs.definition, jobs.bucket)
+    )
     if place is None or definition is None or bucket is None:
         return {}  # the apply failed before one of them was there
     found = {"definition": definition["arn"], "bucket": bucket["name"], "table": runs_table(graph.stack)}

@@ -104,9 +104,7 @@ class TaskDefinition(EcsKind[TaskDefinitionSpec, TaskDefinitionState]):
         )
         return metered((hourly, "per hour and task"))
 
-    def price_at_work(
-        self, state: TaskDefinitionState, count: int, spot: bool, public: bool, prices: Prices
-    ) -> Price:
+    def price_at_work(self, state: TaskDefinitionState, count: int, spot: bool, public: bool, prices: Prices) -> Price:
         arm = state.architecture == "arm64"
         one = machines.fargate_task(prices, state.vcpus, state.memory_mib, arm, state.storage_gib, public)
         note = f"{count} workers of {state.vcpus:g} vCPU with {state.memory_mib / 1024:g} GB"

@@ -83,8 +83,8 @@ class RoleSpec(ResourceSpec):
     in_vpc: list[ToFunction] = Field(default=[], description="Functions that it lets Lambda put into a VPC.")
     run: list[ToTask] = Field(
         default=[],
-        description="Task definitions it may run tasks of; a worker that may run its own starts another one in the place "
-        "of one that was lost.",
+        description="Task definitions it may run tasks of; a worker that may run its own starts another one in the "
+        "place of one that was lost.",
     )
     jobs: bool = Field(default=False, description="It may do what a job's worker does to the stack's runs table.")
     managed_policies: list[str] = Field(

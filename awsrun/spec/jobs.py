@@ -60,9 +60,7 @@ def find_jobs(
 
 def _offered(way: str, kinds: Mapping[str, str], resources: Mapping[str, Any]) -> dict[str, list[str]]:
     """Field -> the resources that may stand there."""
-    found = {
-        field: [name for name, there in kinds.items() if there == kind] for field, kind in _NEEDED[way].items()
-    }
+    found = {field: [name for name, there in kinds.items() if there == kind] for field, kind in _NEEDED[way].items()}
     if way == FARGATE:
         found["definition"] = [name for name in found["definition"] if _is_worker(name, resources)]
     return found

@@ -1,8 +1,8 @@
 """``python -m awsrun.worker --root DIR --run RUN --table TABLE``: one worker, until nothing is left for it to do.
 
-Region, endpoint and credentials come from the environment, as boto3 has them; the slot from
+Region, endpoint and credentials come from the environment, as boto3 has them.  On Batch the slot comes from
 ``AWS_BATCH_JOB_ARRAY_INDEX`` and the start from ``AWS_BATCH_JOB_ATTEMPT``
-(https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html).
+(https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html); on ECS from what `awsrun.worker.fargate` gives.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import sys
 import tempfile
 import time
 import urllib.request
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from awsrun.worker import dynamodb, space
+from awsrun.worker import dynamodb, fargate, records, space
 from awsrun.worker.bootstrap import PROJECT
 from awsrun.worker.budget import Budget
 from awsrun.worker.claims import Claims, Identity, Tools
@@ -29,49 +31,61 @@ from awsrun.worker.courier import Courier
 from awsrun.worker.heartbeat import Heartbeat
 from awsrun.worker.nursery import Job, Zygote
 from awsrun.worker.objects import Objects
-from awsrun.worker.records import FINAL, ON_HOLD, Me, Run
+from awsrun.worker.records import DONE, FAILED, FINAL, ON_HOLD, Me, Run
+from awsrun.worker.relief import Relief
 from awsrun.worker.requirements import install
 from awsrun.worker.search import Bayes
 from awsrun.worker.store import RunStore
-from awsrun.worker.supervisor import Supervisor
+from awsrun.worker.supervisor import TERMINATED, Supervisor
 from awsrun.worker.table import Value
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where this worker is: its slot and start, its log, its job."""
+    """Where this worker is: its slot and start, its log, its job.
+
+    Attributes:
+        seats: the slot is any of so many from ``me.slot`` on that is free; 0 where it is that slot.
+    """
 
     me: Me
     log_stream: str
     job_id: str
+    seats: int = 0
 
     @classmethod
     def find(cls, env: Mapping[str, str], first_slot: int) -> Place:
         slot = first_slot + int(env.get("AWS_BATCH_JOB_ARRAY_INDEX", "0"))
-        boot = 1000 * int(env.get("AWS_BATCH_JOB_ATTEMPT", "1"))
-        stream = env.get("AWSRUN_LOG_STREAM") or _log_stream(env.get("ECS_CONTAINER_METADATA_URI_V4", ""))
-        return cls(Me(slot, boot), stream, env.get("AWS_BATCH_JOB_ID", ""))
+        boot = 1000 * int(env.get(fargate.ATTEMPT) or env.get("AWS_BATCH_JOB_ATTEMPT", "1"))
+        stream, task = _container(env.get("ECS_CONTAINER_METADATA_URI_V4", ""))
+        stream, seats = env.get("AWSRUN_LOG_STREAM") or stream, int(env.get(fargate.SEATS, "0"))
+        job = env.get("AWS_BATCH_JOB_ID") or task or (uuid.uuid4().hex if seats else "")
+        return cls(Me(slot, boot), stream, job, seats)
 
     def doubled(self, engine: Mapping[str, Any]) -> bool:
         """Whether the run knows another job by this slot: the answer to a SubmitJob was lost, and it was sent again."""
+        if engine.get("kind") == fargate.KIND:
+            return False  # client tokens rule that out
         mine = self.job_id.partition(":")[0]
         groups = [g for g in engine.get("groups", ()) if 0 <= self.me.slot - g["slot"] < g["workers"]]
         return bool(mine and groups) and mine not in (group["job"] for group in groups)
 
 
-def _log_stream(uri: str) -> str:
-    """The log stream by the container's metadata; "" where there is none (the laptop then asks Batch by job id).
+def _container(uri: str) -> tuple[str, str]:
+    """Log stream and task id by the container's metadata; empty where there is none (the laptop then asks Batch by job
+    id).
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-response.html
     """
     if not uri:
-        return ""
+        return "", ""
     try:
         with urllib.request.urlopen(uri, timeout=2) as answer:
-            options = json.loads(answer.read()).get("LogOptions") or {}
+            told = json.loads(answer.read())
     except (OSError, ValueError):
-        return ""
-    return str(options.get("awslogs-stream", ""))
+        return "", ""
+    task = str((told.get("Labels") or {}).get("com.amazonaws.ecs.task-arn", ""))
+    return str((told.get("LogOptions") or {}).get("awslogs-stream", "")), task.rpartition("/")[2]
 
 
 def main(arguments: list[str]) -> int:
@@ -99,10 +113,11 @@ def main(arguments: list[str]) -> int:
         "job_id": place.job_id,
         "started_ms": time.time_ns() // 1_000_000,
     }
-    before = store.worker(run.run, place.me.slot)
+    before = None if place.seats else store.worker(run.run, place.me.slot)
     if before is not None:
         info["first_ms"] = before.first_ms or before.started_ms
-    me = store.register(run.run, place.me, info)
+    sit = partial(store.sit, run.run, place.me, place.seats)
+    me = sit(info) if place.seats else store.register(run.run, place.me, info)
     if me is None:
         print("[awsrun] a newer start of this worker is there, or another one in its slot", flush=True)
         return 0
@@ -130,7 +145,9 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
     own = RunStore(dynamodb.DynamoTable(dynamodb.client(), asked.table))
     heartbeat = Heartbeat(own, run.run, who, run.limits.beat, supervisor.tell)
     heartbeat.start()
+    relief = _relief(run, who, asked)
     courier = Courier(store, objects, run, claims, supervisor.wake, scratch)
+    how = FAILED
     try:
         error = install(root / run.requirements, site) if run.requirements else None
         if bayes and not error:
@@ -139,11 +156,28 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
             print(f"[awsrun] {error['message']}\n{error['traceback']}", flush=True)
             claims.fail_run(error)
             return 0
-        return supervisor.work(courier)
+        code = supervisor.work(courier)
+        how = {0: DONE, TERMINATED: records.TERMINATED}.get(code, FAILED)
+        return code
     finally:
+        if relief:
+            relief.stop()
         heartbeat.stop()
         courier.close()
-        store.leave(run.run, who.me)
+        store.leave(run.run, who.me, how)
+
+
+def _relief(run: Run, who: Identity, asked: Any) -> Relief | None:
+    """On ECS: what has lost workers replaced, at work."""
+    if run.engine.get("kind") != fargate.KIND:
+        return None
+    import boto3
+
+    session = boto3.Session()  # of its own: one session makes clients in one thread
+    table = dynamodb.DynamoTable(dynamodb.client(session), asked.table)
+    found = Relief(RunStore(table), run, who, partial(fargate.ask, partial(session.client, "ecs")))
+    found.start()
+    return found
 
 
 if __name__ == "__main__":

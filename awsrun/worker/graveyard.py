@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from awsrun.worker.records import Me
+from awsrun.worker.records import Me, Worker
 from awsrun.worker.store import RunStore
 
 
@@ -25,10 +25,14 @@ class Graveyard:
         if owner == me:
             return True  # it is not among my active trials: an attempt of mine that came to nothing
         worker = self._store.worker(self._run, owner.slot)
-        if worker is None or worker.boot > owner.boot or worker.dead:
+        return worker is None or worker.boot > owner.boot or self.gone(worker)
+
+    def gone(self, worker: Worker) -> bool:
+        """Whether a worker has left or was lost; buries it once its lease has run out."""
+        if worker.dead:
             return True
-        boot, beat, since = self._seen.get(owner.slot, (-1, -1, 0.0))
+        boot, beat, since = self._seen.get(worker.slot, (-1, -1, 0.0))
         if (boot, beat) != (worker.boot, worker.beat):
-            self._seen[owner.slot] = (worker.boot, worker.beat, self._clock())
+            self._seen[worker.slot] = (worker.boot, worker.beat, self._clock())
             return False
         return self._clock() - since >= self._lease and self._store.bury(self._run, worker)

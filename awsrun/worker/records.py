@@ -29,12 +29,17 @@ from awsrun.worker.runs import FINAL, ON_HOLD, SHARD, Limits, Run, RunEntry, Run
 from awsrun.worker.table import Item
 
 __all__ = [
-    "FINAL", "ON_HOLD", "SETTLED", "SHARD", "Limits", "Me", "Report", "Run", "RunEntry", "RunStatus", "Shard",
-    "Standing", "TrialRecord", "Worker", "better", "curve", "dump", "standing_key", "summary", "trial_key",
+    "DONE", "FAILED", "FINAL", "ON_HOLD", "SETTLED", "SHARD", "TERMINATED", "Limits", "Me", "Report", "Run",
+    "RunEntry", "RunStatus", "Shard", "Standing", "TrialRecord", "Worker", "better", "curve", "dump", "standing_key",
+    "summary", "trial_key",
 ]  # fmt: skip
 
 SETTLED: frozenset[str] = frozenset({"done", "failed", "cancelled", "stopped"})
 """States in which a trial needs no more work.  ``paused`` is not one: it waits at a rung."""
+
+
+DONE, TERMINATED, FAILED = "done", "terminated", "failed"
+"""How a worker left; see `Worker`."""
 
 
 @dataclass(frozen=True, order=True)
@@ -70,6 +75,10 @@ class Worker:
         started_ms: by its own clock, since the epoch.
         job_id: the engine's id of its job, or empty.
         first_ms: when its slot was first started; 0 if this is its first start.
+        left: how it went: `DONE` with nothing left to do, `TERMINATED` as it was told to go, `FAILED`; empty as long as
+            it is there, and for good if it was lost.
+        asked: how often another worker has asked for a new start of its slot.
+        awaited: which start was asked for last (2 is the second).
     """
 
     slot: int
@@ -81,10 +90,18 @@ class Worker:
     started_ms: int = 0
     job_id: str = ""
     first_ms: int = 0
+    left: str = ""
+    asked: int = 0
+    awaited: int = 0
 
     @property
     def me(self) -> Me:
         return Me(self.slot, self.boot)
+
+    @property
+    def starts(self) -> int:
+        """How often the engine has started its slot."""
+        return max(1, self.boot // 1000)
 
     @classmethod
     def from_item(cls, item: Item) -> Worker:
@@ -98,6 +115,9 @@ class Worker:
             started_ms=int(item.get("started_ms", 0)),
             job_id=str(item.get("job_id", "")),
             first_ms=int(item.get("first_ms", 0)),
+            left=str(item.get("left", "")),
+            asked=int(item.get("asked", 0)),
+            awaited=int(item.get("awaited", 0)),
         )
 
 

@@ -91,6 +91,7 @@ class Run:
         code_key, code_hash: S3 key and SHA-256 of the archive (see :mod:`awsrun.worker.bootstrap`).
         log_group: where the workers' output goes, ``""`` if unknown.
         engine: how the workers were started (job ids, queue, definition), as the laptop's side writes it.
+        size: ``vcpus``, ``memory_mib`` and ``gpus`` of a worker, where the submit asked for others than the stack's.
         provenance: git commit, dirty files and the S3 key of their diff, versions, user, command, the project's root
             on the machine that submitted it, context (``local`` or ``aws``), AWS's list price of a worker's hour
             (``hourly``, dollars, None if not known).
@@ -119,6 +120,7 @@ class Run:
     log_group: str = ""
     limits: Limits = field(default_factory=Limits)
     engine: Mapping[str, Any] = field(default_factory=dict)
+    size: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     asked: Mapping[str, Any] = field(default_factory=dict)
     submitted_at: str = ""

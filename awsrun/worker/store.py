@@ -4,6 +4,7 @@
 Step                  Write                                   Condition                        Mine if the old item has
 ====================  ======================================  ===============================  =========================
 register              worker: boot, beat 0, alive             no boot, or a smaller one        my boot, alive
+sit                   worker: boot, beat 0, alive             no boot: the slot is free        my job, my boot, alive
 beat                  worker: beat + 1                        my boot, alive                   (a repeat is harmless)
 reserve               run: next + k                           running, next < total            (a repeat makes a hole)
 claim                 put trial: run, attempt 1, me           no item                          run, 1, me
@@ -12,6 +13,7 @@ settle                trial: state, result                    run, my attempt, m
 stand                 put rung: value, attempt                none, or an older attempt        the same attempt
 stop                  trial: stopped                          paused, attempt as seen          stopped, that attempt
 bury                  worker: dead                            boot and beat as seen, alive     dead
+top up                worker: asked + 1, by me                boot and asked as seen, dead     asked + 1, me
 seal                  put shard: generation, summary          none, or an older generation     the same generation
 cut                   run: cut = next as seen, next = total   running, next as seen, no cut   (a cut is a cut)
 finish, fail          run: done or failed                     running, the generation          that state, generation
@@ -26,13 +28,14 @@ fence: whoever lost a trial can no longer settle it, however late its writes arr
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from awsrun.worker.control import Control
 from awsrun.worker.reads import slot_key
-from awsrun.worker.records import Me, RunStatus, Shard, Standing, TrialRecord, Worker, dump, trial_key
+from awsrun.worker.records import DONE, Me, RunStatus, Shard, Standing, TrialRecord, Worker, dump, trial_key
 from awsrun.worker.table import Item, Value, When
 
 MAX_LOSSES = 3
@@ -66,11 +69,36 @@ class RunStore(Control):
         """None, or the worker that is there already."""
         outcome = self._update(
             _worker(run, me.slot),
-            {"boot": me.boot, "beat": 0, "dead": False, "cmd": "", **info},
+            {**_fresh(me), **info},
             (When("boot", "absent or <", me.boot),),
             lambda old: old["boot"] == me.boot and not old["dead"] and _same_job(old, info),
         )
         return None if outcome.ok else outcome.item
+
+    def sit(self, run: str, me: Me, seats: int, info: Mapping[str, Value]) -> Me | None:
+        """Appear as a worker on one of the slots that the tasks of one call share, each of which takes one.
+
+        Args:
+            me: the first of the slots, and the boot.
+            seats: how many slots there are.
+            info: as for `register`; ``job_id`` is this task's alone.
+
+        Returns:
+            who this worker is, or None: every slot is taken, and this one should go.
+        """
+        job = str(info["job_id"])
+        first = zlib.crc32(job.encode())  # not all tasks try the same slot first
+        for i in range(seats):
+            slot = me.slot + (first + i) % seats
+            outcome = self._update(
+                _worker(run, slot),
+                {**_fresh(me), **info},
+                (When("boot", "absent"),),
+                lambda old: (old["boot"], old.get("job_id"), old["dead"]) == (me.boot, job, False),
+            )
+            if outcome.ok:
+                return Me(slot, me.boot)
+        return None
 
     def beat(self, run: str, me: Me) -> Worker | None:
         """Show life; the worker's record with its ``cmd``, or None: buried, or a newer start of the slot is there."""
@@ -78,15 +106,34 @@ class RunStore(Control):
         outcome = self._update(_worker(run, me.slot), {}, when, add={"beat": 1})
         return Worker.from_item(outcome.item) if outcome.ok and outcome.item else None
 
-    def leave(self, run: str, me: Me) -> None:
-        """Go of one's own accord: others need not wait for a lease."""
-        self._update(_worker(run, me.slot), {"dead": True}, (When("boot", "=", me.boot),))
+    def leave(self, run: str, me: Me, how: str = DONE) -> None:
+        """Go, and say so: others need not wait for a lease.
+
+        Args:
+            how: see :class:`awsrun.worker.records.Worker`.
+        """
+        self._update(_worker(run, me.slot), {"dead": True, "left": how}, (When("boot", "=", me.boot),))
 
     def bury(self, run: str, seen: Worker) -> bool:
         """Declare a worker dead that has not beaten since it was seen; False if it has."""
         when = (When("boot", "=", seen.boot), When("beat", "=", seen.beat), When("dead", "=", False))
         mine = lambda old: old["boot"] == seen.boot and bool(old["dead"])  # noqa: E731
         return self._update(_worker(run, seen.slot), {"dead": True}, when, mine).ok
+
+    def top_up(self, run: str, seen: Worker, me: Me) -> bool:
+        """Take it upon oneself to ask the engine for a new start of a lost worker's slot; False if somebody else did.
+
+        Whoever gets True asks once, under a name that is the same in every repeat of this very request.
+        """
+        asked = When("asked", "=", seen.asked) if seen.asked else When("asked", "absent")
+        when = (When("boot", "=", seen.boot), When("dead", "=", True), asked)
+        change: Item = {"asked": seen.asked + 1, "awaited": seen.starts + 1, "asker": str(me)}
+        return self._update(
+            _worker(run, seen.slot),
+            change,
+            when,
+            lambda old: (old.get("asked"), old.get("asker")) == (seen.asked + 1, str(me)),
+        ).ok
 
     def reserve(self, run: str, count: int, total: int) -> range:
         """The next ``count`` trials, or what is left of them; empty when none is left or the run is not running."""
@@ -217,6 +264,11 @@ class RunStore(Control):
 
 def _worker(run: str, slot: int) -> tuple[str, str]:
     return f"{run}#W", slot_key(slot)
+
+
+def _fresh(me: Me) -> Item:
+    """A worker's record at its start."""
+    return {"boot": me.boot, "beat": 0, "dead": False, "cmd": "", "left": ""}
 
 
 def _same_job(old: Mapping[str, Value], info: Mapping[str, Value]) -> bool:

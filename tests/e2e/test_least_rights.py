@@ -15,7 +15,7 @@ from stack_shell import Shell
 from awsrun.aws.clients import Cloud, offline
 from awsrun.aws.context import LOCAL
 from awsrun.aws.errors import DENIED, matches
-from awsrun.jobs import batch, launch
+from awsrun.jobs import engines
 from awsrun.jobs import rights as jobs
 from awsrun.jobs.reader import Reader
 from awsrun.jobs.run import Run
@@ -140,8 +140,8 @@ def _run(team: Team) -> None:
 def _ask_why_it_waits(cloud: Cloud, run: str) -> None:
     """What ``show`` asks of a run whose workers have not started for minutes."""
     where, _ = locate(cloud, run)
-    _, place = where.live()
-    batch.diagnose(cloud, place["queue"], launch.array_ids(Reader(where.store, run).run()))
+    record = Reader(where.store, run).run()
+    engines.of_run(where, record).diagnose(record)
 
 
 def _cloud(user: User) -> Cloud:

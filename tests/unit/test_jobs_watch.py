@@ -17,6 +17,7 @@ from awsrun.cli import follow
 from awsrun.cli.watch import View, bar
 from awsrun.jobs.costs import Costs
 from awsrun.jobs.run import Run
+from awsrun.jobs.site import Site
 from awsrun.jobs.status import Status
 from awsrun.worker.memory import MemoryTable
 from awsrun.worker.store import RunStore
@@ -64,7 +65,7 @@ def recorded(context: str) -> tuple[Run, Counter[str], RunStore]:
     batch = SimpleNamespace(describe_jobs=describe_jobs)
     found = Run.__new__(Run)
     cloud: Any = SimpleNamespace(calls=calls, context=SimpleNamespace(name=context), read=lambda service: batch)
-    found._open(SimpleNamespace(stack="s", store=store, cloud=cloud), run.run)  # type: ignore[arg-type]
+    found._open(Site("s", store, cloud, {}), run.run)
     calls.clear()
     return found, calls, held
 

@@ -1,0 +1,169 @@
+"""The two ways to get workers, seen alike: AWS Batch and ECS Fargate.  Nothing else of a run depends on which it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from awsrun.aws.clients import Cloud
+from awsrun.aws.tags import STACK
+from awsrun.jobs import batch, fargate
+from awsrun.jobs.site import Site
+from awsrun.jobs.stages import Stages
+from awsrun.worker import bootstrap
+from awsrun.worker.fargate import KIND
+from awsrun.worker.runs import Run
+
+RUN_TAG = "awsrun:run"
+
+
+class Engine(Protocol):
+    """What is asked of a way to get workers."""
+
+    @property
+    def name(self) -> str:
+        """As users know it."""
+
+    @property
+    def replaces(self) -> bool:
+        """It starts a lost worker again by itself."""
+
+    def start(self, run: Run, count: int, slot: int, again: bool, sleep: Callable[[float], None]) -> None:
+        """Start ``count`` workers on the slots from ``slot`` on, as another group of the run, and note that in its
+        record.
+
+        Args:
+            again: an earlier command may have started this very group and been killed before it noted it.
+
+        Raises:
+            AwsrunError: none was started.
+        """
+
+    def stages(self, run: Run) -> Stages:
+        """The run's workers by stage."""
+
+    def diagnose(self, run: Run) -> list[str]:
+        """Why none of them starts."""
+
+    def stop(self, run: Run, reason: str) -> None:
+        """Stop those that are there or wait."""
+
+    def fallen(self, run: Run) -> list[str]:
+        """Ids of a few that failed."""
+
+    def streams(self, run: Run, ids: Iterable[str]) -> Mapping[str, list[str]]:
+        """Id -> log streams."""
+
+
+def of_stack(site: Site) -> Engine:
+    """Where the stack's workers come from."""
+    _, jobs = site.live()
+    return _made(site, str(jobs.get("engine", "batch")))
+
+
+def of_run(site: Site, run: Run) -> Engine:
+    """Where the run's workers came from; the stack's way where none were asked for yet."""
+    _, jobs = site.live()
+    return _made(site, str(run.engine.get("kind") or jobs.get("engine", "batch")))
+
+
+def _made(site: Site, kind: str) -> Engine:
+    cloud, jobs = site.live()
+    return OnFargate(site, cloud, jobs) if kind == KIND else OnBatch(site, cloud, jobs)
+
+
+@dataclass(frozen=True)
+class OnBatch:
+    """Workers are the children of array jobs, or plain jobs; see `awsrun.jobs.batch`."""
+
+    site: Site
+    cloud: Cloud
+    jobs: Mapping[str, Any]
+    name: str = "Batch"
+    replaces: bool = True
+
+    def start(self, run: Run, count: int, slot: int, again: bool, sleep: Callable[[float], None] = time.sleep) -> None:
+        groups: list[dict[str, Any]] = list(run.engine.get("groups", ()))
+        queue, definition = self.jobs["queue"], self.jobs["definition"]
+        name = f"awsrun-{run.run}-w{len(groups)}"
+        table, region = str(self.jobs["table"]), self.cloud.region
+        command = bootstrap.command(run.bucket, run.code_key, run.code_hash, run.run, table, region, slot)
+        tags = {STACK: self.site.stack, RUN_TAG: run.run}
+        job = batch.find(self.cloud, queue, name) if again else None
+        job = job or batch.start(self.cloud, queue, definition, name, count, command, tags, sleep, run.size)
+        groups.append({"job": job, "workers": count, "slot": slot})
+        engine = {"kind": "batch", "queue": queue, "definition": definition, "groups": groups}
+        self.site.store.attach(run.run, engine)
+
+    def stages(self, run: Run) -> Stages:
+        return batch.stages(self.cloud, _ids(run))
+
+    def diagnose(self, run: Run) -> list[str]:
+        arrays = [str(group["job"]) for group in run.engine.get("groups", ()) if group["workers"] > 1]
+        return batch.diagnose(self.cloud, run.engine["queue"], arrays)
+
+    def stop(self, run: Run, reason: str) -> None:
+        batch.stop(self.cloud, _ids(run), reason)
+
+    def fallen(self, run: Run) -> list[str]:
+        return batch.fallen(self.cloud, run.engine.get("groups", ()))
+
+    def streams(self, run: Run, ids: Iterable[str]) -> Mapping[str, list[str]]:
+        return batch.log_streams(self.cloud, list(ids))
+
+
+@dataclass(frozen=True)
+class OnFargate:
+    """Workers are tasks; see `awsrun.jobs.fargate`."""
+
+    site: Site
+    cloud: Cloud
+    jobs: Mapping[str, Any]
+    name: str = "ECS"
+    replaces: bool = False
+
+    def start(self, run: Run, count: int, slot: int, again: bool, sleep: Callable[[float], None] = time.sleep) -> None:
+        """The group is noted before its tasks are asked for: they look themselves up in it."""
+        before: list[dict[str, Any]] = list(run.engine.get("groups", ()))
+        group = {"job": f"{run.run}/w{len(before)}", "workers": count, "slot": slot, "at": int(time.time())}
+        engine = self._engine(run, [*before, group])
+        self.site.store.attach(run.run, engine)
+        try:
+            started, reasons = fargate.start(self.cloud, replace(run, engine=engine), slot, count, sleep)
+        except BaseException:
+            self.site.store.attach(run.run, {**engine, "groups": before})
+            raise
+        if started < count:
+            said = [f"{count - started} of {count} workers were not started: {reason}" for reason in reasons]
+            self.site.store.attach(run.run, {**engine, "groups": [*before, {**group, "reasons": said}]})
+
+    def _engine(self, run: Run, groups: list[dict[str, Any]]) -> dict[str, Any]:
+        kept = ("cluster", "definition", "container", "capacity", "subnets", "security_groups", "public", "table")
+        return {
+            "kind": KIND,
+            **{key: self.jobs[key] for key in kept},
+            "region": self.cloud.region,
+            "tags": {STACK: self.site.stack, RUN_TAG: run.run},
+            "groups": groups,
+        }
+
+    def stages(self, run: Run) -> Stages:
+        return fargate.stages(self.cloud, run, time.time())
+
+    def diagnose(self, run: Run) -> list[str]:
+        return fargate.diagnose(self.cloud, run)
+
+    def stop(self, run: Run, reason: str) -> None:
+        fargate.stop(self.cloud, run, reason)
+
+    def fallen(self, run: Run) -> list[str]:
+        return fargate.fallen(self.cloud, run)
+
+    def streams(self, run: Run, ids: Iterable[str]) -> Mapping[str, list[str]]:
+        return fargate.streams(run, ids)
+
+
+def _ids(run: Run) -> list[str]:
+    return [str(group["job"]) for group in run.engine.get("groups", ())]
