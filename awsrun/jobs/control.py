@@ -89,8 +89,8 @@ def retry(site: Site, run: str, trials: Collection[int] = (), fresh: bool = Fals
 
 
 def resume(site: Site, run: str) -> int:
-    """Let a run go on that is paused, or not finished and without workers, or on ECS with fewer than it should have; how
-    many were started.
+    """Let a run go on that is paused, or not finished and without workers, or on ECS with too few; how many were
+    started.
 
     Raises:
         AwsrunError: the run is done, or still has its workers.

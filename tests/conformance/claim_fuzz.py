@@ -17,9 +17,11 @@ from typing import Any
 
 from awsrun.worker import records
 from awsrun.worker.claims import Claims, Identity, Tools
+from awsrun.worker.fargate import Start
 from awsrun.worker.faults import FaultyTable, Rates
 from awsrun.worker.heartbeat import Heartbeat
-from awsrun.worker.records import ON_HOLD, SETTLED, Limits, Me, Run, Standing, TrialRecord
+from awsrun.worker.records import DONE, ON_HOLD, SETTLED, TERMINATED, Limits, Me, Run, Standing, TrialRecord
+from awsrun.worker.relief import Relief
 from awsrun.worker.rungs import Halving
 from awsrun.worker.store import RunStore
 from awsrun.worker.table import Condition, Item, Table, Value
@@ -140,10 +142,12 @@ class World:
         table: an empty one.
         seed: chooses everything else.
         prunes: whether trials are pruned; None: the seed chooses this, too.
+        ecs: whether workers share the slots of a call, and replace each other; None: the seed chooses.
     """
 
-    def __init__(self, table: Table, seed: int, prunes: bool | None = None) -> None:
+    def __init__(self, table: Table, seed: int, prunes: bool | None = None, ecs: bool | None = None) -> None:
         self.rng = Random(seed)
+        self.ecs = Random(f"{seed} ecs").random() < 0.3 if ecs is None else ecs
         self.run = Run(
             RUN, "job.py", "train", {"search": "grid"}, self.rng.randint(1, 8), metric="y",
             limits=Limits(
@@ -153,6 +157,10 @@ class World:
         if self.rng.random() < 0.5 if prunes is None else prunes:
             limits = replace(self.run.limits, eta=self.rng.choice((2, 3)), least=self.rng.choice((1, 2)))
             self.run = replace(self.run, limits=limits, total=self.rng.randint(1, 12))
+        if self.ecs:
+            groups = [{"job": "w", "slot": 0, "workers": 8}]
+            self.run = replace(self.run, engine={"groups": groups}, total=self.rng.randint(4, 16))
+        self.asked: set[tuple[int, int]] = set()
         self.halving = Halving(max(2, self.run.limits.eta), self.run.limits.least)
         self.steps = self.rng.randint(1, 7)
         self.values = [self.rng.choice((float(n), float(n), 5.0, math.nan)) for n in range(self.run.total)]
@@ -257,17 +265,41 @@ class World:
         slot = self.rng.randrange(len(self._boots)) if again else len(self._boots)
         self._boots[slot] += 1000
         me = Me(slot, self._boots[slot])
-        self._spawn(f"w{slot}", lambda actor: self._worker(actor, me), mortal)
+        if self.ecs and not again and self.rng.random() < 0.5:
+            self._boots[slot + 1] += 1000
+            for job in (f"{slot}a", f"{slot}b"):
+                self._spawn(f"w{job}", lambda actor, job=job: self._worker(actor, me, job), mortal)  # type: ignore[misc]
+        else:
+            self._spawn(f"w{slot}", lambda actor: self._worker(actor, me), mortal)
+
+    def _ask(self, run: Run, start: Start) -> str:
+        """ECS starts another task on a slot, or has no room."""
+        request = (start.slot, start.ask)
+        if request in self.asked:
+            raise Violation(f"slot {start.slot} was asked for twice: {start}")
+        self.asked.add(request)
+        if self.stormy and self.rng.random() < 0.3:
+            return "no room"
+        self._boots[start.slot] = max(self._boots[start.slot], 1000 * start.attempt)
+        me = Me(start.slot, 1000 * start.attempt)
+        self._spawn(f"w{start.slot}", lambda actor: self._worker(actor, me), self.stormy)
+        return ""
 
     def _store(self, actor: Actor) -> RunStore:
         return RunStore(SteppedTable(self._faulty, actor), sleep=actor.sleep, pauses=[0.2] * 50)
 
-    def _worker(self, actor: Actor, me: Me) -> None:
+    def _worker(self, actor: Actor, me: Me, job: str = "") -> None:
+        """A worker's life.
+
+        Args:
+            job: of a task that takes one of two slots.
+        """
         store = self._store(actor)
-        found = store.register(RUN, me)
+        found = store.sit(RUN, me, 2, {"job_id": job}) if job else store.register(RUN, me)
         if found is None:
             return
         who = Identity(found)
+        relief = Relief(store, self.run, who, self._ask, lambda: self.now, Random(self.rng.random()))
         heart = Heartbeat(store, RUN, who, 1.0, lambda notice: None)
         tools = Tools(
             lambda n: {"n": n}, lambda: self.now, lambda: int(self.now * 1000), Random(self.rng.random()),
@@ -275,7 +307,10 @@ class World:
         )  # fmt: skip
         claims = Claims(store, self.run, who, tools)
         idle_since: float | None = None
+        how = DONE
         while not claims.ended:
+            if self.ecs:
+                relief.look()
             notice = heart.beat()
             if notice is not None and notice.kind in ("over", "leave", "superseded"):
                 break
@@ -283,6 +318,7 @@ class World:
             if trial is not None:
                 idle_since = None
                 if not self._attempt(actor, store, claims, heart, trial):
+                    how = TERMINATED
                     break
                 continue
             if idle_since is None:
@@ -290,7 +326,7 @@ class World:
             if self.now - idle_since > 1.5 * LEASE:
                 break
             actor.sleep(LEASE / 6)
-        store.leave(RUN, who.me)
+        store.leave(RUN, who.me, how)
 
     def _attempt(self, actor: Actor, store: RunStore, claims: Claims, heart: Heartbeat, trial: TrialRecord) -> bool:
         """Run a trial; False if the worker was told to go meanwhile."""
@@ -315,6 +351,8 @@ class World:
         if won and state == "done":
             self.told[trial.n] += 1
         claims.settled(record, won)
+        if self.ecs and self.stormy and self.rng.random() < 0.3:
+            return False  # told to go between two trials
         return state != "retry" or (not released and self.rng.random() < 0.5)  # told to go, or to be retried
 
     def _climb(self, actor: Actor, claims: Claims, trial: TrialRecord) -> int | None:
@@ -366,6 +404,9 @@ class World:
     def wrote(self, old: Item | None, new: Item) -> None:
         """A write has taken effect."""
         pk, state = str(new["pk"]), new.get("state")
+        same_start = pk == f"{RUN}#W" and old is not None and old.get("boot") == new["boot"]
+        if same_start and old and old.get("job_id") != new.get("job_id"):
+            raise Violation(f"slot {new['sk']} has two tasks: {old.get('job_id')} and {new.get('job_id')}")
         if pk.startswith(f"{RUN}#T#"):
             self._wrote_trial(old, new)
         if pk == RUN and new["sk"] == "R" and old:
@@ -451,14 +492,14 @@ class World:
                 raise Violation(f"shard {number} is sealed as {dict(shard.counts)}")
 
 
-def play(table: Table, seed: int, prunes: bool | None = None) -> None:
+def play(table: Table, seed: int, prunes: bool | None = None, ecs: bool | None = None) -> None:
     """Play one schedule on an empty table; with pruning, without, or as the seed chooses.
 
     Raises:
         Violation: with the seed.
     """
     try:
-        World(table, seed, prunes).play()
+        World(table, seed, prunes, ecs).play()
     except Violation as violation:
         raise Violation(f"seed {seed}: {violation}") from violation
 

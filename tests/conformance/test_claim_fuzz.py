@@ -64,6 +64,19 @@ def test_the_fuzzer_sees_it_where_trials_are_pruned(forgotten: tuple[str, ...], 
             play(Unfenced(MemoryTable(), *forgotten), seed, prunes=True)
 
 
+@pytest.mark.parametrize(
+    ("forgotten", "seeds"),
+    [
+        (("asked",), 200),  # two workers who replace the same lost one
+        (("boot",), 50),  # two tasks that take the same slot
+    ],
+)
+def test_the_fuzzer_sees_it_where_workers_replace_each_other(forgotten: tuple[str, ...], seeds: int) -> None:
+    with pytest.raises(Violation, match=r"asked for twice|has two tasks"):
+        for seed in range(seeds):
+            play(Unfenced(MemoryTable(), *forgotten), seed, ecs=True)
+
+
 def test_the_fuzzer_sees_a_run_in_which_nobody_is_let_past(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "ahead", lambda there, mode, eta: [])
     monkeypatch.setattr(pruning.Pruning, "first", lambda self, paused: None)

@@ -12,10 +12,10 @@ from jobs_runs import GRID, a_run, store_with, trials_of
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs import history
-from awsrun.jobs.batch import Stages
 from awsrun.jobs.comparison import Side, code_changes, compare, side
 from awsrun.jobs.costs import costs
 from awsrun.jobs.reader import Reader
+from awsrun.jobs.stages import Stages
 from awsrun.jobs.status import derive
 from awsrun.worker.records import Worker
 

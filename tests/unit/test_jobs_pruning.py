@@ -12,9 +12,9 @@ from jobs_runs import a_run, store_with, trials_of
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs import curves, pruning, submission, table
-from awsrun.jobs.batch import Stages
 from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.reader import Reader
+from awsrun.jobs.stages import Stages
 from awsrun.jobs.status import derive
 from awsrun.worker.records import Limits, Report, TrialRecord
 

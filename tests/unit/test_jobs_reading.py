@@ -12,8 +12,8 @@ from jobs_runs import GRID, a_run, store_with, trials_of
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs import table
-from awsrun.jobs.batch import Stages
 from awsrun.jobs.reader import Reader, Tally
+from awsrun.jobs.stages import Stages
 from awsrun.jobs.status import derive, trial_state
 
 BIG = {"search": "random", "ranges": {"x": {"low": 0.0, "high": 1.0}}, "set": {}, "total": 2500}
