@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from awsrun.reconcile.api import adopt, apply, drift, load, outputs, plan, status
     from awsrun.scripts import teardown
     from awsrun.worker.main import main
+    from awsrun.worker.states import load_states
     from awsrun.worker.trial import Stop, Trial
 
 __version__ = "0.1.0"
@@ -39,6 +40,7 @@ _HOMES = {
     "outputs": "awsrun.reconcile.api",
     "teardown": "awsrun.scripts",
     "session": "awsrun.aws.session",
+    "load_states": "awsrun.worker.states",
 }
 __all__ = [
     "Experiment",
@@ -51,6 +53,7 @@ __all__ = [
     "check",
     "drift",
     "load",
+    "load_states",
     "main",
     "outputs",
     "plan",

@@ -36,6 +36,7 @@ COMMANDS = {
     "report": ("report:report", "Write a run as one HTML page."),
     "compare": ("compare:compare", "Show what differs between runs."),
     "logs": ("logs:logs", "Print what trials wrote."),
+    "fetch": ("fetch:fetch", "Download what a trial left: files, checkpoints."),
     "cancel": ("control:cancel", "Stop a run, or one trial."),
     "pause": ("control:pause", "Stop a run for a while: checkpoints, no workers, no bill."),
     "resume": ("control:resume", "Let a run go on that was paused, cancelled or lost its workers."),

@@ -38,8 +38,11 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, help="Of the draws and of each trial (default: 0).")
 @click.option(
     "--workers",
+    "--concurrency",
+    "workers",
     type=int,
-    help="At most so many (default: as many as trials and vCPUs allow; in a Bayesian search one for each 5 trials).",
+    help="At most so many, each with a trial at a time (default: as many as trials and vCPUs allow; in a Bayesian "
+    "search one for each 5 trials).",
 )
 @click.option(
     "--metric",
@@ -56,6 +59,11 @@ if TYPE_CHECKING:
 @click.option("--prune-min", type=int, metavar="N", help="Prune after N reports at the soonest (default: 1).")
 @click.option("--retries", type=int, help="How often a trial that raised is run again (default: 0).")
 @click.option("--timeout", metavar="TIME", help="Per attempt of a trial: 90s, 30m, 2h (default: none).")
+@click.option(
+    "--checkpoints",
+    type=click.Choice(["both", "best", "last", "none"]),
+    help="Which of what a trial keeps (trial.keep) stays once it is done (default: both; see awsrun fetch).",
+)
 @click.option("--keep-going/--no-keep-going", default=None, help="Do not end the run when all trials fail alike.")
 @click.option("--until", multiple=True, metavar="METRIC=V", help="Start no further trial once one is so good.")
 @click.option("--max-time", metavar="TIME", help="Start no further trial after 90s, 30m, 2h.")

@@ -221,6 +221,10 @@ class Experiment(BaseModel):
     timeout: Seconds = Field(
         default=0.0, ge=0, allow_inf_nan=False, description="Per attempt of a trial: 90s, 30m, 2h; 0 means none."
     )
+    checkpoints: Literal["both", "best", "last", "none"] = Field(
+        default="both",
+        description="Which checkpoints of a trial stay once it is done: its best state by the job's metric, its last.",
+    )
     keep_going: bool = Field(default=False, description="Do not end the run when all trials fail alike.")
     requirements: File | None = Field(
         default=None, description="A requirements file below the project root, installed once per worker."
@@ -313,6 +317,7 @@ class Options(TypedDict, total=False):
     workers: int | None
     retries: int
     timeout: float | str
+    checkpoints: Literal["both", "best", "last", "none"]
     keep_going: bool
     requirements: str | Path | None
     until: Mapping[str, float]

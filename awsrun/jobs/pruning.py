@@ -24,7 +24,7 @@ class Prune(BaseModel):
     min: int = Field(default=1, ge=1, description="Reports that each trial makes before the first comparison.")
 
 
-def limits(known: Signature, space: Mapping[str, Any], asked: Prune | None) -> dict[str, int]:
+def limits(known: Signature, space: Mapping[str, Any], asked: Prune | None) -> dict[str, Any]:
     """What a run's limits say of it.
 
     Raises:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from awsrun.aws.clients import Cloud, connect
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import artifacts, control, costs, engines, lines, logs, repeat, site
+from awsrun.jobs import artifacts, checkpoints, control, costs, engines, lines, logs, repeat, site
+from awsrun.jobs.checkpoints import Checkpoint
 from awsrun.jobs.completed import Completed
 from awsrun.jobs.costs import Costs
 from awsrun.jobs.experiment import Experiment
@@ -413,6 +414,43 @@ class Run:
     def artifacts(self, n: int) -> list[artifacts.Artifact]:
         """The files that trial ``n`` left in ``trial.dir``; each can be downloaded."""
         return artifacts.of(self._site, self._reader.run(), self.trial(n))
+
+    def checkpoint(self, n: int | None = None, kind: Literal["best", "last"] = "best") -> Checkpoint:
+        """What trial ``n`` kept in its best state by the metric, or in its last; of the best trial unless given.
+
+        Raises:
+            AwsrunError: there is none; the message says why.
+
+        Example:
+            >>> model.load_state_dict(run.checkpoint(kind="best").load()["model"])
+        """
+        return checkpoints.of(self._site, self._reader.run(), self.trial(self._choose(n)), kind)
+
+    def fetch(
+        self, n: int | None = None, folder: str | Path | None = None, only: str | None = None
+    ) -> tuple[int, list[Path]]:
+        """Download what a trial left, its files and checkpoints; (the trial, the files written).
+
+        Args:
+            n: the best trial unless given.
+            folder: ``RUN/n`` unless given.
+            only: ``files``, or ``best`` or ``last`` for that checkpoint, which must be there then.
+        """
+        trial = self.trial(self._choose(n))
+        at = Path(folder) if folder is not None else Path(self.id) / str(trial.n)
+        files = artifacts.of(self._site, self._reader.run(), trial) if only in (None, "files") else []
+        for file in files:
+            file.download(at)
+        wanted = sorted(checkpoints.listed(trial)) if only is None else [only] if only in checkpoints.KINDS else []
+        record = self._reader.run()
+        found = [checkpoints.of(self._site, record, trial, kind) for kind in wanted]
+        return trial.n, [*(at / file.name for file in files), *(one.download(at / one.file) for one in found)]
+
+    def _choose(self, n: int | None) -> int:
+        """A trial, or the best one."""
+        if n is None and (best := self.best) is None:
+            raise AwsrunError(f"no trial of {self.id} is the best yet", "none is done", f"awsrun show {self.id}")
+        return best.n if n is None and best else int(n or 0)
 
     def download(self, n: int, folder: str | Path) -> list[Path]:
         """Trial ``n``'s files in ``folder``; their paths."""

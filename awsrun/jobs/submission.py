@@ -105,6 +105,7 @@ def prepare(experiment: Experiment) -> Request:
     limits = Limits(
         timeout=experiment.timeout,
         retries=experiment.retries,
+        kept=experiment.checkpoints,
         keep_going=experiment.keep_going,
         until=_good_enough(known, experiment.until),
         max_seconds=experiment.max_time,

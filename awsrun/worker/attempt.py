@@ -50,6 +50,7 @@ class Attempt:
 
     Attributes:
         reports: not yet written to the table.
+        kept: kind of checkpoint (``last``, ``best``) -> what is known of the one that is stored.
         deadline, grace: on the monotonic clock, when it is killed for taking too long, or for not stopping; 0 is never.
         why: why it was ended from outside: ``timeout``, ``cancelled``, ``released``, ``paused``, ``lost``, or empty.
         asks: where it stands at a rung, waiting to be told whether it goes on; None while it does not ask.
@@ -73,7 +74,8 @@ class Attempt:
         self._steps = 0
         self._moved = False
         self._tail = ""
-        self._checkpoint: Path | None = None
+        self.kept: dict[str, Mapping[str, Any]] = {}
+        self._files: dict[str, tuple[Path, Mapping[str, Any]]] = {}
         self._heard, self._printed = wire.Lines(1 << 30), wire.Lines(1 << 16)
         self.messages, theirs_messages = os.pipe()
         theirs_orders, self._orders = os.pipe()
@@ -104,6 +106,9 @@ class Attempt:
             "eta": self._run.limits.eta,
             "least": self._run.limits.least,
             "passed": record.rung,
+            "metric": self._run.metric,
+            "mode": self._run.mode,
+            "kept": sorted(self._run.limits.kinds),
         }
 
     def hear(self) -> bool:
@@ -115,14 +120,33 @@ class Attempt:
             if message["type"] == "report":
                 self._report(message)
             elif message["type"] == "checkpoint":
-                old, self._checkpoint = self._checkpoint, Path(message["path"])
-                if old is not None:
-                    old.unlink(missing_ok=True)
+                self._take_checkpoint(message)
+            elif message["type"] == "restored":
+                self._restored(message)
             elif message["type"] == "rung":
                 self._ask(message)
             else:
                 self._said = message
         return closed
+
+    def _take_checkpoint(self, message: Mapping[str, Any]) -> None:
+        """A new file, which is the last state, the best one, or both; it replaces one that was not uploaded yet."""
+        path = Path(message["path"])
+        for kind in ("last", "best"):
+            if about := message[kind]:
+                old = self._files.pop(kind, None)
+                if old is not None:
+                    old[0].unlink(missing_ok=True)
+                self._files[kind] = path.with_suffix(f".{kind}"), about
+                os.link(path, self._files[kind][0])
+        path.unlink()
+
+    def _restored(self, message: Mapping[str, Any]) -> None:
+        """It goes on from a checkpoint: what that knows of itself and of the best."""
+        assert self.claimed.restored is not None
+        self.kept["last"] = {"attempt": int(self.claimed.restored.name.partition("-")[2]), "step": message["step"]}
+        if message["best"]:
+            self.kept["best"] = message["best"]
 
     def _ask(self, message: Mapping[str, Any]) -> None:
         """The trial waits at a rung; without the metric there is nothing to compare, and it goes on."""
@@ -148,14 +172,18 @@ class Attempt:
         self._print(self._printed.feed(data))
         return closed
 
-    def take_checkpoint(self) -> Path | None:
-        """The newest checkpoint that nobody has taken yet; the caller uploads it and deletes the file."""
-        path, self._checkpoint = self._checkpoint, None
-        return path
+    def take_checkpoints(self) -> dict[str, tuple[Path, Mapping[str, Any]]]:
+        """Kind -> file and what it is, of those that nobody has taken yet; the caller uploads and deletes them.
+
+        The best is there first: whoever goes on from the last one counts on it.
+        """
+        files, self._files = self._files, {}
+        return {kind: files[kind] for kind in ("best", "last") if kind in files}
 
     @property
     def has_checkpoint(self) -> bool:
-        return self._checkpoint is not None
+        """There is a new one to go on from; one that is only the best can wait until then, or to the end."""
+        return "last" in self._files
 
     def stop(self, why: str, grace: float) -> None:
         """Ask the trial to checkpoint and stop; it is killed after ``grace`` seconds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +47,7 @@ class Courier:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store, self._objects, self._run, self._claims = store, objects, run.run, claims
-        self._space = run.space
+        self._space, self._kinds = run.space, run.limits.kinds
         self._wake, self._scratch = wake, scratch
         self._clock, self._sleep = clock, sleep
         self._silent_since: float | None = None
@@ -71,9 +71,13 @@ class Courier:
         return self._submit(self._commits, lambda: self._settle(replace(claimed.record, state=state), claimed))
 
     def note(self, attempt: Attempt) -> Future[None]:
-        """While the trial goes on: write its reports, then upload the newest checkpoint."""
-        reports, attempt.reports, path = attempt.reports, [], attempt.take_checkpoint()
-        return self._submit(self._notes, lambda: self._note(attempt, reports, path))
+        """While the trial goes on: write its reports, then upload the newest checkpoint, and the best."""
+        return self._note_all(attempt, attempt.has_checkpoint)
+
+    def _note_all(self, attempt: Attempt, upload: bool) -> Future[None]:
+        reports, attempt.reports = attempt.reports, []
+        files = attempt.take_checkpoints() if upload else {}
+        return self._submit(self._notes, lambda: self._note(attempt, reports, files))
 
     def compare(self, standing: Standing) -> Future[bool]:
         """Say where a trial stands at a rung; whether it goes on."""
@@ -124,18 +128,31 @@ class Courier:
 
     def _commit(self, attempt: Attempt, record: TrialRecord) -> bool:
         if record.state in ("done", "failed", "retry", "paused"):
-            self.note(attempt).result()  # behind those that are under way
+            self._note_all(attempt, upload=True).result()  # behind those that are under way
+            record = replace(record, checkpoints={**record.checkpoints, **attempt.kept})
         if record.state in ("done", "failed", "paused"):
             artifacts = self._objects.put_artifacts(record.n, record.attempt, attempt.claimed.artifacts)
             record = replace(record, artifacts=artifacts)
+        if record.state == "done":
+            record = replace(record, checkpoints=self._staying(record))
         won = self._settle(record, attempt.claimed)
-        if attempt.checkpointed and (record.state == "done" if won else self._is_settled(record.n)):
-            self._objects.drop_checkpoints(record.n)
+        if attempt.checkpointed:
+            self._tidy(record if won else self._store.trial(self._run, record.n), attempt)
         return won
 
-    def _is_settled(self, n: int) -> bool:
-        trial = self._store.trial(self._run, n)
-        return trial is not None and trial.settled
+    def _staying(self, record: TrialRecord) -> dict[str, Mapping[str, Any]]:
+        """The checkpoints of a done trial that are kept; where the best is the last state, it stands for both."""
+        found = {kind: about for kind, about in record.checkpoints.items() if kind in self._kinds}
+        if len(found) == 2 and found["best"]["step"] >= found["last"]["step"]:
+            del found["last"]
+        return found
+
+    def _tidy(self, trial: TrialRecord | None, attempt: Attempt) -> None:
+        """Delete the checkpoints of a trial that has ended, but for those that are kept."""
+        if trial is None or not trial.settled or trial.state == "failed":
+            return
+        if trial.attempt > 1 or attempt.kept.keys() - trial.checkpoints.keys():
+            self._objects.drop_checkpoints(trial.n, trial.checkpoints)
 
     def _settle(self, record: TrialRecord, claimed: Claimed) -> bool:
         won = self._store.settle(self._run, record)
@@ -143,13 +160,15 @@ class Courier:
         claimed.discard()
         return won
 
-    def _note(self, attempt: Attempt, reports: list[Report], path: Path | None) -> None:
+    def _note(
+        self, attempt: Attempt, reports: list[Report], files: Mapping[str, tuple[Path, Mapping[str, Any]]]
+    ) -> None:
         self._store.put_reports(self._run, reports)
-        if path is None:
-            return
-        attempt.checkpointed = True
-        try:
-            self._objects.put_checkpoint(attempt.record.n, attempt.record.attempt, path)
-        except Exception as error:  # the trial is worth more than its checkpoint
-            print(f"[{attempt.name}] awsrun: checkpoint not stored: {error}", flush=True)
-        path.unlink(missing_ok=True)
+        for kind, (path, about) in files.items():
+            attempt.checkpointed = True
+            try:
+                self._objects.put_checkpoint(attempt.record.n, attempt.record.attempt, path, kind)
+                attempt.kept[kind] = {**about, "bytes": path.stat().st_size}
+            except Exception as error:  # the trial is worth more than its checkpoint
+                print(f"[{attempt.name}] awsrun: checkpoint not stored: {error}", flush=True)
+            path.unlink(missing_ok=True)

@@ -1,16 +1,19 @@
 """What a worker puts into the run's bucket and reads from it.
 
 Artifacts lie under ``RUN/n/attempt/``, made visible by the trial's commit, which names the attempt.  Checkpoints lie at
-``RUN/ckpt/n/attempt``: one object for each attempt, so that a zombie can only overwrite its own, and whoever takes over
-goes on from the greatest attempt before its own.
+``RUN/ckpt/n/attempt``, the best ones at ``RUN/best/n/attempt``: one object for each attempt, so that a zombie can only
+overwrite its own, and whoever takes over goes on from the greatest attempt before its own.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+_FOLDERS = {"last": "ckpt", "best": "best"}
 _SINGLE = 8 << 20  # larger files go up in parts
 
 
@@ -19,9 +22,9 @@ def artifact_key(run: str, n: int, attempt: int, name: str = "") -> str:
     return f"{run}/{n}/{attempt}/{name}"
 
 
-def checkpoint_key(run: str, n: int, attempt: int | None = None) -> str:
-    """The S3 key of an attempt's checkpoint, or the prefix of all of a trial's."""
-    return f"{run}/ckpt/{n}/" + ("" if attempt is None else f"{attempt:06d}")
+def checkpoint_key(run: str, n: int, attempt: int | None = None, kind: str = "last") -> str:
+    """The S3 key of an attempt's checkpoint, ``last`` or ``best``, or the prefix of all of a trial's."""
+    return f"{run}/{_FOLDERS[kind]}/{n}/" + ("" if attempt is None else f"{attempt:06d}")
 
 
 class Objects:
@@ -52,9 +55,9 @@ class Objects:
                     self._put(artifact_key(self._run, n, attempt, name), path)
         return sizes
 
-    def put_checkpoint(self, n: int, attempt: int, path: Path) -> None:
+    def put_checkpoint(self, n: int, attempt: int, path: Path, kind: str = "last") -> None:
         """Replace the attempt's checkpoint: one object, so it is there whole or not at all."""
-        self._put(checkpoint_key(self._run, n, attempt), path)
+        self._put(checkpoint_key(self._run, n, attempt, kind), path)
 
     def get_checkpoint(self, n: int, since: int, before: int, folder: Path) -> Path | None:
         """The newest checkpoint of the attempts ``since`` <= a < ``before``, downloaded; None if there is none."""
@@ -65,13 +68,19 @@ class Objects:
         self._client.download_file(self._bucket, checkpoint_key(self._run, n, max(found)), str(path))
         return path
 
-    def drop_checkpoints(self, n: int) -> None:
-        """Delete a trial's checkpoints: it is done."""
-        for attempt in self._attempts(n):
-            self._client.delete_object(Bucket=self._bucket, Key=checkpoint_key(self._run, n, attempt))
+    def drop_checkpoints(self, n: int, kept: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> None:
+        """Delete a trial's checkpoints: it has ended.
 
-    def _attempts(self, n: int) -> list[int]:
-        answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=checkpoint_key(self._run, n))
+        Args:
+            kept: kind -> ``attempt`` of those that stay.
+        """
+        for kind in _FOLDERS:
+            for attempt in self._attempts(n, kind):
+                if attempt != kept.get(kind, {}).get("attempt"):
+                    self._client.delete_object(Bucket=self._bucket, Key=checkpoint_key(self._run, n, attempt, kind))
+
+    def _attempts(self, n: int, kind: str = "last") -> list[int]:
+        answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=checkpoint_key(self._run, n, kind=kind))
         return [int(entry["Key"].rsplit("/", 1)[1]) for entry in answer.get("Contents", [])]
 
     def _put(self, key: str, path: Path) -> None:

@@ -139,6 +139,7 @@ class TrialRecord:
         started_ms, ended_ms: of the latest attempt, by its worker's clock.
         artifacts: file name -> bytes.
         rung: how many rungs it has been let past; where it waits, if it is paused (see :mod:`awsrun.worker.rungs`).
+        checkpoints: ``last`` or ``best`` -> ``{"attempt", "step", "bytes"}``, of the best its ``value``, too.
     """
 
     n: int
@@ -158,6 +159,7 @@ class TrialRecord:
     ended_ms: int = 0
     artifacts: Mapping[str, int] = field(default_factory=dict)
     rung: int = 0
+    checkpoints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def settled(self) -> bool:
@@ -193,6 +195,7 @@ class TrialRecord:
             "started_ms": self.started_ms,
             "ended_ms": self.ended_ms,
             "artifacts": dump(dict(self.artifacts)),
+            "checkpoints": dump(dict(self.checkpoints)),
         }
 
     def to_item(self, run: str) -> Item:
@@ -220,6 +223,7 @@ class TrialRecord:
             started_ms=int(item.get("started_ms", 0)),
             ended_ms=int(item.get("ended_ms", 0)),
             artifacts=load(item, "artifacts", {}),
+            checkpoints=load(item, "checkpoints", {}),
         )
 
 

@@ -47,6 +47,7 @@ class Limits:
         beat: between two heartbeats.
         checkpoint: between two checkpoints of a trial (always one when a worker is told to go).
         grace: how long a trial may take to checkpoint when its worker is told to go (SIGTERM).
+        kept: which checkpoints of a trial are kept once it is done: ``both``, ``best``, ``last`` or ``none``.
         keep_going: do not fail the run however many trials fail.
         until: no further trial starts once one has so good a value of the metric.
         max_seconds: no further trial starts so long after the submit; 0 means no limit.
@@ -61,6 +62,7 @@ class Limits:
     beat: float = 15.0
     checkpoint: float = 30.0
     grace: float = 25.0
+    kept: str = "both"
     keep_going: bool = False
     until: float | None = None
     max_seconds: float = 0.0
@@ -68,6 +70,11 @@ class Limits:
     price: float = 0.0
     eta: int = 0
     least: int = 1
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of checkpoints that are kept."""
+        return frozenset({"best", "last"} if self.kept == "both" else {self.kept} - {"none"})
 
     @property
     def bounded(self) -> bool:

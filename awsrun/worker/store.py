@@ -172,6 +172,7 @@ class RunStore(Control):
             seen, state="run", attempt=attempt, owner=str(me), params=params, losses=losses,
             error=None, result=None, step=0,
             rung=seen.rung + (seen.state == "paused"), artifacts={},
+            checkpoints=seen.checkpoints if attempt > seen.since else {},
             log_stream=log_stream, started_ms=now_ms, ended_ms=0,
         )  # fmt: skip
         if len(losses) >= MAX_LOSSES:

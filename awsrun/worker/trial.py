@@ -18,7 +18,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from awsrun.worker import checkpoint, randomness
+from awsrun.worker.records import better
 from awsrun.worker.rungs import Halving
+
+SHARE, FREE = 0.1, 2.0
+"""The best state is written as often as a trial gets better, as long as that takes no more than this share of its time,
+or so many seconds."""
 
 
 class Stop(BaseException):
@@ -71,10 +76,14 @@ class Trial:
         clock: Callable[[], float] = time.monotonic,
         halving: Halving | None = None,
         passed: int = 0,
+        metric: str = "",
+        mode: str = "max",
+        kept: frozenset[str] = frozenset(),
     ) -> None:
         self.n, self.attempt, self.params, self.seed, self.dir = n, attempt, dict(params), seed, dir
         self._channel, self._every, self._scratch, self._clock = channel, every, scratch, clock
         self._halving, self._passed = halving, passed
+        self._metric, self._mode, self._wanted = metric, mode, kept
         self._kept: dict[str, Stateful] = {}
         self._saved: dict[str, Any] | None = None
         self._found: dict[str, Any] = checkpoint.read(restored) if restored else {}
@@ -83,8 +92,14 @@ class Trial:
         self._loop: int = self._found.get("loop", 0)
         self._looping = self._last = False
         self._paused_at = 0
-        self._written = clock()
+        self._best: Mapping[str, Any] | None = self._found.get("best")
+        self._reporting = False
+        self._born = self._written = clock()
+        self._spent = 0.0  # seconds, on writing what is only the best
+        self._covers = (self._reports, self._loop)
         self._count = 0
+        if restored:
+            channel.send({"type": "restored", "step": self._reports, "best": self._best})
 
     def keep(self, **objects: Stateful) -> None:
         """Checkpoint these objects from now on; after a loss, load their states back, here and now.
@@ -129,12 +144,13 @@ class Trial:
         now_ms = time.time_ns() // 1_000_000
         self._channel.send({"type": "report", "step": self._reports, "metrics": values, "at_ms": now_ms})
         self._reports += 1
-        self._metrics = values
+        self._metrics, self._reporting = values, True
         rung = None if self._last else self._rung
         if rung is None:
             self._pause()
         else:
             self._compare(rung)
+        self._reporting = False
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Checkpoint plain values, arrays and tensors; :meth:`restore` gives them back after a loss."""
@@ -146,6 +162,15 @@ class Trial:
         """What was last saved before a loss, or None at a first start."""
         found: dict[str, Any] | None = self._found.get("saved")
         return found
+
+    def conclude(self) -> None:
+        """Once the function has returned: leave a checkpoint of how it ended, if that is wanted and not there yet."""
+        if "last" not in self._wanted or not self._keeps or self._covers == (self._reports, self._loop):
+            return
+        try:
+            self._checkpoint()
+        except (TypeError, OSError) as error:  # the result is worth more
+            print(f"no checkpoint of how it ended: {error}", flush=True)
 
     def _compare(self, rung: int) -> None:
         """Checkpoint, and stop unless this trial is among the best that have come so far."""
@@ -172,12 +197,28 @@ class Trial:
         stopping = self._channel.stopping()
         if (stopping or self._clock() - self._written >= self._every) and self._keeps:
             self._checkpoint()
+        elif self._improved and self._keeps and self._spent <= max(FREE, SHARE * (self._clock() - self._born)):
+            self._checkpoint(last=False)
         if stopping:
             raise Stop
 
-    def _checkpoint(self) -> None:
+    @property
+    def _improved(self) -> bool:
+        """What is being reported is better than what the best checkpoint holds."""
+        if "best" not in self._wanted or not self._reporting:
+            return False
+        value = self._metrics.get(self._metric)
+        known = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return known and better(self._mode, value, self._best["value"] if self._best else None)
+
+    def _checkpoint(self, last: bool = True) -> None:
+        """Write one, to go on from (``last``); also as the best so far, if it is."""
         if self._scratch is None:
             return
+        began, best = self._clock(), None
+        if self._improved:
+            value = float(self._metrics[self._metric])
+            best = self._best = {"attempt": self.attempt, "step": self._reports, "value": value}
         state = {
             "reports": self._reports,
             "metrics": self._metrics,
@@ -185,12 +226,19 @@ class Trial:
             "kept": {name: thing.state_dict() for name, thing in self._kept.items()},
             "saved": self._saved,
             "random": randomness.state(),
+            "best": self._best,
         }
         path = self._scratch / f"{self._count}.ckpt"
         self._count += 1
         checkpoint.write(path, state)
-        self._channel.send({"type": "checkpoint", "path": str(path), "step": self._reports})
-        self._written = self._clock()
+        about = {"attempt": self.attempt, "step": self._reports}
+        said = {"type": "checkpoint", "path": str(path), "last": about if last else None, "best": best}
+        self._channel.send({**said, "step": self._reports})
+        self._covers, now = (self._reports, self._loop), self._clock()
+        if last:
+            self._written = now
+        else:
+            self._spent += now - began
 
 
 def plain(value: Any, where: str) -> Any:

@@ -203,10 +203,14 @@ def outcome(entry: jobfile.Entry, spec: Mapping[str, Any], channel: PipeChannel,
             restored=Path(spec["restored"]) if spec["restored"] else None,
             halving=Halving(spec["eta"], spec["least"]) if spec["eta"] else None,
             passed=spec["passed"],
+            metric=spec["metric"],
+            mode=spec["mode"],
+            kept=frozenset(spec["kept"]),
         )
         randomness.seed(trial.seed)
         lines = spec["lines"]
         result = jobfile.call_many(entry, trial, Path(lines)) if lines else jobfile.call(entry.one, trial)
+        trial.conclude()
         return {"type": "result", "result": result}
     except Stop:
         return {"type": "stopped"}

@@ -50,7 +50,9 @@ def went_on(bench: Bench, run: str, steps: int = 20) -> int:
     assert [report.metrics["y"] for report in history] == list(range(1, steps + 1))
     key = artifact_key(run, 0, 2, "who.txt")
     assert bench.s3.get_object(Bucket=bench.bucket, Key=key)["Body"].read() == b"2"
-    assert bench.keys(checkpoint_key(run, 0)) == [], "they are deleted when the trial is done"
+    assert trial.checkpoints["best"].items() >= {"attempt": 2, "step": steps, "value": float(steps)}.items()
+    assert bench.keys(checkpoint_key(run, 0)) == [], "the best state is the last one"
+    assert bench.keys(checkpoint_key(run, 0, kind="best")) == [checkpoint_key(run, 0, 2, "best")]
     found = bench.store.run(run)
     assert found is not None and found.state == "done"
     return second[0][1]

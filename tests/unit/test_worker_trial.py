@@ -11,6 +11,7 @@ import pytest
 
 from awsrun.worker import randomness
 from awsrun.worker.rungs import Halving
+from awsrun.worker.states import load_states
 from awsrun.worker.trial import Stop, Trial, plain
 
 
@@ -131,6 +132,64 @@ def test_an_iteration_that_reports_nothing_is_complete_at_its_end(tmp_path: Path
     again = make(tmp_path, Recorder(), restored=Path(channel.of("checkpoint")[0]["path"]))
     again.keep(box=(other := Box()))
     assert (seen, list(again.range(6)), other.value) == ([0, 1, 2], [3, 4, 5], 3)
+
+
+def a_life(folder: Path, channel: Recorder, values: list[float], restored: Path | None = None, **more: Any) -> Trial:
+    """Report one value after the other, each a second after the one before; the trial."""
+    now = [0.0]
+    settings: dict[str, Any] = {"every": 1e9, "metric": "value", "kept": frozenset({"best", "last"}), **more}
+    trial = Trial(3, {}, 42, folder, channel, scratch=folder, restored=restored, clock=lambda: now[0], **settings)
+    box = Box()
+    trial.keep(box=box)
+    for i in trial.range(len(values)):
+        now[0] += 1
+        box.value += 1
+        trial.report(value=values[i])
+    trial.conclude()
+    return trial
+
+
+def test_the_best_state_and_the_last_are_kept(tmp_path: Path) -> None:
+    channel = Recorder()
+    a_life(tmp_path, channel, [0.1, 0.5, 0.4, float("nan"), 0.5, 0.3])
+    made = channel.of("checkpoint")
+    assert [(m["step"], bool(m["best"]), bool(m["last"])) for m in made] == [
+        (1, True, False), (2, True, False), (6, False, True)
+    ]  # fmt: skip
+    assert made[1]["best"] == {"attempt": 1, "step": 2, "value": 0.5}
+    assert load_states(made[1]["path"]) == {"box": {"value": 2}}
+    assert load_states(made[2]["path"]) == {"box": {"value": 6}}
+    again = Recorder()
+    a_life(tmp_path, again, [0.0] * 6 + [0.4, 0.6], Path(made[2]["path"]), attempt=2)
+    assert again.of("restored") == [{"type": "restored", "step": 6, "best": made[1]["best"]}]
+    (better,) = again.of("checkpoint")
+    assert (better["best"], better["last"]) == ({"attempt": 2, "step": 8, "value": 0.6}, None), "the best is the last"
+
+
+def test_only_what_is_wanted_is_written(tmp_path: Path) -> None:
+    for kept, steps in (({"best"}, [1]), ({"last"}, [3]), (set(), [])):
+        channel = Recorder()
+        a_life(tmp_path, channel, [0.3, 0.4, 0.5], mode="min", kept=frozenset(kept))
+        assert [message["step"] for message in channel.of("checkpoint")] == steps, kept
+
+
+def test_the_best_state_takes_no_more_than_a_tenth_of_the_time(tmp_path: Path) -> None:
+    now, channel = [0.0], Recorder()
+
+    class Slow(Box):
+        def state_dict(self) -> dict[str, int]:
+            now[0] += 1
+            return super().state_dict()
+
+    trial = Trial(
+        0, {}, 1, tmp_path, channel, every=1e9, scratch=tmp_path, clock=lambda: now[0], metric="v",
+        kept=frozenset({"best"}),
+    )  # fmt: skip
+    trial.keep(box=Slow())
+    for i in trial.range(100):
+        now[0] += 1
+        trial.report(v=i)
+    assert 10 <= len(channel.of("checkpoint")) <= 14
 
 
 def test_without_anything_to_keep_there_is_no_checkpoint(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""The course of a run changed: paused and gone on, cancelled while paused, chosen trials run again, one set aside."""
+"""The course of a run changed: paused and gone on, cancelled while paused, chosen trials run again, one set
+aside; and what trials left is fetched."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from jobs_stack import Place, make
 
+import awsrun
 from awsrun.jobs.run import Run
 
 POISON = """
@@ -110,3 +112,60 @@ def test_a_trial_that_kills_its_workers_is_set_aside_and_the_rest_is_done(place:
     assert "this will end badly" in shown.stderr
     (aside,) = json.loads(place.awsrun("show", run, "--json").stdout)["aside"]
     assert aside["trial"] == 1
+
+
+KEEPS = """
+import awsrun
+
+
+class Model:
+    def __init__(self):
+        self.epoch = 0
+
+    def state_dict(self):
+        return {"epoch": self.epoch}
+
+    def load_state_dict(self, state):
+        self.epoch = state["epoch"]
+
+
+def train(trial, peak: int = 3, epochs: int = 6):
+    model = Model()
+    trial.keep(model=model)
+    for epoch in trial.range(epochs):
+        model.epoch = epoch + 1
+        trial.report(accuracy=1 - abs(model.epoch - peak) / 10)
+    (trial.dir / "note.txt").write_text(f"peak at {peak}")
+    return {"accuracy": 1 - abs(epochs - peak) / 10}
+
+
+if __name__ == "__main__":
+    awsrun.main(train, metric="accuracy")
+"""
+
+
+def test_checkpoints_of_the_best_and_the_last_state_are_fetched(place: Place) -> None:
+    (place.folder / "keeps.py").write_text(KEEPS)
+    submit = ("submit", "keeps.py", "--stack", place.stack, "--grid", "peak=3,6", "--wait", "--workers", "1")
+    run = place.awsrun(*submit).stdout.strip()
+    found = json.loads(place.awsrun("fetch", run, "0", "--json").stdout)
+    folder = Path(run) / "0"
+    assert found == {
+        "run": run,
+        "trial": 0,
+        "files": [str(folder / f) for f in ("note.txt", "awsrun-best.ckpt", "awsrun-last.ckpt")],
+    }
+    epochs = [
+        awsrun.load_states(place.folder / folder / f"awsrun-{kind}.ckpt")["model"]["epoch"] for kind in ("best", "last")
+    ]
+    assert epochs == [3, 6]
+    place.awsrun("fetch", run, "--only", "last", "-o", "top")
+    assert awsrun.load_states(place.folder / "top" / "awsrun-last.ckpt") == {"model": {"epoch": 6}}, (
+        "of the best trial, the best"
+    )
+    best = Run(run, stack=place.stack, cloud=place.api).checkpoint(0)
+    assert (best.step, best.value, best.load()) == (3, 1.0, {"model": {"epoch": 3}})
+    assert best.uri == f"s3://{place.bucket}/{run}/best/0/000001"
+    lean = place.awsrun(*submit, "--checkpoints", "none").stdout.strip()
+    assert "submitted with --checkpoints none" in place.awsrun("fetch", lean, "0", "--only", "best", code=1).stderr
+    assert place.awsrun("fetch", lean, "0").stdout.split() == [f"{lean}/0/note.txt"]
