@@ -135,7 +135,7 @@ def submit(
     if dry_run:
         _show(request, workers, as_json)
         return 0
-    if not _agreed(cost, cloud.context, yes):
+    if not agreed_to(cost, cloud.context, yes):
         raise click.Abort
     run = submission.submit(replace(request, command=shlex.join(["awsrun", *sys.argv[1:]])), site)
     if as_json:
@@ -190,7 +190,7 @@ def _told(cost: Estimate, trials: int) -> Iterator[str]:
         yield f"at most about {dollars(cost.most)}, by the run's own limits"
 
 
-def _agreed(cost: Estimate, context: Context, yes: bool) -> bool:
+def agreed_to(cost: Estimate, context: Context, yes: bool) -> bool:
     """Whether the run may cost that much: a person is asked from a limit on."""
     from awsrun.aws.context import ASK_OVER
     from awsrun.cli.ask import agreed

@@ -151,7 +151,7 @@ def _settings(run: Run) -> dict[str, str]:
     limits = run.limits
     found = {
         "job": run.job,
-        "metric": f"{run.metric} ({run.mode})" if run.metric else "",
+        "metric": ", ".join(f"{name} ({mode})" for name, mode in run.goals.items()),
         "search": str(run.space.get("search", "")),
         "seed": str(run.seed),
         "workers": str(limits.workers),

@@ -291,4 +291,6 @@ def test_runs_outlive_their_stack(local_cloud: Any, tmp_path: Path, monkeypatch:
     assert place.results(live)["state"] == "cancelled"
     assert done in place.awsrun("runs").stdout
     place.awsrun("plot", done, "-o", "kept.png")
+    place.awsrun("report", done, "-o", "kept.html")
+    assert "cancelled" in place.awsrun("compare", done, live).stdout
     assert "torn down" in place.awsrun("logs", done, code=1).stderr

@@ -41,6 +41,12 @@ def test_a_boundary_is_stored_and_the_environment_goes_before_it() -> None:
         current(env={"AWSRUN_BOUNDARY": "lab"})
 
 
+def test_what_a_run_may_cost_without_a_yes_is_stored_nothing_too() -> None:
+    for dollars in (50.0, 0.0, None):
+        use(Context("aws", region="eu-west-1", account="111122223333", ask_over=dollars))
+        assert current().ask_over == dollars
+
+
 def test_an_unknown_context_is_refused_with_what_there_is() -> None:
     with pytest.raises(AwsrunError, match="local and aws"):
         current(env={"AWSRUN_CONTEXT": "prod"})

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from jobs_runs import a_run, store_with, trials_of
 
+from awsrun.aws.context import Context
+from awsrun.aws.errors import AwsrunError
+from awsrun.cli.submit import agreed_to
 from awsrun.jobs import costs, estimate, price
+from awsrun.jobs.estimate import Estimate
 from awsrun.jobs.site import Site
 from awsrun.worker.records import Limits, Worker
 
@@ -95,3 +99,31 @@ def test_the_estimate_goes_by_the_same_jobs_trials_and_the_runs_limits(
     found = estimate.estimate(a_site(context), request_, 4)
     assert (found.likely, found.most, found.weighed) == pytest.approx((likely, most, weighed))
     assert found.basis == ("" if likely is None else "job-1123-1432-k3f"), "the newer run has no trial yet"
+
+
+@pytest.mark.parametrize(
+    ("cost", "limit", "asks"),
+    [
+        (Estimate(True, hourly=3.0, likely=9.0), None, ""),
+        (Estimate(True, hourly=3.0, likely=11.0), None, "about $11.00 is more than $10.00"),
+        (Estimate(True, hourly=3.0, likely=11.0), 20.0, ""),
+        (Estimate(True, hourly=3.0, likely=0.01), 0.0, "about $0.010 is more than $0.00"),
+        (Estimate(True, hourly=34.0), None, "about $34.00 for each hour is more than $10.00"),
+        (Estimate(True, hourly=34.0, most=5.0), None, ""),
+        (Estimate(True), None, ""),
+        (Estimate(False, hourly=34.0), 0.0, ""),
+    ],
+    ids=["little", "much", "allowed", "ask always", "nobody knows how long", "bounded", "no price", "free"],
+)
+def test_a_run_that_costs_much_needs_a_yes(
+    cost: Estimate, limit: float | None, asks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: SIM115
+    context = Context("aws", ask_over=limit)
+    assert agreed_to(cost, context, yes=True)
+    if not asks:
+        assert agreed_to(cost, context, yes=False)
+        return
+    with pytest.raises(AwsrunError) as refused:
+        agreed_to(cost, context, yes=False)
+    assert (refused.value.why, refused.value.hint) == (asks, "add --yes")

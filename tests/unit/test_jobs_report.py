@@ -109,6 +109,18 @@ def test_a_running_run_without_a_finished_trial_and_one_without_a_metric_have_a_
     page(made(replace(plain, curves=[])))
 
 
+def test_of_several_metrics_the_front_comes_first(browser: Any, tmp_path: Path) -> None:
+    found = material(objectives={"val_accuracy": "max", "size": "max"})
+    shown = made(found)
+    front = [row for row in shown["goals"]["points"] if row[3]]
+    assert sorted(point[0] for point in front) == sorted(shown["best"])
+    assert max(t.n for t in found.trials if t.state == "done") in shown["best"], "it has the greatest size"
+    assert [row[0] for row in shown["table"]["rows"][: len(front)]] == shown["best"]
+    tab = opened(browser, tmp_path / "r.html", page(shown))
+    assert tab.locator("#goals circle").count() == len(front) == tab.locator("#trials tr.best").count() > 1
+    assert tab.wrong == []
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:

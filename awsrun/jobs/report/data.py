@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import spaces
+from awsrun.jobs import pareto, spaces
 from awsrun.jobs.cells import cells, varying
 from awsrun.jobs.costs import Costs
 from awsrun.jobs.curves import reported
@@ -20,6 +20,7 @@ from awsrun.jobs.history import history
 from awsrun.jobs.status import Status
 from awsrun.jobs.style import Scale, name_of, scale_of, short
 from awsrun.jobs.table import best_first, error_line
+from awsrun.worker.goals import reached
 from awsrun.worker.records import Report, TrialRecord
 from awsrun.worker.runs import Run
 from awsrun.worker.space import LINES
@@ -57,7 +58,10 @@ class Material:
 
 def data(found: Material, now: datetime) -> dict[str, Any]:
     """The page's data; ``now`` is when it is made."""
-    run, trials = found.run, best_first(found.run, found.trials)
+    run = found.run
+    best = [trial.n for trial in pareto.front(run, found.trials)][: None if run.objectives else 1]
+    ranks = {n: rank for rank, n in enumerate(best)}
+    trials = sorted(best_first(run, found.trials), key=lambda trial: ranks.get(trial.n, len(ranks)))
     scale = scale_of(run.metric, [t.value for t in trials if t.state == "done"])
     return {
         "run": {"id": run.run, "state": found.status.state, "job": run.job, "made": _moment(now)},
@@ -70,6 +74,8 @@ def data(found: Material, now: datetime) -> dict[str, Any]:
         "error": str((found.status.error or {}).get("traceback") or (found.status.error or {}).get("message") or ""),
         "diff": found.diff[:MOST_DIFF] + ("\n…" if len(found.diff) > MOST_DIFF else ""),
         "table": _table(found, trials[:MOST_TRIALS]),
+        "best": best,
+        "goals": _goals(run, found.trials),
         "left": max(0, len(trials) - MOST_TRIALS),
         "history": _history(run, found.trials),
         "heats": _heats(run, found.trials),
@@ -99,6 +105,9 @@ def _facts(found: Material, scale: Scale) -> Iterable[tuple[str, str]]:
         ", ".join(f"{name_of(k)} {short(v)}" for k, v in best.params.items() if k not in run.fixed) if best else "",
     )
     counts = [f"{number:,} {state}" for state, number in status.counts.items() if number]
+    if run.objectives:
+        goals = ", ".join(f"{name_of(name)} ({mode})" for name, mode in run.goals.items())
+        yield "Pareto front", f"{len(pareto.front(run, found.trials)):,} trials, by {goals}"
     yield "trials", ", ".join([*counts, *([f"{status.pending:,} pending"] if status.pending else [])])
     yield "search", spaces.describe(run.space)
     yield "fixed", ", ".join(f"{name} {short(value)}" for name, value in run.fixed.items())
@@ -191,6 +200,23 @@ def _history(run: Run, trials: Sequence[TrialRecord]) -> list[list[Any]]:
         if i % step == 0 or i == len(points) - 1 or point.best != points[i - 1].best
     ]  # fmt: skip
     return [[point.n, point.count, round(point.seconds, 1), point.value, point.best] for point in kept]
+
+
+def _goals(run: Run, trials: Sequence[TrialRecord]) -> dict[str, Any] | None:
+    """Of a run that is after several metrics: the first two of each trial that is done, the front's places."""
+    if not run.objectives:
+        return None
+    across, up = [*run.goals][:2]
+    measured = [(trial.n, values) for trial in trials if (values := reached(run, trial)) is not None]
+    step = max(1, len(measured) // MOST_POINTS)
+    front = {trial.n for trial in pareto.front(run, trials)}
+    scales = [scale_of(name, [values[i] for _, values in measured]) for i, name in enumerate((across, up))]
+    points = [
+        [n, values[0] * scales[0].factor, values[1] * scales[1].factor, n in front]
+        for i, (n, values) in enumerate(measured)
+        if i % step == 0 or n in front
+    ]
+    return {"x": scales[0].label, "y": scales[1].label, "points": points}
 
 
 def _heats(run: Run, trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:

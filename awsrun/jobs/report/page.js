@@ -104,6 +104,21 @@ function history() {
   }
 }
 
+function goals() {
+  if (!data.goals || !data.goals.points.length) return;
+  const {x, y, points} = data.goals;
+  const frame = chart(points.map((point) => point[1]), points.map((point) => point[2]), x, y, false);
+  const dots = points.map(([, across, up]) => `M${frame.x(across).toFixed(1)} ${frame.y(up).toFixed(1)}h0`);
+  frame.root.append(svg("path", {class: "points", d: dots.join(""), "stroke-width": points.length > 500 ? 3 : 6}));
+  for (const [n, across, up, first] of points) {
+    if (!first) continue;
+    const mark = svg("circle", {class: "star", r: 5, cx: frame.x(across), cy: frame.y(up)});
+    mark.append(svg("title", {}, `trial ${n}`));
+    frame.root.append(mark);
+  }
+  show("#goals").querySelector(".charts").append(frame.figure);
+}
+
 function colour(share) {
   const place = Math.max(0, Math.min(1, share)) * (VIRIDIS.length - 1);
   const low = Math.min(VIRIDIS.length - 2, Math.floor(place));
@@ -178,8 +193,7 @@ function curves() {
 function trials() {
   const {columns, rows} = data.table;
   const state = columns.findIndex(([, kind]) => kind === "state");
-  const value = columns.findIndex(([, kind]) => kind === "metric");
-  const best = value >= 0 && rows.length && rows[0][value] !== null && rows[0][state] === "done" ? rows[0] : null;
+  const best = new Set(data.best);
   const texts = {metric: measured, seconds: lasting, dollars: (v) => "$" + v.toFixed(v < 0.01 ? 5 : 2), number: brief};
   const text = (cell, kind) => cell === null ? "" : kind in texts ? texts[kind](cell) : String(cell);
   const numeric = (kind) => kind in texts;
@@ -225,7 +239,7 @@ function trials() {
     const pages = Math.max(1, Math.ceil(found.length / PAGE));
     page = Math.max(0, Math.min(page, pages - 1));
     body.replaceChildren(...found.slice(page * PAGE, (page + 1) * PAGE).map((row) =>
-      make("tr", null, {class: row === best ? "best" : row[state]}, row.map((cell, i) =>
+      make("tr", null, {class: best.has(row[0]) ? "best" : row[state]}, row.map((cell, i) =>
         make("td", text(cell, columns[i][1]),
           numeric(columns[i][1]) ? {class: "number"} : {title: text(cell, columns[i][1])})))));
     at(".pages").hidden = pages === 1;
@@ -246,4 +260,4 @@ function failed() {
   }
 }
 
-overview(); history(); heats(); importance(); curves(); trials(); failed();
+overview(); history(); goals(); heats(); importance(); curves(); trials(); failed();
