@@ -7,7 +7,7 @@ A fence says what its block is, and why it cannot run where it cannot:
     ```sh no-run: WHY      commands that are only read: awsrun has them, with these options
     ```console             commands after a $, each with all that it prints; ``...`` stands for lines, ``…`` for a part
     ```text                lines that the block before prints
-    ```yaml                a spec, or resources of one, which may name those of the page's parts before
+    ```yaml                a spec, or resources of one, which may name those of the parts before; or an experiment
     ```python              a program that runs
     ```json                a document
 
@@ -33,6 +33,7 @@ from markdown_it import MarkdownIt
 
 import awsrun
 from awsrun.cli.main import cli
+from awsrun.jobs.experiment_file import load
 from awsrun.resources.models import SpecModels
 from awsrun.spec.load import parse
 from awsrun.spec.variables import Given
@@ -204,6 +205,11 @@ def _same(block: Block) -> None:
 def _loaded(text: str, before: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The resources that a block adds to those ``before`` it; of a whole spec, none."""
     document = yaml.safe_load(text)
+    if "job" in document:
+        named = _FILE.match(text)
+        assert named and (ROOT / named[1]).is_file(), "an experiment is a file of this repository, and says which"
+        load(ROOT / named[1])
+        return {}
     whole = "stack" in document
     resources = document.get("resources", document)
     if not whole:
