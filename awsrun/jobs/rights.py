@@ -10,7 +10,7 @@ from awsrun.aws.rights import Right, allow, equals, made_for, not_owned, owned_b
 
 VERBS: Mapping[str, frozenset[str]] = {
     "submit": frozenset({"look", "results", "change", "submit"}),  # cancel, retry and resume too
-    "results": frozenset({"look", "results"}),  # runs, show, plot and logs too
+    "results": frozenset({"look", "results"}),  # runs, show, logs, plot, compare and report too
     "teardown": frozenset({"look", "change"}),  # which cancels live runs and saves their records
 }
 
