@@ -59,7 +59,8 @@ class Material:
 def data(found: Material, now: datetime) -> dict[str, Any]:
     """The page's data; ``now`` is when it is made."""
     run = found.run
-    best = [trial.n for trial in pareto.front(run, found.trials)][: None if run.objectives else 1]
+    best = [trial.n for trial in pareto.front(run, found.trials)] if run.goals else []
+    best = best if run.objectives else best[:1]
     ranks = {n: rank for rank, n in enumerate(best)}
     trials = sorted(best_first(run, found.trials), key=lambda trial: ranks.get(trial.n, len(ranks)))
     scale = scale_of(run.metric, [t.value for t in trials if t.state == "done"])
