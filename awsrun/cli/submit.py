@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     help="At most so many, each with a trial at a time (default: as many as trials and vCPUs allow; in a Bayesian "
     "search one for each 5 trials).",
 )
+@click.option("--vcpus", type=float, metavar="N", help="vCPUs of each worker (default: as the stack's definition).")
+@click.option("--memory", metavar="SIZE", help="Memory of each worker: 8192 (MiB) or 8GB (default: as the definition).")
+@click.option("--gpus", type=int, metavar="N", help="GPUs of each worker (default: as the definition).")
 @click.option(
     "--metric",
     multiple=True,
@@ -105,7 +108,7 @@ def submit(
 
     Exit code with --wait: 0 every trial is done, 1 some failed.
     """
-    from awsrun.jobs import estimate, pruning, spaces, submission
+    from awsrun.jobs import estimate, pruning, sizes, spaces, submission
     from awsrun.jobs.experiment_file import build
     from awsrun.jobs.site import open_site
     from awsrun.jobs.status import stops
@@ -113,7 +116,7 @@ def submit(
     experiment = build(job, _given({**options, "stack": stack}))
     request = submission.prepare(experiment)
     cloud = connect(context)
-    site = open_site(cloud, experiment.stack)
+    site = sizes.resized(open_site(cloud, experiment.stack), request.size)
     workers = submission.fitting(request, site.jobs or {})
     cost = estimate.estimate(site, request, workers)
     say(

@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import spaces
+from awsrun.jobs import sizes, spaces
 from awsrun.jobs.batch import MOST_WORKERS
 from awsrun.jobs.pruning import Prune
 from awsrun.spec.document import Document
@@ -147,6 +147,12 @@ _TIME = {
 Seconds = Annotated[float, BeforeValidator(seconds), PlainSerializer(_lasting, when_used="json"), WithJsonSchema(_TIME)]
 Value = Annotated[Any, BeforeValidator(_plain)]
 Values = Annotated[Sequence[Any], BeforeValidator(_values)]
+_MEMORY = {
+    "anyOf": [
+        {"type": "integer", "exclusiveMinimum": 0},
+        {"type": "string", "pattern": r"^\d+(\.\d+)? ?([MmGg]i?)?[Bb]?$"},
+    ]
+}
 _RANGE = {
     "anyOf": [
         {"type": "array", "minItems": 2, "maxItems": 3},
@@ -216,6 +222,17 @@ class Experiment(BaseModel):
         le=MOST_WORKERS,
         description="At most so many; as many as trials and vCPUs allow unless given (in a Bayesian search one for "
         "each 5 trials).",
+    )
+    vcpus: Annotated[float, BeforeValidator(_number)] | None = Field(
+        default=None, gt=0, description="vCPUs of each worker, instead of what the stack's definition says."
+    )
+    memory: Annotated[int, BeforeValidator(sizes.mebibytes), WithJsonSchema(_MEMORY)] | None = Field(
+        default=None,
+        gt=0,
+        description="Memory of each worker, instead of what the stack's definition says: MiB, or 8GB.",
+    )
+    gpus: int | None = Field(
+        default=None, ge=1, description="GPUs of each worker, instead of what the stack's definition says."
     )
     retries: int = Field(default=0, ge=0, description="How often a trial that raised is run again.")
     timeout: Seconds = Field(
@@ -315,6 +332,9 @@ class Options(TypedDict, total=False):
     metric: str | Sequence[str] | Mapping[str, Literal["max", "min"]]
     prune: bool | Mapping[str, int] | Prune
     workers: int | None
+    vcpus: float | None
+    memory: int | str | None
+    gpus: int | None
     retries: int
     timeout: float | str
     checkpoints: Literal["both", "best", "last", "none"]

@@ -20,7 +20,7 @@ from typing import Any
 from awsrun import __version__
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError, code_of
-from awsrun.jobs import batch, ids, inputs, launch, pack, price, pruning, signature, spaces
+from awsrun.jobs import batch, ids, inputs, launch, pack, price, pruning, signature, sizes, spaces
 from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.site import Site
 from awsrun.worker.runs import Limits, Run
@@ -42,6 +42,7 @@ class Request:
         command: what the user typed, for the run's provenance; empty from Python.
         asked: what the user asked for beside job, space and seed, for the run's record.
         batch: the function that takes a block of inputs at once; "" where each line is a trial.
+        size: of each worker, where it is to be another than the stack's definition says.
     """
 
     job: signature.Signature
@@ -55,6 +56,7 @@ class Request:
     command: str = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
     batch: str = ""
+    size: sizes.Size = sizes.Size()  # noqa: RUF009  frozen
 
     @property
     def total(self) -> int:
@@ -119,6 +121,7 @@ def prepare(experiment: Experiment) -> Request:
         seed=experiment.seed,
         limits=limits,
         workers=experiment.workers,
+        size=sizes.Size(experiment.vcpus, experiment.memory, experiment.gpus),
         inputs=read,
         requirements=extra[0].resolve().relative_to(archive.root).as_posix() if extra else "",
         asked=experiment.asked(),
@@ -158,7 +161,7 @@ def _good_enough(known: signature.Signature, until: Mapping[str, float]) -> floa
 
 
 def fitting(request: Request, jobs: Mapping[str, Any]) -> int:
-    """How many workers to start: no more than trials, than the queue's vCPUs hold, than Batch takes in one array.
+    """How many workers to start: no more than trials, than the stack's vCPUs hold, than Batch takes in one array.
 
     Of a Bayesian search, unless the user wants more, so few that each trial can learn from most of those before it.
     """
@@ -178,8 +181,10 @@ def submit(
     """Make the run and start its workers; the run's id.
 
     Raises:
-        AwsrunError: AWS refuses a step.  A run that was written already says so, with the command that goes on.
+        AwsrunError: no machine holds such workers, or AWS refuses a step.  A run that was written already says so,
+            with the command that goes on.
     """
+    site = sizes.resized(site, request.size)
     cloud, jobs = site.live()
     at = now or datetime.now(timezone.utc)
     listed = price.hourly(cloud, jobs, 1)
@@ -206,7 +211,8 @@ def submit(
         requirements=request.requirements,
         bucket=str(jobs["bucket"]),
         log_group=str(jobs.get("log_group") or ""),
-        limits=replace(request.limits, workers=workers, price=hourly),
+        size=sizes.recorded(jobs, request.size),
+        limits=replace(request.limits, workers=workers, price=hourly, grace=_grace(request.limits, jobs)),
         provenance={
             **provenance(request.archive),
             "command": request.command,
@@ -220,6 +226,11 @@ def submit(
     run = _create(site, whole, request, at, token)
     launch.workers(site, run, workers, sleep=sleep)
     return run.run
+
+
+def _grace(limits: Limits, jobs: Mapping[str, Any]) -> float:
+    """How long trials may take to checkpoint at SIGTERM: a little less than it is to SIGKILL, where that is known."""
+    return max(2.0, float(jobs["stop_timeout"]) - 5) if "stop_timeout" in jobs else limits.grace
 
 
 def _price(request: Request, cloud: Cloud, listed: float | None) -> float:
