@@ -11,11 +11,12 @@ from awsrun.local.http import APIS
 
 HEALTH = "/_awsrun/health"
 CREDENTIALS = "/_awsrun/credentials"
+RECLAIM = "/_awsrun/spot/"  # before region and task
 METADATA = "/_awsrun/ecs/"  # before region, task and container
 
 
 def application(
-    perform: Perform, about: dict[str, Any], credentials: Perform, metadata: Perform, apis: Perform
+    perform: Perform, about: dict[str, Any], credentials: Perform, metadata: Perform, reclaims: Perform, apis: Perform
 ) -> Perform:
     """Answers health checks itself and hands everything else to ``perform``.
 
@@ -23,6 +24,7 @@ def application(
         about: what the health page says besides the process id.
         credentials: answers jobs and tasks that ask for those of their role.
         metadata: answers tasks that ask about themselves.
+        reclaims: takes spot tasks back.
         apis: answers requests to REST APIs.
     """
 
@@ -32,6 +34,8 @@ def application(
             return Reply(200, [("Content-Type", "application/json")], content)
         if call.path == CREDENTIALS:
             return credentials(call)
+        if call.path.startswith(RECLAIM):
+            return reclaims(call)
         if call.path.startswith(METADATA):
             return metadata(call)
         if str(call.environ["RAW_URI"]).startswith(APIS):

@@ -19,6 +19,7 @@ from awsrun.local.batch.service import Batch
 from awsrun.local.blobs import Blobs
 from awsrun.local.calls import Perform
 from awsrun.local.ecs.metadata import Metadata
+from awsrun.local.ecs.reclaims import Reclaims
 from awsrun.local.ecs.scheduler import Scheduler as TaskScheduler
 from awsrun.local.ecs.service import Ecs
 from awsrun.local.emulator import Moto
@@ -67,7 +68,7 @@ class EmbeddedCloud:
         tokens = ClientTokens(lambda call: self._tasks.handle(call) or moto(call))
         self._passwords = Passwords(files.store / "registry-secret")
         self._sessions = Sessions.of(files.store / "session-secret")
-        self._iam = Enforcement(self._batch, self._sessions)
+        self._iam = Enforcement(self._batch, self._tasks, self._sessions)
         self._strict = Strict(self._batch, self._tasks, tokens, self._iam.role_may)
         self._ecr = Ecr(moto, self._passwords, self._iam.caller)
         self._functions = Functions(moto)
@@ -106,8 +107,9 @@ class EmbeddedCloud:
         about = {"data": str(self._files.data), "version": awsrun.__version__, **asdict(self._options)}
         about["sites"] = self._start_sites()
         metadata = Metadata(self._tasks, self._world.lock)
+        reclaims = Reclaims(self._tasks, self._world)
         apis = Gateway(self._world.lock, self._call_for_api)
-        app = application(self._outermost(), about, roles.answer, metadata.answer, apis.answer)
+        app = application(self._outermost(), about, roles.answer, metadata.answer, reclaims.answer, apis.answer)
         http = self._listen(app, port)
         self._invocations.start(f"http://{HOST}:{http.port}")
         threading.Thread(target=http.serve_forever, daemon=True, name="http").start()

@@ -3,7 +3,7 @@
 Workers stand in a ring, by slot.  Each looks now and then at the next one, past those that are gone or have not come
 yet, and at one by chance, so that none is overlooked.  Who finds a lost one while there are trials to start asks ECS
 for another in its place: the conditional write of `RunStore.top_up` lets one worker do so, and the request's client
-token lets that happen once.  If nothing has come of it after two leases, be it that whoever asked was lost or that ECS
+token lets that happen once.  If nothing has come of it after some leases, be it that whoever asked was lost or that ECS
 had no room, it is asked for again, `MOST` times in all for one slot.
 """
 
@@ -24,6 +24,7 @@ from awsrun.worker.store import RunStore
 from awsrun.worker.table import Unanswered
 
 MOST = 8  # requests for one slot
+PATIENCE = 3  # leases until a start that was asked for must be there: large images take minutes to pull
 PAST = 5  # slots in a row that one look goes past
 
 Ask = Callable[[Run, Start], str]
@@ -104,7 +105,7 @@ class Relief:
         if lost.awaited <= lost.starts:
             return False
         since = self._noticed.setdefault((lost.slot, lost.asked), self._clock())
-        return self._clock() - since < 2 * self._run.limits.lease
+        return self._clock() - since < PATIENCE * self._run.limits.lease
 
     def _wanted(self) -> bool:
         """Whether there are trials that nobody has reserved."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from awsrun.local.batch.service import Batch
+    from awsrun.local.ecs.service import Ecs
 
 _ACCOUNT = "123456789012"
 _GLOBAL = frozenset({"iam", "s3", "sts"})
@@ -22,11 +23,11 @@ class Directory:
     """Looks things up; what is not there is None or empty.
 
     Args:
-        batch: the embedded Batch, whose records are its own.
+        batch, ecs: the embedded Batch and ECS, whose records are their own.
     """
 
-    def __init__(self, batch: Batch | None = None) -> None:
-        self._batch = batch
+    def __init__(self, batch: Batch | None = None, ecs: Ecs | None = None) -> None:
+        self._batch, self._ecs = batch, ecs
 
     def backend(self, service: str, region: str = "") -> Any:
         """moto's records of a service."""
@@ -83,6 +84,15 @@ class Directory:
             elif str(statement["Principal"]).startswith("arn:"):
                 statement["Principal"] = {"AWS": statement["Principal"]}
         return json.dumps({"Version": "2012-10-17", "Statement": said})
+
+    def task_roles(self, region: str, definition: str) -> Mapping[str, str]:
+        """The roles in a task definition, by the names of their fields; none where there is no such definition."""
+        known = self._ecs.regions.get(region) if self._ecs is not None else None
+        try:
+            found = known.definitions.runnable(definition) if known is not None else {}
+        except Exception:  # not there: ECS itself says so
+            return {}
+        return {field: found[field] for field in ("taskRoleArn", "executionRoleArn") if found.get(field)}
 
     def partition_key(self, region: str, table: str) -> str:
         """The name of a table's partition key."""

@@ -9,6 +9,7 @@ from typing import Any
 from awsrun.local import clock
 from awsrun.local.batch.service import Batch
 from awsrun.local.calls import Call, Perform, Reply
+from awsrun.local.ecs.service import Ecs
 from awsrun.local.iam import answers, denials, principals, trust
 from awsrun.local.iam.authorizations import authorizations
 from awsrun.local.iam.context import Context, Given, Values
@@ -30,9 +31,9 @@ class Enforcement:
 
     name = "iam"
 
-    def __init__(self, batch: Batch, sessions: Sessions) -> None:
+    def __init__(self, batch: Batch, ecs: Ecs, sessions: Sessions) -> None:
         self.enforced = False
-        self._directory = Directory(batch)
+        self._directory = Directory(batch, ecs)
         self._sessions = sessions
 
     def around(self, call: Call, inner: Perform) -> Reply:

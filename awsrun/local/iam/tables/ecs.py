@@ -49,9 +49,12 @@ def _run(request: Request) -> Iterator[Authorization]:
     if given:
         task = request.arn(f"task/{body.get('cluster') or 'default'}/*")
         yield Authorization("ecs:TagResource", task, {**given, "ecs:CreateAction": (request.operation,)})
-    for field in _ROLES:
-        if (body.get("overrides") or {}).get(field):
-            yield passing(body["overrides"][field], "ecs-tasks.amazonaws.com")
+    # The roles of its tasks are passed, be they the definition's or others:
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/CWE_IAM_role.html
+    roles = {**request.directory.task_roles(request.region, str(body.get("taskDefinition", "")))}
+    roles |= {field: role for field in _ROLES if (role := (body.get("overrides") or {}).get(field))}
+    for role in roles.values():
+        yield passing(role, "ecs-tasks.amazonaws.com")
 
 
 def _tasks(request: Request) -> Iterable[str]:
