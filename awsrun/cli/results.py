@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from awsrun.jobs.run import Run
+
+_NARROW = 10  # characters: columns of lines that are wider share what room there is
 
 
 @click.command()
@@ -128,27 +130,39 @@ def _lines(run: Run, limit: int) -> None:
     from rich.text import Text
 
     from awsrun.cli.follow import counted
-    from awsrun.jobs.style import short
 
     status = run.status(diagnose=False)
     found = list(islice(run.lines(), limit + 1))
     rows = [line.row() for line in found[:limit]]
     names = dict.fromkeys(name for row in rows for name, value in row.items() if not isinstance(value, list | dict))
-    for name in ("trial", "error", "result"):
-        if all(row.get(name) in (None, "") for row in rows) or name == "trial":
-            names.pop(name, None)
-    table = Table(*names, box=None, header_style="bold")
-    for row in rows:
-        style = {"failed": "red", "done": ""}.get(row["state"], "dim")
-        cells = ("" if row.get(name) is None else short(row[name]) for name in names)
-        table.add_row(*(Text(cell.replace("\n", " ")) for cell in cells), style=style)
+    empty = [name for name in names if all(row.get(name) in (None, "") for row in rows)]
+    for name in ("trial", *run.record.fixed, *empty):
+        names.pop(name, None)
+    cells = {name: [_cell(row.get(name)) for row in rows] for name in names}
+    console = Console()
+    widths = {name: max(map(len, [name, *column])) for name, column in cells.items()}
+    wide = [name for name, width in widths.items() if width > _NARROW]
+    left = console.width - 2 * len(widths) - sum(width for name, width in widths.items() if name not in wide)
+    table = Table(box=None, header_style="bold")
+    for name in names:
+        most = max(_NARROW, left // len(wide)) if name in wide else None
+        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=most)
+    for row, told in zip(rows, zip(*cells.values(), strict=True), strict=True):
+        table.add_row(*map(Text, told), style={"failed": "red", "done": ""}.get(row["state"], "dim"))
     if rows:
-        Console().print(table)
+        console.print(table)
     if len(found) > limit:
         say(f"and more: awsrun results {run.id} --csv")
     say(f"{run.id} is {status.state}: {counted(status)}")
     if status.hint:
         say(f"→ {status.hint}")
+
+
+def _cell(value: Any) -> str:
+    """Briefly, and without what a terminal would obey."""
+    from awsrun.jobs.style import short
+
+    return "" if value is None else "".join(c if c.isprintable() else " " for c in short(value))
 
 
 def _table(run: Run, limit: int) -> None:
