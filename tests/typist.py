@@ -27,7 +27,7 @@ VARIES = (
     r"\d+(?:\.\d+)? (?:ms|s|%|a second)(?!\w)",
     r"\b(?:ami|eni|i|igw|key|rtb|sg|subnet|vpc|vpce)-[0-9a-f]{4,}\b",
     r"-\d{4}-\d{4}-[a-z0-9]{3}\b",
-    r"\b\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\+00:00)?)?",
+    r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:\+00:00)?)?",
 )
 
 

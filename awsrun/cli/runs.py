@@ -38,9 +38,17 @@ def runs(limit: int, stack: str | None, context: str | None, as_json: bool) -> N
         say("no runs yet: awsrun submit jobs/mnist.py --grid lr=0.1,0.01")
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("run", "job", "trials", "state", "submitted (UTC)", "stack", box=None, header_style="bold")
+    head = (
+        Column("run", no_wrap=True),
+        "job",
+        "trials",
+        "state",
+        "submitted (UTC)",
+        "stack",
+    )  # an id is never cut short
+    table = Table(*head, box=None, header_style="bold", pad_edge=False)
     for where, entry in found:
         at = entry.submitted_at[:16].replace("T", " ")
         table.add_row(entry.run, entry.job, f"{entry.total:,}", entry.state, at, where)

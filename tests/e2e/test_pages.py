@@ -35,6 +35,7 @@ def _env(home: Path) -> dict[str, str]:
     return WITHOUT_AWS | own
 
 
+@pytest.mark.timeout(600)  # it is many commands, one after the other
 @pytest.mark.parametrize("path", [page.path for page in pages() if _runs(page) and page.path not in ELSEWHERE])
 def test_what_a_page_shows_is_what_comes(home: Path, path: str, tmp_path: Path) -> None:
     reader = Typist(tmp_path, _env(home))

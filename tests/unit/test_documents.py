@@ -100,6 +100,7 @@ def test_a_spec_a_part_and_a_file_are_held_to_the_models(tmp_path: Path) -> None
         ("web  i-0a1b2c3d  ready\n", "web          i-99ffee00   ready\n", True, True),
         ("mnist-1123-1435-e8z is done\n", "mnist-1201-0101-abc is done\n", True, True),
         ("mnist-1123-1435-e8z is done\n", "other-1201-0101-abc is done\n", True, False),
+        ("2026-11-25 10:45  mnist\n", "2031-01-01 00:00 mnist\n", True, True),
         ("at … a second\n", "at 85 a second\n", True, True),
         ("a.b\n", "axb\n", True, False),
         ("a\n", "context: local (embedded cloud)\na\n", True, True),
