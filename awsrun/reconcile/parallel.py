@@ -11,6 +11,9 @@ from awsrun.reconcile.halt import Halt, Halted
 
 K = TypeVar("K", bound=Hashable)
 
+# Seconds.  The system may hand a signal to any thread, and Python handles it in the main one, once that does something.
+TICK = 0.5
+
 
 class Skipped(AwsrunError):
     """It was not begun, because something that it needs is not there."""
@@ -43,7 +46,7 @@ def run_graph(
                 running[pool.submit(work, key)] = key
             if not running:
                 break
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            done, _ = wait(running, TICK, FIRST_COMPLETED)
             for future in done:
                 key, error = running.pop(future), future.exception()
                 if isinstance(error, AwsrunError):
