@@ -13,7 +13,9 @@ from awsrun.cli.runs import stack_option
 @click.command()
 @click.argument("run", default="last")
 @click.argument("trial", type=int, required=False)
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder (default: RUN/TRIAL).")
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder (default: awsrun-out/RUN/TRIAL)."
+)
 @click.option("--only", type=click.Choice(["files", "best", "last"]), help="Only its files, or one checkpoint.")
 @stack_option
 @common

@@ -100,7 +100,8 @@ def counted(status: Status) -> str:
     """``7 done, 1 failed, 1 pending``."""
     counts = [(WORDS.get(state, state), number) for state, number in status.counts.items()]
     parts = [f"{number:,} {word}" for word, number in [*counts, ("pending", status.pending)] if number]
-    return ", ".join(parts) or "nothing has started"
+    text = ", ".join(parts) or "nothing has started"
+    return text.replace(" done", f" done ({status.reused:,} reused)", 1) if status.reused else text
 
 
 def workers(counts: Mapping[str, int]) -> str:

@@ -202,7 +202,16 @@ def _table(run: Run, limit: int) -> None:
         time = lasting(trial.seconds) if trial.ended_ms else ""
         reached = [str(trial.step or "")] if steps else []
         price = [dollars(costs.trial(trial) or 0.0) if trial.ended_ms else ""] if cost else []
-        shown = (str(trial.n), *cells, *values, trial.state, *reached, str(trial.attempt), time, *price)
+        shown = (
+            str(trial.n),
+            *cells,
+            *values,
+            "reused" if trial.reused else trial.state,
+            *reached,
+            str(trial.attempt),
+            time,
+            *price,
+        )
         table.add_row(*map(Text, shown), style=colour)
         if trial.state == "failed":
             failures.append(f"trial {trial.n}: {error_line(trial)}")

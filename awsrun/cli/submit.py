@@ -16,6 +16,7 @@ from awsrun.cli.output import common, connect, emit, say
 if TYPE_CHECKING:
     from awsrun.aws.context import Context
     from awsrun.jobs.estimate import Estimate
+    from awsrun.jobs.reuse import Earlier
     from awsrun.jobs.site import Site
     from awsrun.jobs.submission import Request
 
@@ -67,6 +68,11 @@ if TYPE_CHECKING:
     type=click.Choice(["both", "best", "last", "none"]),
     help="Which of what a trial keeps (trial.keep) stays once it is done (default: both; see awsrun fetch).",
 )
+@click.option(
+    "--reuse/--no-reuse",
+    default=None,
+    help="Take what earlier runs of the same code, image and seed have done with the same parameters.",
+)
 @click.option("--keep-going/--no-keep-going", default=None, help="Do not end the run when all trials fail alike.")
 @click.option("--until", multiple=True, metavar="METRIC=V", help="Start no further trial once one is so good.")
 @click.option("--max-time", metavar="TIME", help="Start no further trial after 90s, 30m, 2h.")
@@ -99,6 +105,7 @@ def submit(
       awsrun submit jobs/qa.py --inputs questions.jsonl
       awsrun submit jobs/mnist.py --set lr=0.1 --dry-run
       awsrun submit jobs/mnist.yaml --set epochs=3
+      awsrun submit jobs/mnist.py --range lr=1e-4..1e-1:log --trials 40 --seed 7 --reuse
 
     The parameters and their types are those of the job's function; what does not fit is refused before anything is
     called.  The run goes on by itself: this machine may be switched off.  Prints the run's id.
@@ -108,7 +115,7 @@ def submit(
 
     Exit code with --wait: 0 every trial is done, 1 some failed.
     """
-    from awsrun.jobs import estimate, pruning, sizes, spaces, submission
+    from awsrun.jobs import estimate, pruning, reuse, sizes, spaces, submission
     from awsrun.jobs.experiment_file import build
     from awsrun.jobs.site import open_site
     from awsrun.jobs.status import stops
@@ -131,6 +138,10 @@ def submit(
     if request.limits.eta:
         for line in pruning.told(request.job, request.limits.eta, request.limits.least):
             say(line)
+    if request.reuse:
+        earlier = reuse.look(site, request)
+        request = replace(request, earlier=earlier.runs)
+        say(_reused(earlier))
     if ends := stops(request.limits, request.job.metric or ""):
         say(f"no further trial starts once {ends}")
     if request.archive.warning:
@@ -167,6 +178,13 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     if "grid" in given:
         given["grid"] = {name: spaces.listed(text) for name, text in given["grid"].items()}
     return given
+
+
+def _reused(earlier: Earlier) -> str:
+    """What --reuse will do."""
+    if not earlier.runs:
+        return click.style(f"nothing can be reused: {earlier.why}", fg="yellow")
+    return f"what {', '.join(earlier.runs)} did with the same parameters and seed is taken from there"
 
 
 def _price(cost: Estimate) -> str:

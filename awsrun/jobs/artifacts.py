@@ -45,5 +45,6 @@ class Artifact:
 def of(site: Site, run: Run, trial: TrialRecord) -> list[Artifact]:
     """The files of a trial's committed attempt, by name."""
     cloud, _ = site.live()
-    prefix = artifact_key(run.run, trial.n, trial.attempt)
+    origin = {"run": run.run, "n": trial.n, "attempt": trial.attempt, **trial.reused}
+    prefix = artifact_key(origin["run"], origin["n"], origin["attempt"])
     return [Artifact(name, size, run.bucket, prefix + name, cloud) for name, size in sorted(trial.artifacts.items())]

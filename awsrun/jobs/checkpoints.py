@@ -94,7 +94,7 @@ def of(site: Site, run: Run, trial: TrialRecord, kind: str) -> Checkpoint:
         hint = f"awsrun fetch {run.run} {trial.n} --only {next(iter(found))}" if found else ""
         raise AwsrunError(f"trial {trial.n} of {run.run} has no {kind} checkpoint", _why(run, trial, kind), hint)
     about = found[kind]
-    key = checkpoint_key(run.run, trial.n, int(about["attempt"]), str(about.get("kind", kind)))
+    key = checkpoint_key(trial.reused.get("run", run.run), trial.n, int(about["attempt"]), str(about.get("kind", kind)))
     value = about.get("value")
     return Checkpoint(
         kind, trial.n, int(about["step"]), value, int(about.get("bytes", 0)), run.bucket, key, cloud

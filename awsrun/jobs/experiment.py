@@ -242,6 +242,11 @@ class Experiment(BaseModel):
         default="both",
         description="Which checkpoints of a trial stay once it is done: its best state by the job's metric, its last.",
     )
+    reuse: bool = Field(
+        default=False,
+        description="What an earlier run of the same code, image and seed has done with the same parameters is taken "
+        "from there, and not run again.",
+    )
     keep_going: bool = Field(default=False, description="Do not end the run when all trials fail alike.")
     requirements: File | None = Field(
         default=None, description="A requirements file below the project root, installed once per worker."
@@ -338,6 +343,7 @@ class Options(TypedDict, total=False):
     retries: int
     timeout: float | str
     checkpoints: Literal["both", "best", "last", "none"]
+    reuse: bool
     keep_going: bool
     requirements: str | Path | None
     until: Mapping[str, float]

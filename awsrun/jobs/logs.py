@@ -178,6 +178,9 @@ class _Trial:
             if not self._follow:
                 raise AwsrunError(f"trial {n} of {run} has not started", hint=f"awsrun logs {run} {n} -f waits for it")
             return ended
+        if origin := self._trial.reused:
+            what = f"trial {n} of {run} did not run: its result is that of {origin['run']}"
+            raise AwsrunError(what, "the same code, parameters and seed", f"awsrun logs {origin['run']} {origin['n']}")
         return ended or self._trial.settled
 
     def lines(self) -> Iterator[Line]:

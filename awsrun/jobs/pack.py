@@ -27,7 +27,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time a zip can state: equal content
 _PACKAGE = Path(awsrun.__file__).parent
 _FOLDERS = frozenset(
     {".git", ".hg", ".svn", ".aws", ".ssh", ".gnupg", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".nox"}
-    | {".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints", ".idea", ".vscode"}
+    | {".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints", ".idea", ".vscode", "awsrun-out"}
 )
 _SECRETS = (
     *(".env", ".env.*", "*.env", "*.pem", "*.key", "*.p12", "*.pfx", "*.ppk", "id_rsa*", "id_ed25519*", "id_ecdsa*"),

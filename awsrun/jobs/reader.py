@@ -35,6 +35,7 @@ class Tally:
         seconds: the sum of their latest attempts' times.
         recent: a few of those that ended last, the latest first, as far as they were read one by one.
         aside: a few that took their workers with them, likewise.
+        reused: how many were taken from earlier runs.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -42,6 +43,7 @@ class Tally:
     best: Best | None = None
     recent: list[TrialRecord] = field(default_factory=list)
     aside: list[TrialRecord] = field(default_factory=list)
+    reused: int = 0
 
 
 class Reader:
@@ -82,15 +84,17 @@ class Reader:
             self._sealed = self.store.shards(self.id, run.generation)
         counts: Counter[str] = Counter()
         seconds, best, recent, aside = 0.0, None, list[TrialRecord](), list[TrialRecord]()
+        reused = 0
         for shard in range(started(run)):
             found, ended, lost = self._count(run, shard)
             recent += ended
             aside += lost
+            reused += found.reused
             counts.update(found.counts)
             seconds += found.seconds
             if found.best and records.better(run.mode, found.best["value"], best.value if best else None):
                 best = Best(int(found.best["n"]), found.best["value"], dict(found.best["params"]))
-        return Tally(counts, seconds, best, _latest(recent), aside[:_RECENT])
+        return Tally(counts, seconds, best, _latest(recent), aside[:_RECENT], reused)
 
     def trials(self, run: Run) -> Iterator[TrialRecord]:
         """The trials that have started, by number, a shard at a time."""

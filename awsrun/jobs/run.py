@@ -237,8 +237,9 @@ class Run:
 
     def curve(self, trial: records.TrialRecord) -> list[records.Report]:
         """What a trial that was read already reported, by step."""
-        found = self._site.store.reports(self.id, trial.n)
-        return records.curve((report for report in found if report.attempt >= trial.since), trial.attempt)
+        origin = {"run": self.id, "attempt": trial.attempt, "since": trial.since, **trial.reused}
+        found = self._site.store.reports(origin["run"], trial.n)
+        return records.curve((report for report in found if report.attempt >= origin["since"]), origin["attempt"])
 
     def lines(self) -> Iterator[Line]:
         """The lines of the inputs that have started, each with its result; nothing where each line is a trial."""
@@ -433,11 +434,11 @@ class Run:
 
         Args:
             n: the best trial unless given.
-            folder: ``RUN/n`` unless given.
+            folder: ``awsrun-out/RUN/n`` unless given, which is never packed with the code.
             only: ``files``, or ``best`` or ``last`` for that checkpoint, which must be there then.
         """
         trial = self.trial(self._choose(n))
-        at = Path(folder) if folder is not None else Path(self.id) / str(trial.n)
+        at = Path(folder) if folder is not None else Path("awsrun-out") / self.id / str(trial.n)
         files = artifacts.of(self._site, self._reader.run(), trial) if only in (None, "files") else []
         for file in files:
             file.download(at)

@@ -37,6 +37,7 @@ class Status:
         costs: so far, by list price; None where nobody asked.
         elapsed: seconds since the submit.
         recent: trials that ended last, the latest first; without those of shards that are read by their summary.
+        reused: how many of the done ones were taken from earlier runs.
         aside: trials that were set aside because they took their workers with them; likewise.
     """
 
@@ -61,6 +62,7 @@ class Status:
     elapsed: float = 0.0
     recent: Sequence[TrialRecord] = ()
     aside: Sequence[TrialRecord] = ()
+    reused: int = 0
 
     @property
     def stage(self) -> str:
@@ -110,6 +112,7 @@ class Status:
             "stops": self.stops,
             "stopped": self.stopped,
             "aside": [{"trial": trial.n, "why": (trial.error or {}).get("message")} for trial in self.aside],
+            "reused": self.reused,
             "cost": self.costs.record() if self.costs else None,
         }
 
@@ -149,6 +152,7 @@ def derive(run: Run, tally: Tally, stages: Stages, now: float, submitted: float)
         elapsed=max(0.0, now - submitted),
         recent=tally.recent,
         aside=tally.aside,
+        reused=tally.reused,
     )
 
 
@@ -192,7 +196,8 @@ def _state(run: Run, stages: Stages, now: float, submitted: float) -> tuple[str,
 def _eta(run: Run, tally: Tally, stages: Stages) -> float | None:
     """The mean time of a trial times what is left, over the workers that run; most that are paused will be stopped."""
     settled = sum(tally.counts[state] for state in SETTLED | {"paused"})
+    ran = settled - tally.reused
     working = stages.counts.get("running", 0)
-    if not tally.counts["done"] or not working or not tally.seconds:
+    if not tally.counts["done"] or not working or not tally.seconds or not ran:
         return None
-    return round(tally.seconds / settled * (run.total - settled) / min(working, max(1, run.total - settled)), 1)
+    return round(tally.seconds / ran * (run.total - settled) / min(working, max(1, run.total - settled)), 1)

@@ -11,7 +11,7 @@ import getpass
 import math
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 from awsrun import __version__
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError, code_of
-from awsrun.jobs import batch, ids, inputs, launch, pack, price, pruning, signature, sizes, spaces
+from awsrun.jobs import batch, ids, inputs, launch, pack, price, pruning, reuse, signature, sizes, spaces
 from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.site import Site
 from awsrun.worker.runs import Limits, Run
@@ -43,6 +43,7 @@ class Request:
         asked: what the user asked for beside job, space and seed, for the run's record.
         batch: the function that takes a block of inputs at once; "" where each line is a trial.
         size: of each worker, where it is to be another than the stack's definition says.
+        reuse: take results from earlier runs; ``earlier``: from these, None as long as nobody has looked.
     """
 
     job: signature.Signature
@@ -57,6 +58,8 @@ class Request:
     asked: Mapping[str, Any] = field(default_factory=dict)
     batch: str = ""
     size: sizes.Size = sizes.Size()  # noqa: RUF009  frozen
+    reuse: bool = False
+    earlier: Sequence[str] | None = None
 
     @property
     def total(self) -> int:
@@ -103,6 +106,9 @@ def prepare(experiment: Experiment) -> Request:
     extra = [Path(experiment.requirements)] if experiment.requirements else []
     if extra and not extra[0].is_file():
         raise AwsrunError(f"there is no requirements file {experiment.requirements}")
+    if experiment.reuse and (block or experiment.prune):
+        why = "it would not stand at the rungs" if experiment.prune else "a block is of its own run's file"
+        raise AwsrunError(f"--reuse does not go with {'--prune' if experiment.prune else 'inputs in blocks'}", why)
     archive = pack.collect(Path(experiment.job), extra)
     limits = Limits(
         timeout=experiment.timeout,
@@ -126,6 +132,7 @@ def prepare(experiment: Experiment) -> Request:
         requirements=extra[0].resolve().relative_to(archive.root).as_posix() if extra else "",
         asked=experiment.asked(),
         batch=known.batch if block else "",
+        reuse=experiment.reuse,
     )
 
 
@@ -195,6 +202,9 @@ def submit(
     if diff:
         _put(cloud, jobs["bucket"], code.beside(diff), diff)
     workers = fitting(request, jobs)
+    earlier = request.earlier
+    if request.reuse and earlier is None:
+        earlier = reuse.look(site, request).runs
     whole = Run(
         run="",
         job=request.archive.job,
@@ -221,6 +231,7 @@ def submit(
             "diff": code.beside(diff) if diff else "",
         },
         asked=request.asked,
+        reuse=tuple(earlier or ()),
         submitted_at=at.isoformat(timespec="seconds"),
     )
     run = _create(site, whole, request, at, token)

@@ -21,6 +21,7 @@ def record(trial: TrialRecord) -> dict[str, Any]:
         "attempt": trial.attempt,
         "result": finite(trial.result),
         "seconds": trial.seconds,
+        **({"reused": {name: trial.reused[name] for name in ("run", "n")}} if trial.reused else {}),
     }
 
 

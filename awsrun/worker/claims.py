@@ -20,6 +20,7 @@ from awsrun.worker.budget import reached
 from awsrun.worker.graveyard import Graveyard
 from awsrun.worker.pruning import Pruning
 from awsrun.worker.records import FINAL, SHARD, Me, Run, RunStatus, Shard, Standing, TrialRecord, summary
+from awsrun.worker.reuse import Reuse
 from awsrun.worker.store import RunStore
 
 FAIL_FAST = 3
@@ -69,6 +70,8 @@ class Claims:
         self._log_stream = log_stream
         self._graves = Graveyard(store, run.run, run.limits.lease, tools.clock)
         self._pruning = Pruning(store, run)
+        self._reuse = Reuse(store, run) if run.reuse else None
+        self._released = False
         self._block: deque[int] = deque()
         self._exhausted = False
         self._total = run.total
@@ -86,7 +89,7 @@ class Claims:
         Args:
             count: how many to reserve when the last block is used up.
         """
-        while True:
+        while not self._released:
             while self._block:
                 trial = self._claim(self._block.popleft())
                 if trial is not None:
@@ -106,6 +109,7 @@ class Claims:
             self._exhausted = not block
             if block and block[-1] // SHARD != (block[0] - 1) // SHARD:
                 self._seal_behind(block[-1] // SHARD - 2)
+        return None
 
     def sweep(self) -> TrialRecord | None:
         """Look once through what is not sealed; a trial to run, or None.  Finishes the run if nothing is left."""
@@ -184,6 +188,7 @@ class Claims:
 
     def release(self) -> None:
         """Forget the reserved block: its trials are holes, which sweeps claim."""
+        self._released = True
         self._block.clear()
         self._exhausted = True
 
@@ -209,9 +214,12 @@ class Claims:
         self._exhausted = True
 
     def _claim(self, n: int) -> TrialRecord | None:
-        trial = self._store.claim(
-            self._run.run, n, self._who.me, self._tools.params(n), self._log_stream, self._tools.now_ms()
-        )
+        """Start a trial; None if somebody else has, or if an earlier run's result is taken instead."""
+        params, me, now = self._tools.params(n), self._who.me, self._tools.now_ms()
+        if self._reuse and (found := self._reuse.trial(n, params, me, now)):
+            self.settled(found, self._store.adopt(self._run.run, found))
+            return None
+        trial = self._store.claim(self._run.run, n, me, params, self._log_stream, now)
         if trial is not None:
             self.active.add(n)
         return trial

@@ -139,6 +139,8 @@ class TrialRecord:
         started_ms, ended_ms: of the latest attempt, by its worker's clock.
         artifacts: file name -> bytes.
         rung: how many rungs it has been let past; where it waits, if it is paused (see :mod:`awsrun.worker.rungs`).
+        reused: ``{"run", "n", "attempt", "since", "seconds"}`` of the trial that it was taken from (``--reuse``), whose
+            artifacts and checkpoints it shares; else empty.
         checkpoints: ``last`` or ``best`` -> ``{"attempt", "step", "bytes"}``, of the best its ``value``, too.
     """
 
@@ -160,6 +162,7 @@ class TrialRecord:
     artifacts: Mapping[str, int] = field(default_factory=dict)
     rung: int = 0
     checkpoints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    reused: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def settled(self) -> bool:
@@ -196,6 +199,7 @@ class TrialRecord:
             "ended_ms": self.ended_ms,
             "artifacts": dump(dict(self.artifacts)),
             "checkpoints": dump(dict(self.checkpoints)),
+            **({"reused": dump(dict(self.reused))} if self.reused else {}),
         }
 
     def to_item(self, run: str) -> Item:
@@ -224,6 +228,7 @@ class TrialRecord:
             ended_ms=int(item.get("ended_ms", 0)),
             artifacts=load(item, "artifacts", {}),
             checkpoints=load(item, "checkpoints", {}),
+            reused=load(item, "reused", {}),
         )
 
 
@@ -280,6 +285,7 @@ class Shard:
         counts: trial state -> how many.
         best: ``{"n", "value", "params"}`` of the best trial by the run's metric, or None.
         seconds: the sum over its trials' latest attempts.
+        reused: how many of those that are done were taken from earlier runs.
     """
 
     shard: int
@@ -287,6 +293,7 @@ class Shard:
     counts: Mapping[str, int]
     best: Mapping[str, Any] | None = None
     seconds: float = 0.0
+    reused: int = 0
 
     def to_item(self, run: str) -> Item:
         return {
@@ -296,6 +303,7 @@ class Shard:
             "counts": dump(dict(self.counts)),
             "best": dump(self.best),
             "seconds": dump(self.seconds),
+            "reused": self.reused,
         }
 
     @classmethod
@@ -306,6 +314,7 @@ class Shard:
             counts=load(item, "counts", {}),
             best=load(item, "best", None),
             seconds=load(item, "seconds", 0.0),
+            reused=int(item.get("reused", 0)),
         )
 
 
@@ -332,14 +341,15 @@ def summary(shard: int, generation: int, trials: Iterable[TrialRecord], mode: st
     """The summary of a shard's trials."""
     counts: dict[str, int] = {}
     best: TrialRecord | None = None
-    seconds = 0.0
+    seconds, reused = 0.0, 0
     for trial in trials:
+        reused += bool(trial.reused)
         counts[trial.state] = counts.get(trial.state, 0) + 1
         seconds += trial.seconds
         if trial.state == "done" and better(mode, trial.value, best.value if best else None):
             best = trial
     found = None if best is None else {"n": best.n, "value": best.value, "params": dict(best.params)}
-    return Shard(shard, generation, counts, found, round(seconds, 3))
+    return Shard(shard, generation, counts, found, round(seconds, 3), reused)
 
 
 def curve(reports: Iterable[Report], attempt: int | None = None) -> list[Report]:

@@ -7,7 +7,7 @@ size of the item.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -103,6 +103,7 @@ class Run:
             on the machine that submitted it, context (``local`` or ``aws``), AWS's list price of a worker's hour
             (``hourly``, dollars, None if not known).
         asked: what the user asked for beside job, space and seed, as an experiment's file has it.
+        reuse: earlier runs whose results count where parameters and seed are the same, the first one first.
         submitted_at: ISO 8601, UTC.
         generation: how often failed trials were put back; seals and finishes of an older one do not count.
         next: the first trial that no worker has reserved; may be above ``total``.
@@ -130,6 +131,7 @@ class Run:
     size: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     asked: Mapping[str, Any] = field(default_factory=dict)
+    reuse: Sequence[str] = ()
     submitted_at: str = ""
     state: str = "running"
     generation: int = 0
@@ -179,6 +181,7 @@ class Run:
         body = load(cold, "body", {})
         limits = Limits(**body.pop("limits"))
         status = RunStatus.from_item(hot)
+        body["reuse"] = tuple(body.get("reuse", ()))
         body["total"] = status.size(body["total"])
         return cls(
             run=str(hot["pk"]),

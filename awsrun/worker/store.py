@@ -8,6 +8,7 @@ sit                   worker: boot, beat 0, alive             no boot: the slot 
 beat                  worker: beat + 1                        my boot, alive                   (a repeat is harmless)
 reserve               run: next + k                           running, next < total            (a repeat makes a hole)
 claim                 put trial: run, attempt 1, me           no item                          run, 1, me
+reuse                 put trial: done, attempt 1, me          no item                          done, 1, me
 take over             trial: run, attempt + 1, me             state, attempt, owner as seen    attempt + 1, me
 settle                trial: state, result                    run, my attempt, me              that state, attempt, me
 stand                 put rung: value, attempt                none, or an older attempt        the same attempt
@@ -155,6 +156,11 @@ class RunStore(Control):
             lambda old: (old["state"], old["attempt"], old["owner"]) == ("run", 1, str(me)),
         )
         return trial if outcome.ok else None
+
+    def adopt(self, run: str, trial: TrialRecord) -> bool:
+        """Put down a trial that has not started as done, with an earlier run's result; False if it has started."""
+        mine = lambda old: (old["state"], old["attempt"], old["owner"]) == ("done", 1, trial.owner)  # noqa: E731
+        return self._put(trial.to_item(run), (When("pk", "absent"),), mine).ok
 
     def take_over(
         self, run: str, seen: TrialRecord, me: Me, params: Mapping[str, Any], log_stream: str = "", now_ms: int = 0

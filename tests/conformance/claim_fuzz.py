@@ -26,7 +26,7 @@ from awsrun.worker.rungs import Halving
 from awsrun.worker.store import RunStore
 from awsrun.worker.table import Condition, Item, Table, Value
 
-RUN = "fuzz"
+RUN, EARLIER = "fuzz", "earlier"
 LEASE = 20.0
 STORM = Rates(replayed=0.05, unanswered=0.05, dropped=0.05, delayed=0.08)
 _STEPS = 6000  # a schedule that takes more does not end
@@ -160,6 +160,10 @@ class World:
         if self.ecs:
             groups = [{"job": "w", "slot": 0, "workers": 8}]
             self.run = replace(self.run, engine={"groups": groups}, total=self.rng.randint(4, 16))
+        self.earlier: dict[int, str] = {}
+        if not self.run.prunes and Random(f"reuse {seed}").random() < 0.3:
+            self.run = replace(self.run, reuse=(EARLIER,))
+            self.earlier = dict(self._before(table, Random(seed)))
         self.asked: set[tuple[int, int]] = set()
         self.halving = Halving(max(2, self.run.limits.eta), self.run.limits.least)
         self.steps = self.rng.randint(1, 7)
@@ -200,6 +204,17 @@ class World:
             for actor in self._actors:
                 actor.doomed = True
                 actor.go.release()
+
+    def _before(self, table: Table, rng: Random) -> Iterator[tuple[int, str]]:
+        """Make an earlier run; the trials of it that can be reused, with their results."""
+        RunStore(table).create(replace(self.run, run=EARLIER, reuse=(), space={"search": "bayes"}, next=9))
+        for n in range(self.run.total):
+            state, same = rng.choice(("done", "done", "failed", "run")), rng.random() < 0.8
+            result = f"{EARLIER}/{n}"
+            trial = TrialRecord(n, state, 2, "9.9", {"n": n if same else -1}, result, float(n))
+            table.put(trial.to_item(EARLIER))
+            if state == "done" and same:
+                yield n, result
 
     def _storm(self, steps: int) -> None:
         for _ in range(steps):
@@ -380,8 +395,10 @@ class World:
                 store.cancel(RUN)
             elif at < 0.5:
                 self._hold(actor, ON_HOLD)
-            elif at < 0.65:
+                actor.sleep(self.rng.uniform(0, LEASE / 2))
                 self._hold(actor, "running")
+            elif at < 0.65:
+                self._hold(actor, self.rng.choice((ON_HOLD, "running")))
             elif at < 0.8:
                 chosen = {self.rng.randrange(self.run.total) for _ in range(self.rng.randint(1, 3))}
                 self._retry(actor, sorted(chosen), fresh=self.rng.random() < 0.5)
@@ -430,6 +447,8 @@ class World:
 
     def _wrote_trial(self, old: Item | None, new: Item) -> None:
         n = int(new["sk"])
+        if old is None and new["state"] == "run" and n in self.earlier:
+            raise Violation(f"trial {n} was started, and could have been reused")
         if old is not None:
             ended = old["state"] in ("done", "stopped")
             if old["state"] in SETTLED and new != old and (ended or new["state"] != "retry"):
@@ -467,6 +486,10 @@ class World:
                 raise Violation(
                     f"trial {n} was committed {self._done[n]} times, workers were told {self.told[n]} times"
                 )
+            if trial.reused:
+                if trial.result != self.earlier.get(n) or trial.attempt != 1 or trial.reused["run"] != EARLIER:
+                    raise Violation(f"trial {n} was taken from {dict(trial.reused)}, with result {trial.result}")
+                continue
             if trial.state in ("done", "stopped") and trial.result != self.artifacts[n, trial.attempt]:
                 raise Violation(f"trial {n}: result {trial.result}, artifacts {self.artifacts[n, trial.attempt]}")
         self._judge_seals(trials)

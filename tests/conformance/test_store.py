@@ -71,6 +71,17 @@ def test_one_of_two_claims_wins_and_a_repeat_is_mine(store: RunStore) -> None:
     assert store.trial(R, 0) == trial
 
 
+def test_a_result_of_an_earlier_run_is_put_down_once(store: RunStore) -> None:
+    done = TrialRecord(0, "done", 1, str(A), {"x": 0.1}, {"y": 1}, 1.0, reused={"run": "before", "n": 0, "attempt": 2})
+    assert store.adopt(R, done)
+    assert store.adopt(R, done), "a repeat of my own"
+    assert not store.adopt(R, replace(done, owner=str(B)))
+    assert store.claim(R, 0, B, {}) is None
+    assert store.trial(R, 0) == done
+    claimed(store, 1)
+    assert not store.adopt(R, replace(done, n=1)), "it has started"
+
+
 def test_floats_survive_exactly(store: RunStore) -> None:
     trial = replace(claimed(store), state="done", result={"y": 0.1 + 0.2, "z": 1e-320}, value=0.1 + 0.2)
     assert store.settle(R, trial)

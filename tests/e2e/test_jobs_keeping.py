@@ -1,5 +1,5 @@
 """The course of a run changed: paused and gone on, cancelled while paused, chosen trials run again, one set
-aside; and what trials left is fetched."""
+aside; what trials left is fetched, and what they found is reused."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_checkpoints_of_the_best_and_the_last_state_are_fetched(place: Place) ->
     submit = ("submit", "keeps.py", "--stack", place.stack, "--grid", "peak=3,6", "--wait", "--workers", "1")
     run = place.awsrun(*submit).stdout.strip()
     found = json.loads(place.awsrun("fetch", run, "0", "--json").stdout)
-    folder = Path(run) / "0"
+    folder = Path("awsrun-out") / run / "0"
     assert found == {
         "run": run,
         "trial": 0,
@@ -168,4 +168,32 @@ def test_checkpoints_of_the_best_and_the_last_state_are_fetched(place: Place) ->
     assert best.uri == f"s3://{place.bucket}/{run}/best/0/000001"
     lean = place.awsrun(*submit, "--checkpoints", "none").stdout.strip()
     assert "submitted with --checkpoints none" in place.awsrun("fetch", lean, "0", "--only", "best", code=1).stderr
-    assert place.awsrun("fetch", lean, "0").stdout.split() == [f"{lean}/0/note.txt"]
+    assert place.awsrun("fetch", lean, "0").stdout.split() == [f"awsrun-out/{lean}/0/note.txt"]
+
+
+def test_what_an_earlier_run_did_is_reused(local_cloud: Any, tmp_path: Path) -> None:
+    place = make(local_cloud, "reusing", tmp_path / "w")
+    submit = ("submit", "job.py", "--workers", "1", "--stack", place.stack, "--wait")
+    first = place.awsrun(*submit, "--grid", "lr=0.1,0.2").stdout.strip()
+    done = place.awsrun(*submit, "--grid", "lr=0.1,0.2,0.3", "--set", "momentum=0.5", "--reuse")
+    assert f"what {first} did with the same parameters and seed is taken from there" in done.stderr
+    none = place.results(done.stdout.strip())
+    assert not [trial for trial in none["trials"] if "reused" in trial], "first had no momentum: its default may change"
+    done = place.awsrun(*submit, "--grid", "lr=0.1,0.2,0.3", "--reuse")
+    run = done.stdout.strip()
+    assert f"{run} is done: 3 done (2 reused)" in done.stderr
+    found = place.results(run)["trials"]
+    assert [t.get("reused") for t in found] == [{"run": first, "n": 0}, {"run": first, "n": 1}, None]
+    assert [t["result"] for t in found[:2]] == [t["result"] for t in place.results(first)["trials"]]
+    assert [t["seconds"] for t in found[:2]] == [0, 0] and found[2]["seconds"] > 0
+    rows = [line.split() for line in place.awsrun("results", run).stdout.splitlines()[1:]]
+    assert [row[4] for row in rows] == ["done", "reused", "reused"]
+    assert (place.folder / place.awsrun("fetch", run, "1").stdout.strip()).read_text() == "lr was 0.2"
+    found = Run(run, stack=place.stack, cloud=place.api)
+    assert [report.metrics["val_accuracy"] for report in found.reports(1)] == [0.2] * 3
+    assert f"→ awsrun logs {first} 1" in place.awsrun("logs", run, "1", code=1).stderr
+    third = place.awsrun(*submit, "--grid", "lr=0.1,0.2,0.3", "--reuse").stdout.strip()
+    origins = [trial["reused"]["run"] for trial in place.results(third)["trials"]]
+    assert origins == [first, first, run], "where it was run"
+    other = place.awsrun(*submit, "--grid", "lr=0.1", "--reuse", "--seed", "5", "--dry-run").stderr
+    assert "nothing can be reused: job-" in other and "had --seed 0" in other

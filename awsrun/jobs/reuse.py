@@ -1,0 +1,70 @@
+"""Which earlier runs a submit with ``--reuse`` takes results from: a few reads, however many trials there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from awsrun.jobs import ids
+from awsrun.jobs.site import Site
+from awsrun.worker.runs import Run
+
+if TYPE_CHECKING:
+    from awsrun.jobs.submission import Request
+
+LOOKED_AT = 20
+"""Earlier runs of the same job that are looked at, the newest first."""
+MOST = 3
+"""So many are taken: each may cost a read for each trial."""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Runs to take results from.
+
+    Attributes:
+        runs: their ids, the newest first.
+        why: what is different in the newest run of the job, where there are none.
+    """
+
+    runs: tuple[str, ...] = ()
+    why: str = ""
+
+
+def look(site: Site, request: Request) -> Earlier:
+    """The earlier runs whose trials are the same as those of a submit, where number and parameters are."""
+    found, why = [], ""
+    job, differences = request.archive.job, _against(site, request)
+    for item in site.store.table.query("RUNS", f"{ids.stem(job)}-", limit=LOOKED_AT, backwards=True):
+        earlier = site.store.run(str(item["sk"])) if item.get("job") == job else None
+        if earlier is None or not earlier.next:
+            continue
+        differs = next(differences(earlier), "")
+        if not differs:
+            found.append(earlier.run)
+        why = why or (f"{earlier.run} {differs}" if differs else "")
+        if len(found) == MOST:
+            break
+    return Earlier(tuple(found), "" if found else why or f"there is no earlier run of {job}")
+
+
+def _against(site: Site, request: Request) -> Callable[[Run], Iterator[str]]:
+    """What tells why no trial of an earlier run can be one of this submit."""
+    _, jobs = site.live()
+    code = request.archive.zipped().sha256
+    goals = dict(request.job.objectives) or ({request.job.metric: request.job.mode} if request.job.metric else {})
+
+    def differences(earlier: Run) -> Iterator[str]:
+        if earlier.code_hash != code:
+            yield "ran other code (a file that is packed, or awsrun itself)"
+        if (earlier.function, earlier.requirements) != (request.job.entry, request.requirements):
+            yield "had another function or requirements file"
+        if earlier.engine.get("definition") != jobs["definition"]:
+            yield "ran with another revision of the job definition, and so perhaps in another image"
+        if earlier.seed != request.seed:
+            yield f"had --seed {earlier.seed}"
+        if earlier.goals != goals:
+            yield "was after another metric"
+
+    return differences
