@@ -98,7 +98,8 @@ def last_words(run: Run, trials: Iterable[TrialRecord]) -> None:
 
 def counted(status: Status) -> str:
     """``7 done, 1 failed, 1 pending``."""
-    counts = [(WORDS.get(state, state), number) for state, number in status.counts.items()]
+    order = [*status.counts] if "done" not in status.counts else ["done", *(s for s in status.counts if s != "done")]
+    counts = [(WORDS.get(state, state), status.counts[state]) for state in order]
     parts = [f"{number:,} {word}" for word, number in [*counts, ("pending", status.pending)] if number]
     text = ", ".join(parts) or "nothing has started"
     return text.replace(" done", f" done ({status.reused:,} reused)", 1) if status.reused else text

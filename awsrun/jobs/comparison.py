@@ -153,6 +153,7 @@ def _settings(run: Run) -> dict[str, str]:
         "job": run.job,
         "metric": ", ".join(f"{name} ({mode})" for name, mode in run.goals.items()),
         "search": str(run.space.get("search", "")),
+        "pruning": f"one in {limits.eta} goes on, from report {limits.least} on" if run.prunes else "",
         "seed": str(run.seed),
         "workers": str(limits.workers),
         "retries": str(limits.retries),

@@ -8,7 +8,6 @@ wait at a rung are stopped once nothing else is left.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import time
 from collections import Counter, deque
@@ -17,15 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from awsrun.worker.budget import reached
+from awsrun.worker.failfast import weigh
 from awsrun.worker.graveyard import Graveyard
 from awsrun.worker.pruning import Pruning
 from awsrun.worker.records import FINAL, SHARD, Me, Run, RunStatus, Shard, Standing, TrialRecord, summary
 from awsrun.worker.reuse import Reuse
 from awsrun.worker.store import RunStore
-
-FAIL_FAST = 3
-"""So many failures alike, and no success, fail a run (more where more workers run)."""
-_CHECKS = 30  # about so many workers read the evidence of failures, however many there are
 
 
 @dataclass
@@ -172,7 +168,7 @@ class Claims:
         if trial.state == "done" and reached(self._run, trial.value):
             self._cut(self._reached(trial))
         if trial.state == "failed" and not self._succeeded and not self._run.limits.keep_going:
-            self._weigh(trial)
+            weigh(self._store, self._run, trial, self._tools.rng, self._tools.now_ms())
 
     def fail_run(self, error: Mapping[str, Any]) -> None:
         """Fail the run: no trial of it can succeed."""
@@ -300,26 +296,9 @@ class Claims:
         if self._store.finish(self._run.run, status.generation, state, error, self._tools.now_ms()):
             self.ended = state
 
-    def _weigh(self, trial: TrialRecord) -> None:
-        threshold = max(FAIL_FAST, self._run.limits.workers)
-        status = self._store.status(self._run.run)
-        mark = signature(trial.error or {})
-        self._store.note_failure(self._run.run, status.generation, trial.n, mark)
-        if self._tools.rng.random() * threshold >= _CHECKS:
-            return
-        if self._store.failing(self._run.run, status.generation, mark, threshold):
-            error = {**(trial.error or {}), "trial": trial.n, "alike": threshold}
-            self._store.finish(self._run.run, status.generation, "failed", error, self._tools.now_ms())
-
     def _end(self, shard: int) -> int:
         return min((shard + 1) * SHARD, self._total)
 
     @property
     def _shards(self) -> int:
         return -(-self._total // SHARD)
-
-
-def signature(error: Mapping[str, Any]) -> str:
-    """The same for failures alike: exception type, file and line, or signal."""
-    parts = [str(error.get(name, "")) for name in ("type", "file", "line", "signal")]
-    return hashlib.blake2b("\0".join(parts).encode(), digest_size=6).hexdigest()

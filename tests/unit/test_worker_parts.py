@@ -14,7 +14,8 @@ import pytest
 from awsrun.worker import wire
 from awsrun.worker.__main__ import Place
 from awsrun.worker.bootstrap import SCRIPT, command
-from awsrun.worker.claims import Claims, Identity, Tools, signature
+from awsrun.worker.claims import Claims, Identity, Tools
+from awsrun.worker.failfast import signature
 from awsrun.worker.failures import TRACEBACK, describe, died
 from awsrun.worker.faults import FaultyTable, Rates
 from awsrun.worker.jobfile import load
