@@ -88,6 +88,7 @@ def test_a_run_is_a_page_and_can_be_compared_and_followed_to_its_end(place: Plac
     page = path.read_text()
     assert f"<title>{sweep} · awsrun</title>" in page
     assert "awsrun submit job.py --grid lr=0.1,0.01,0.001" in page
+    (place.folder / "added.py").write_text("x = 1\n")
     other = place.submit("--set", "lr=0.7")
     followed = place.awsrun("logs", other, "-f")
     assert "t0 │ training with lr 0.7" in followed.stdout
@@ -96,7 +97,9 @@ def test_a_run_is_a_page_and_can_be_compared_and_followed_to_its_end(place: Plac
     assert (shown["state"], shown["cost"]["total"]) == ("done", 0.0)
     found = json.loads(place.awsrun("compare", sweep, other, "--json").stdout)
     assert (found["best"], found["differ"]["parameters"]) == (other, ["lr", "momentum"])
-    assert "the code is the same" in place.awsrun("compare", sweep, other, "--code").stderr
+    changes = place.awsrun("compare", sweep, other, "--code").stdout
+    assert f"+++ {other}/added.py\n@@ -0,0 +1 @@\n+x = 1\n" in changes
+    assert "job.py" not in changes, "that is the same in both"
 
 
 def test_the_logs_of_a_trial_are_its_own(place: Place, sweep: str) -> None:
