@@ -11,6 +11,7 @@ import pytest
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs import price, submission
 from awsrun.jobs.experiment import Experiment
+from awsrun.jobs.site import Site
 from awsrun.jobs.status import stops
 from awsrun.worker.runs import Limits
 
@@ -50,7 +51,8 @@ def test_what_cannot_end_a_run_is_refused(tmp_path: Path, asked: dict[str, Any],
 def test_a_cost_needs_a_price_before_anything_is_uploaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(price, "hourly", lambda cloud, jobs, workers: None)
     aws: Any = SimpleNamespace(context=SimpleNamespace(name="aws"))
-    site: Any = SimpleNamespace(live=lambda: (aws, {}))
+    nowhere: Any = None
+    site = Site("mnist", nowhere, aws, {})
     asked = request(tmp_path, max_cost=1.0)
     assert submission._price(asked, aws, 0.25) == 0.25
     with pytest.raises(AwsrunError, match="cannot be kept"):
