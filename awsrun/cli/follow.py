@@ -142,7 +142,7 @@ def priced(costs: Costs) -> str:
 
     if not costs.billed:
         return (
-            f"free here; so many hours of these workers are about {dollars(costs.on_aws)} on AWS"
+            f"free here; on AWS its workers would have cost about {dollars(costs.on_aws)} for as long"
             if costs.on_aws
             else ""
         )
