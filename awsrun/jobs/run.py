@@ -17,6 +17,7 @@ from awsrun.jobs.completed import Completed
 from awsrun.jobs.costs import Costs
 from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.lines import Line
+from awsrun.jobs.looks import Looks
 from awsrun.jobs.reader import Reader
 from awsrun.jobs.stages import Stages
 from awsrun.jobs.status import PATIENCE, Status, derive, trial_state
@@ -141,24 +142,21 @@ class Run:
         Args:
             timeout: seconds, None for ever.
             progress: called with each status.
-            poll: seconds between two looks; longer where a look takes more queries of the table than that, so that
-                watching costs at most one query a second.
+            poll: seconds between two looks, at least: see `awsrun.jobs.looks.Looks`.
 
         Raises:
             TimeoutError: it is still running; it goes on all the same.
         """
-        until = None if timeout is None else time.monotonic() + timeout
+        looks = Looks(lambda: self.calls, timeout, poll, sleep)
         while True:
-            before = self.calls
             status = self.status()
             if progress:
                 progress(status)
             if status.over:
                 return status
-            if until is not None and time.monotonic() >= until:
+            if looks.late:
                 raise TimeoutError(f"{self.id} is still running: {status.done} of {status.total} trials are done")
-            pause = max(poll, float(self.calls - before))
-            sleep(pause if until is None else max(0.0, min(pause, until - time.monotonic())))
+            looks.pause()
 
     def as_completed(
         self, timeout: float | None = None, poll: float = _POLL, sleep: Callable[[float], None] = time.sleep
@@ -169,8 +167,7 @@ class Run:
 
         Args:
             timeout: seconds, None for ever.
-            poll: seconds between two looks; longer where a look takes more queries of the table than that: at most one
-                query a second, however many trials there are.
+            poll: seconds between two looks, at least: see `awsrun.jobs.looks.Looks`.
 
         Raises:
             AwsrunError: it stands still: no worker is left, or it was paused.
@@ -180,10 +177,9 @@ class Run:
             >>> for trial in run.as_completed():
             ...     print(trial.n, trial.params, trial.state, trial.value)
         """
-        until = None if timeout is None else time.monotonic() + timeout
+        looks = Looks(lambda: self.calls, timeout, poll, sleep)
         completed = Completed(self._reader)
         while True:
-            before = self.calls
             run = self._reader.run()
             finished = list(completed.look(run))
             yield from finished
@@ -196,10 +192,9 @@ class Run:
                     raise AwsrunError(f"{self.id} is {status.state}", why, status.hint)
                 if status.over:
                     continue
-            if until is not None and time.monotonic() >= until:
+            if looks.late:
                 raise TimeoutError(f"{self.id} is still running")
-            pause = max(poll, float(self.calls - before))
-            sleep(pause if until is None else max(0.0, min(pause, until - time.monotonic())))
+            looks.pause()
 
     def results(self) -> list[records.TrialRecord]:
         """The trials that have started, best first by the job's metric; all of them in memory.
@@ -208,8 +203,6 @@ class Run:
             >>> [trial.params["lr"] for trial in run.results()][:3]
             [0.1, 0.03, 0.3]
         """
-        from awsrun.jobs.table import best_first
-
         return best_first(self.record, self.trials())
 
     def trials(self) -> Iterator[records.TrialRecord]:
