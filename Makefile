@@ -17,7 +17,7 @@ test: $(VENV)/.test
 # (20 minutes on 2 cores for the first spec, a few for each of the others); `make test` takes a sample of the same points.
 CHAOS := specs/ec2.yaml specs/serverless.yaml specs/qa.yaml specs/bashoutter.yaml
 chaos: $(VENV)/.test
-	AWSRUN_CHAOS=all $(BIN)/python -m pytest tests/chaos -n 4
+	AWSRUN_CHAOS=all $(BIN)/python -m pytest tests/chaos tests/e2e/test_many_trials.py -n 4
 	for spec in $(CHAOS); do AWSRUN_CHAOS=all AWSRUN_CHAOS_SPEC=$$spec \
 	    $(BIN)/python -m pytest tests/chaos/test_reconcile_chaos.py -n 4 || exit 1; done
 

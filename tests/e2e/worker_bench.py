@@ -159,14 +159,21 @@ class Bench:
         self.s3.put_object(Bucket=self.bucket, Key="code.zip", Body=buffer.getvalue())
         return "code.zip", hashlib.sha256(buffer.getvalue()).hexdigest()
 
-    def start(self, run: str, slot: int = 0, packed: tuple[str, str] | None = None) -> subprocess.Popen[str]:
-        """A worker: from the container's command if ``packed``, else from this checkout."""
+    def start(
+        self, run: str, slot: int = 0, packed: tuple[str, str] | None = None, attempt: int = 1
+    ) -> subprocess.Popen[str]:
+        """A worker: from the container's command if ``packed``, else from this checkout.
+
+        Args:
+            attempt: how often Batch has started this slot, this time included.
+        """
         if packed:
             arguments = command(self.bucket, *packed, run, self.table, "us-east-1", python=sys.executable)
         else:
             arguments = [sys.executable, "-m", "awsrun.worker", "--root", str(self.root)]
             arguments += ["--run", run, "--table", self.table]
         env = {**self.env, "AWS_BATCH_JOB_ARRAY_INDEX": str(slot), "AWSRUN_LOG_STREAM": f"stream-{slot}"}
+        env["AWS_BATCH_JOB_ATTEMPT"] = str(attempt)
         log = open(self.folder / f"log-{len(self.workers)}", "w")  # noqa: SIM115  the worker's
         worker = subprocess.Popen(arguments, env=env, cwd=self.folder, stdout=log, stderr=log, text=True)
         log.close()
