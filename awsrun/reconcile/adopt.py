@@ -24,8 +24,8 @@ from awsrun.reconcile.host import myself
 from awsrun.reconcile.lock import Lease
 from awsrun.reconcile.outlook import Outlook
 from awsrun.reconcile.plain import plain
-from awsrun.reconcile.plan import Survey, survey
 from awsrun.reconcile.session import Session
+from awsrun.reconcile.survey import Survey, survey
 from awsrun.reconcile.table import KINDS, Contents, Intent, StackTable
 from awsrun.resources.kind import UNKNOWN, Change, Found, Kind, Outputs, State, diff
 from awsrun.spec.mistakes import near

@@ -33,11 +33,12 @@ from awsrun.reconcile.calls import explain
 from awsrun.reconcile.clock import SystemClock, timing_of
 from awsrun.reconcile.graph import Spec
 from awsrun.reconcile.halt import Halt, Halted, on_signals
-from awsrun.reconcile.plan import Plan, first_survey
+from awsrun.reconcile.plan import Plan
 from awsrun.reconcile.progress import Observer, silent
 from awsrun.reconcile.rights import rights as rights_for
 from awsrun.reconcile.session import Session
 from awsrun.reconcile.status import Status
+from awsrun.reconcile.survey import first_survey
 from awsrun.reconcile.table import StackTable
 from awsrun.reconcile.teardown import Doomed, TornDown
 from awsrun.resources.models import SpecModels

@@ -17,15 +17,16 @@ from awsrun.reconcile.converge import converge
 from awsrun.reconcile.create import Created, Creator
 from awsrun.reconcile.decide import Decision, decide, purges
 from awsrun.reconcile.graph import Node, Spec
-from awsrun.reconcile.guard import PROTECTED, keep_protected
+from awsrun.reconcile.guard import keep_protected
 from awsrun.reconcile.host import myself
 from awsrun.reconcile.lock import Lease
 from awsrun.reconcile.outlook import lowered
 from awsrun.reconcile.parallel import Skipped, run_graph
-from awsrun.reconcile.plan import Plan, Survey, first_survey, survey
+from awsrun.reconcile.plan import PROTECTED, Plan
 from awsrun.reconcile.record import iso, record_of
 from awsrun.reconcile.remove import nonce_of, remove
 from awsrun.reconcile.session import Session
+from awsrun.reconcile.survey import Survey, first_survey, survey
 from awsrun.reconcile.table import INTENT, KINDS, Contents, StackTable
 from awsrun.reconcile.waiting import Waiting, work_on
 from awsrun.reconcile.world import Located, observing

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.reconcile.graph import Graph, group_of
-
-if TYPE_CHECKING:
-    from awsrun.reconcile.plan import Planned
-
-PROTECTED = "it is protected (`protect: true`)"
+from awsrun.reconcile.plan import Planned
 
 
 def keep_protected(planned: Iterable[Planned]) -> None:

@@ -11,13 +11,13 @@ from awsrun.aws import stacks
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.names import runs_table
 from awsrun.reconcile import graph as graphs
-from awsrun.reconcile.guard import PROTECTED
 from awsrun.reconcile.lock import Lease
 from awsrun.reconcile.parallel import Skipped, run_graph
-from awsrun.reconcile.plan import refusal
+from awsrun.reconcile.plan import PROTECTED
 from awsrun.reconcile.progress import Event
 from awsrun.reconcile.remove import Kept, Protected, nonce_of, remove
 from awsrun.reconcile.session import Session
+from awsrun.reconcile.survey import refusal
 from awsrun.reconcile.table import KIND_TAG, StackTable
 from awsrun.reconcile.waiting import work_on
 from awsrun.reconcile.world import Located, observe

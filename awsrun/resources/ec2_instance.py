@@ -13,8 +13,8 @@ Spot instances are bought once: EC2 neither stops them nor starts them again
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
@@ -31,10 +31,11 @@ from awsrun.resources.ec2 import Ec2Kind
 from awsrun.resources.ec2_image import Image
 from awsrun.resources.ec2_instance_changes import HELD_TAG, USER_TAG, step
 from awsrun.resources.ec2_instance_spec import InstanceSpec
+from awsrun.resources.ec2_instance_state import InstanceState, Launch, request
 from awsrun.resources.ec2_refusals import REFUSALS, refusal
 from awsrun.resources.ec2_user_data import IDLE_TAG, UserData
 from awsrun.resources.iam_instance_profile import InstanceProfileSpec
-from awsrun.resources.kind import ABSENT, REPLACE, Change, Owner, Phase, Refs, Seen, State
+from awsrun.resources.kind import ABSENT, Change, Owner, Phase, Refs, Seen
 from awsrun.resources.ours import arn, known, outputs_of, partition
 from awsrun.resources.rights import iam_arn, pass_roles
 from awsrun.resources.security_group import MY_ADDRESS, Ingress, SecurityGroupSpec
@@ -42,60 +43,7 @@ from awsrun.spec.references import ResourceSpec
 
 # What EC2 does not tell of an instance.
 AMI_TAG, DATA_TAG, PUBLIC_TAG, KEY_TAG = "awsrun:ami", "awsrun:user-data", "awsrun:public", "awsrun:key-file"
-HOPS = 2
 _PHASES: Mapping[str, Phase] = {"pending": "pending", "stopping": "pending", "shutting-down": "deleting"}
-
-
-@dataclass(frozen=True)
-class Launch:
-    """What calls need beside the state; it never makes a difference.
-
-    Attributes:
-        disk_gib: how large to make the disk, where `InstanceState.disk_gib` is not managed; 0 as the image has it.
-        allocation: the id of its Elastic IP.
-        key_file: where the private key lies.
-    """
-
-    disk_gib: int = field(default=0, compare=False)
-    allocation: str = field(default="", compare=False)
-    key_file: str = field(default="", compare=False)
-
-
-@dataclass(frozen=True)
-class InstanceState(State):
-    """A server.
-
-    Attributes:
-        ami: the selector; ``image_id``: what it stood for when the server was made.
-        spot: the type that was bought as spot, which cannot change; empty on demand.
-        watched: whether it came with the watcher that `stop_when_idle` needs.
-        profile: the name of its instance profile; empty for none, as ``key`` and ``elastic_ip`` (an address) are.
-        public: whether its subnet gives public addresses.
-        held: ``running`` or ``stopped`` while its type is being changed, for which it is stopped and started again;
-            which of them it is, so that each step shows.
-    """
-
-    ami: Annotated[str, REPLACE]
-    image_id: Annotated[str | None, REPLACE]
-    architecture: Annotated[str, REPLACE]
-    spot: Annotated[str, REPLACE]
-    subnet_id: Annotated[str, REPLACE]
-    key: Annotated[str, REPLACE]
-    user_data: Annotated[UserData, REPLACE]
-    watched: Annotated[bool | None, REPLACE]
-    encrypted: Annotated[bool, REPLACE]
-    type: str
-    groups: frozenset[str]
-    profile: str
-    elastic_ip: str
-    disk_gib: int | None
-    disk_type: str
-    imdsv2: bool
-    stop_when_idle: int
-    user: str | None
-    public: bool
-    held: str
-    launch: Launch
 
 
 class Instance(Ec2Kind[InstanceSpec, InstanceState]):
@@ -307,7 +255,7 @@ class Instance(Ec2Kind[InstanceSpec, InstanceState]):
                 ClientToken=owner.token,
                 MinCount=1,
                 MaxCount=1,
-                **_request(state, image),
+                **request(state, image),
                 TagSpecifications=self.tagged(owner, **{key: value for key, value in marks.items() if value}),
             )
         except ClientError as error:
@@ -346,34 +294,6 @@ class Instance(Ec2Kind[InstanceSpec, InstanceState]):
     def delete(self, id: str, seen: Seen[InstanceState]) -> None:
         if seen.phase != "deleting":
             self.ec2.terminate_instances(InstanceIds=[id])
-
-
-def _request(state: InstanceState, image: Image) -> dict[str, Any]:
-    """RunInstances, without whose it is."""
-    disk = {"VolumeType": state.disk_type, "Encrypted": state.encrypted, "DeleteOnTermination": True}
-    if size := state.disk_gib or max(state.launch.disk_gib, image.disk_gib):
-        disk["VolumeSize"] = size
-    script = state.user_data.whole(bool(state.watched))
-    once = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
-    return {
-        "ImageId": image.id,
-        "InstanceType": state.type,
-        "SubnetId": state.subnet_id,
-        "SecurityGroupIds": sorted(state.groups),
-        "BlockDeviceMappings": [{"DeviceName": image.device, "Ebs": disk}],
-        "MetadataOptions": {
-            "HttpEndpoint": "enabled",
-            "HttpTokens": "required" if state.imdsv2 else "optional",
-            "HttpPutResponseHopLimit": HOPS,
-            "InstanceMetadataTags": "enabled" if state.watched else "disabled",
-        },
-        # Of spot instances EC2 takes nothing but terminate (https://github.com/ansible/ansible/pull/63246).
-        "InstanceInitiatedShutdownBehavior": "terminate" if state.spot else "stop",
-        **({"InstanceMarketOptions": {"MarketType": "spot", "SpotOptions": once}} if state.spot else {}),
-        **({"KeyName": state.key} if state.key else {}),
-        **({"IamInstanceProfile": {"Name": state.profile}} if state.profile else {}),
-        **({"UserData": script} if script else {}),
-    }
 
 
 def _root(entry: Mapping[str, Any]) -> str:

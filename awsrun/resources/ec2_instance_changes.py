@@ -8,14 +8,12 @@ running is kept in a tag before it is stopped, so that whoever goes on after a c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.tags import pairs
+from awsrun.resources.ec2_instance_state import InstanceState
 from awsrun.resources.ec2_user_data import IDLE_TAG
-
-if TYPE_CHECKING:
-    from awsrun.resources.ec2_instance import InstanceState
 
 HELD_TAG, USER_TAG = "awsrun:held", "awsrun:user"
 

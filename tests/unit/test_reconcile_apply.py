@@ -29,8 +29,9 @@ from reconcile_fakes import (
 from awsrun.aws import stacks, tags
 from awsrun.aws.errors import AwsrunError
 from awsrun.reconcile.apply import Applied, apply
-from awsrun.reconcile.plan import Plan, survey
+from awsrun.reconcile.plan import Plan
 from awsrun.reconcile.progress import Event
+from awsrun.reconcile.survey import survey
 from awsrun.reconcile.table import StackTable
 from awsrun.resources.kind import Seen
 

@@ -7,8 +7,9 @@ from moto import mock_aws
 from reconcile_fakes import EnvSpec, FakeCloud, FakeSpec, VirtualClock, open_session, small_stack
 
 from awsrun.reconcile.apply import apply
-from awsrun.reconcile.plan import Plan, survey
+from awsrun.reconcile.plan import Plan
 from awsrun.reconcile.status import status
+from awsrun.reconcile.survey import survey
 from awsrun.reconcile.table import StackTable
 
 ONE_NODE = 2.0  # seconds: what a kind takes that does not say

@@ -22,8 +22,9 @@ from reconcile_fakes import (
 from awsrun.aws import stacks, tags
 from awsrun.aws.errors import AwsrunError
 from awsrun.reconcile.apply import Applied, apply
-from awsrun.reconcile.plan import Plan, survey
+from awsrun.reconcile.plan import Plan
 from awsrun.reconcile.status import status
+from awsrun.reconcile.survey import survey
 from awsrun.reconcile.table import StackTable
 from awsrun.reconcile.teardown import TornDown, teardown
 
