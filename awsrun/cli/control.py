@@ -104,7 +104,10 @@ def retry(
     back, workers = found.retry(*trials, fresh=fresh)
     if as_json:
         emit({"run": found.id, "retried": back, "workers": workers})
-    say(f"{back:,} trial{'s' * (back != 1)} of {found.id} will run again{_started(workers)}")
+    if back:
+        say(f"{back:,} trial{'s' * (back != 1)} of {found.id} will run again{_started(workers)}")
+    else:
+        say(f"no trial of {found.id} had begun; it goes on{_started(workers)}")
 
 
 def _started(workers: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ _STAGES = {
     "running": "running",
     "failed": "failed",
 }
-QUOTED = 3  # trials whose last lines are shown
+QUOTED = 3  # trials that failed whose errors, or last lines, are shown
 QUIET = 30.0  # seconds between two lines of a log that say how far a run is
 WORDS = {"run": "running", "retry": "waiting to run again", "paused": "paused at a rung", "stopped": "stopped early"}
 """A trial's states as a person says them."""
@@ -73,16 +73,34 @@ def brief(status: Status) -> str:
     return f"{status.run}: {', '.join(parts)}"
 
 
-def conclude(status: Status) -> None:
-    """Say how it ended, why, and what to type next."""
+def headline(status: Status) -> None:
+    """Say how it ended."""
     colours = {"done": "green", "running": None, "retrying": None, "paused": "yellow"}
     say(click.style(f"{status.run} is {status.state}", fg=colours.get(status.state, "red")) + f": {counted(status)}")
+
+
+def failed(status: Status) -> Iterator[str]:
+    """A line for each of some trials that failed: which, and why."""
+    from awsrun.jobs.table import error_line
+
+    shown = status.failures[:QUOTED]
+    yield from (f"trial {trial.n}: {error_line(trial)}" for trial in shown)
+    if status.failed > len(shown) > 0:
+        yield f"and {status.failed - len(shown):,} more: awsrun results {status.run}"
+
+
+def conclude(status: Status) -> None:
+    """Say how it ended, why, and what to type next."""
+    headline(status)
     if status.stopped:
         say(f"  no further trial started: {status.stopped}")
     for reason in status.reasons:
         say(f"  Batch says: {reason}")
     if status.error:
         say(str(status.error.get("traceback") or status.error.get("message") or "").rstrip())
+    else:
+        for line in failed(status):
+            say(click.style(line, fg="red"))
     if status.hint:
         say(f"→ {status.hint}")
 

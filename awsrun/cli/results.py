@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from awsrun.jobs.run import Run
+    from awsrun.worker.records import TrialRecord
 
+_NAMED = 10  # trials that are named in a line
 _NARROW = 10  # characters: columns of lines that are wider share what room there is
 
 
@@ -158,6 +160,16 @@ def _lines(run: Run, limit: int) -> None:
         say(f"→ {status.hint}")
 
 
+def _unmeasured(metric: str, trials: Iterable[TrialRecord]) -> str:
+    """Which trials are done without the number that the run is after; empty if none is, or all are."""
+    done = [trial for trial in trials if trial.state == "done"]
+    found = sorted(trial.n for trial in done if trial.value is None or trial.value != trial.value)
+    if not metric or not found or len(found) == len(done):
+        return ""
+    named = ", ".join(map(str, found[:_NAMED])) + ", ..." * (len(found) > _NAMED)
+    return f"done without a {metric} that is a number: trial{'s' * (len(found) > 1)} {named}"
+
+
 def _cell(value: Any) -> str:
     """Briefly, and without what a terminal would obey."""
     from awsrun.jobs.style import short
@@ -222,6 +234,8 @@ def _table(run: Run, limit: int) -> None:
     for line in failures[:20]:
         say(click.style(line, fg="red"))
     last_words(run, trials[:limit])
+    if said := _unmeasured(record.metric, trials):
+        say(click.style(said, fg="yellow"))
     if record.objectives and trials:
         say(f"{len(best)} on the Pareto front, first in the table; a picture: awsrun plot {run.id} --kind pareto")
     say(f"{run.id} is {status.state}: {counted(status)}")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from awsrun.cli.follow import conclude, counted, exit_code, lasting, measured, parameters, spent, workers
+from awsrun.cli.follow import counted, exit_code, failed, headline, lasting, measured, parameters, spent, workers
 from awsrun.cli.output import say
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class View:
         yield "ends once", status.stops if not status.over else ""
         yield "stopped", status.stopped
         yield "set aside", _aside(status)
+        yield "failed", "" if status.error else "\n".join(failed(status))
         yield "trial time", lasting(status.seconds) if status.seconds else ""
         yield "cost", spent(status.costs) if status.costs else ""
         yield "Batch says", "; ".join(status.reasons)
@@ -89,7 +90,7 @@ def watch(run: Run) -> int:
     except KeyboardInterrupt:
         say(f"{run.id} goes on; come back with: awsrun show {run.id} --watch")
         return 130
-    conclude(status)
+    headline(status)
     return exit_code(status)
 
 

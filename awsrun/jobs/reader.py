@@ -14,7 +14,7 @@ from awsrun.worker.runs import SHARD, Run
 from awsrun.worker.store import RunStore
 
 _RECENT = 5
-_Counted = tuple[records.Shard, list[TrialRecord], list[TrialRecord]]
+_Counted = tuple[records.Shard, list[TrialRecord], list[TrialRecord]]  # the latest to end, the first that failed
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Tally:
         counts: trial state -> how many, of those that have started.
         seconds: the sum of their latest attempts' times.
         recent: a few of those that ended last, the latest first, as far as they were read one by one.
-        aside: a few that took their workers with them, likewise.
+        failed: a few that failed, by number, likewise.
         reused: how many were taken from earlier runs.
     """
 
@@ -42,7 +42,7 @@ class Tally:
     seconds: float = 0.0
     best: Best | None = None
     recent: list[TrialRecord] = field(default_factory=list)
-    aside: list[TrialRecord] = field(default_factory=list)
+    failed: list[TrialRecord] = field(default_factory=list)
     reused: int = 0
 
 
@@ -83,18 +83,18 @@ class Reader:
             self.calls += 1
             self._sealed = self.store.shards(self.id, run.generation)
         counts: Counter[str] = Counter()
-        seconds, best, recent, aside = 0.0, None, list[TrialRecord](), list[TrialRecord]()
+        seconds, best, recent, failed = 0.0, None, list[TrialRecord](), list[TrialRecord]()
         reused = 0
         for shard in range(started(run)):
-            found, ended, lost = self._count(run, shard)
+            found, ended, bad = self._count(run, shard)
             recent += ended
-            aside += lost
+            failed += bad
             reused += found.reused
             counts.update(found.counts)
             seconds += found.seconds
             if found.best and records.better(run.mode, found.best["value"], best.value if best else None):
                 best = Best(int(found.best["n"]), found.best["value"], dict(found.best["params"]))
-        return Tally(counts, seconds, best, _latest(recent), aside[:_RECENT], reused)
+        return Tally(counts, seconds, best, _latest(recent), failed[:_RECENT], reused)
 
     def trials(self, run: Run) -> Iterator[TrialRecord]:
         """The trials that have started, by number, a shard at a time."""
@@ -114,8 +114,9 @@ class Reader:
             return self._settled[shard]
         self.calls += 1
         trials = [trial for trial in self.store.trials(self.id, shard) if trial.n < run.total]
-        aside = [trial for trial in trials if trial.state == "failed" and trial.last is not trial][:_RECENT]
-        counted = records.summary(shard, run.generation, trials, run.mode), _latest(trials), aside
+        failed = [trial for trial in trials if trial.state == "failed"]
+        failed = sorted(failed, key=lambda trial: (trial.last is trial, trial.n))[:_RECENT]
+        counted = records.summary(shard, run.generation, trials, run.mode), _latest(trials), failed
         if len(trials) == min(SHARD, run.total - shard * SHARD) and all(trial.settled for trial in trials):
             self._settled[shard] = counted
         return counted

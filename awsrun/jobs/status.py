@@ -38,7 +38,7 @@ class Status:
         elapsed: seconds since the submit.
         recent: trials that ended last, the latest first; without those of shards that are read by their summary.
         reused: how many of the done ones were taken from earlier runs.
-        aside: trials that were set aside because they took their workers with them; likewise.
+        failures: a few trials that failed, likewise: those that took their workers with them first, then by number.
     """
 
     run: str
@@ -61,7 +61,7 @@ class Status:
     costs: Costs | None = None
     elapsed: float = 0.0
     recent: Sequence[TrialRecord] = ()
-    aside: Sequence[TrialRecord] = ()
+    failures: Sequence[TrialRecord] = ()
     reused: int = 0
 
     @property
@@ -70,6 +70,11 @@ class Status:
         if not self.done and not self.failed:
             return f"{self.state} {', '.join(self.workers)} {bool(self.counts)}"
         return f"{self.state} {bool(self.failed)}"
+
+    @property
+    def aside(self) -> Sequence[TrialRecord]:
+        """Those of the failures that were set aside because they took their workers with them."""
+        return [trial for trial in self.failures if trial.last is not trial]
 
     @property
     def over(self) -> bool:
@@ -129,8 +134,8 @@ def derive(run: Run, tally: Tally, stages: Stages, now: float, submitted: float)
     if state in ("cancelled", "failed"):  # what was under way when the run ended will not settle any more
         lost = sum(counts.pop(name, 0) for name in ("run", "retry", "paused"))
         counts = counts | {"cancelled": counts.get("cancelled", 0) + lost} if lost else counts
-    if state == "failed" and not hint:
-        hint = f"awsrun logs {run.run}; when it is mended: awsrun retry {run.run}"
+    if not hint:
+        hint = _advice(run, state, tally)
     return Status(
         run=run.run,
         job=run.job,
@@ -151,9 +156,21 @@ def derive(run: Run, tally: Tally, stages: Stages, now: float, submitted: float)
         stopped=run.cut_why,
         elapsed=max(0.0, now - submitted),
         recent=tally.recent,
-        aside=tally.aside,
+        failures=tally.failed,
         reused=tally.reused,
     )
+
+
+def _advice(run: Run, state: str, tally: Tally) -> str:
+    """What to do about failures, or about a metric that no trial has; empty if there is nothing to do."""
+    if state == "failed":
+        return f"awsrun logs {run.run}; then submit the mended job, or, if it was not the job: awsrun retry {run.run}"
+    if state == "done" and tally.counts["failed"]:
+        trial = f" {tally.failed[0].n}" if tally.failed else ""
+        return f"awsrun logs {run.run}{trial}; to run what failed again: awsrun retry {run.run}"
+    if run.metric and tally.best is None and tally.counts["done"]:
+        return f"no trial has a {run.metric}: return it from the job, or report it, as a number of that name"
+    return ""
 
 
 def stops(limits: Limits, metric: str) -> str:

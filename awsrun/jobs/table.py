@@ -13,7 +13,7 @@ from awsrun.worker.runs import Run
 
 
 def record(trial: TrialRecord) -> dict[str, Any]:
-    """A trial as ``results --json`` prints it."""
+    """A trial as ``results --json`` prints it; ``error`` is of those that failed, ``reused`` of those that were."""
     return {
         "n": trial.n,
         "params": dict(trial.params),
@@ -21,6 +21,7 @@ def record(trial: TrialRecord) -> dict[str, Any]:
         "attempt": trial.attempt,
         "result": finite(trial.result),
         "seconds": trial.seconds,
+        **({"error": error_line(trial)} if trial.state == "failed" else {}),
         **({"reused": {name: trial.reused[name] for name in ("run", "n")}} if trial.reused else {}),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import traceback
 from pathlib import Path
@@ -17,7 +18,7 @@ def describe(error: BaseException, root: Path) -> dict[str, Any]:
     """What a user needs to know of an exception.
 
     Args:
-        root: the project's; the innermost line below it is named, relative to it.
+        root: the project's, which differs from worker to worker: its files are named relative to it.
     """
     frames = traceback.extract_tb(error.__traceback__)
     while frames and Path(frames[0].filename).parent == _OURS:
@@ -33,7 +34,7 @@ def describe(error: BaseException, root: Path) -> dict[str, Any]:
         where, line = place[0].filename, place[0].lineno
     path = Path(where) if where else None
     lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames)]
-    text = "".join([*lines, *traceback.format_exception_only(type(error), error)])
+    text = "".join([*lines, *traceback.format_exception_only(type(error), error)]).replace(f'"{root}{os.sep}', '"')
     return {
         "type": type(error).__name__,
         "message": str(error)[:MESSAGE],

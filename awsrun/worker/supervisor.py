@@ -271,7 +271,8 @@ class Supervisor:
         self._ran += 1
         seconds = time.monotonic() - attempt.began
         self._mean = seconds if self._ran == 1 else 0.8 * self._mean + 0.2 * seconds
-        print(f"[{attempt.name}] awsrun: {_ending(record)} after {seconds:.3g} s", flush=True)
+        told = [*_traceback(record), f"awsrun: {_ending(record, self._run.metric)} after {seconds:.3g} s"]
+        print("".join(f"[{attempt.name}] {line}\n" for line in told), end="", flush=True)
         if attempt.why != "lost":
             self._tasks.add(self._courier.commit(attempt, record))
 
@@ -316,8 +317,15 @@ class Supervisor:
             self._flush_at = 0.0
 
 
-def _ending(record: TrialRecord) -> str:
+def _traceback(record: TrialRecord) -> list[str]:
+    """Where a trial raised, for whoever reads its log."""
+    return str((record.error or {}).get("traceback") or "").splitlines()
+
+
+def _ending(record: TrialRecord, metric: str) -> str:
     error: Mapping[str, Any] = record.error or {}
     why = f" ({error.get('type')}: {error.get('message')})" if error else ""
+    if record.state == "done" and metric and (record.value is None or record.value != record.value):
+        why = f", but it has no {metric} that is a number,"
     words = {"retry": "to be run again", "done": "done"}
     return words.get(record.state, record.state) + why

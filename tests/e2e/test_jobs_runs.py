@@ -213,6 +213,11 @@ def test_failed_trials_are_run_again_and_the_others_kept(place: Place) -> None:
     run = place.submit("--grid", "ends=well,once badly", "--set", f"gate={gate}", "--keep-going")
     found = place.until(run, lambda r: r["state"] == "done")
     assert [t["state"] for t in found["trials"]] == ["done", "failed"]
+    assert found["trials"][1]["error"].startswith("ValueError: lr 0.01 is not to my taste (job.py:")
+    told = place.awsrun("show", run, "--watch", code=1).stderr
+    assert "trial 1: ValueError: lr 0.01" in told and f"awsrun logs {run} 1" in told, "why, and what to type next"
+    log = place.awsrun("logs", run, "1").stdout
+    assert 'File "job.py"' in log and "raise ValueError(f" in log, "where it raised, by the project's own names"
     (place.folder / "gate.mended").touch()
     answer = json.loads(place.awsrun("retry", run, "--json").stdout)
     assert answer["retried"] == 1

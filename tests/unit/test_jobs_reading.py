@@ -11,10 +11,12 @@ import pytest
 from jobs_runs import GRID, a_run, store_with, trials_of
 
 from awsrun.aws.errors import AwsrunError
+from awsrun.cli import follow
 from awsrun.jobs import table
 from awsrun.jobs.reader import Reader, Tally
 from awsrun.jobs.stages import Stages
-from awsrun.jobs.status import derive, trial_state
+from awsrun.jobs.status import Status, derive, trial_state
+from awsrun.worker.records import TrialRecord
 
 BIG = {"search": "random", "ranges": {"x": {"low": 0.0, "high": 1.0}}, "set": {}, "total": 2500}
 STARTED = {"groups": [{"job": "j-1", "workers": 2, "slot": 0}]}
@@ -88,6 +90,25 @@ def test_the_state_follows_from_table_and_batch(
     assert status.state == state, reason
     assert hint in status.hint, reason
     assert bool(hint) == bool(status.hint), reason
+
+
+def test_failures_and_a_metric_that_no_trial_has_are_told_with_what_to_do() -> None:
+    run = a_run(state="done")
+    trials = trials_of(run, lambda p: float("nan"))
+
+    def told(*changed: TrialRecord) -> Status:
+        reader = Reader(store_with(replace(run, state="running"), [*changed, *trials[len(changed) :]]), run.run)
+        return derive(run, reader.tally(run), Stages(), 0, 0)
+
+    assert "no trial has a val_accuracy" in told().hint
+    assert told(replace(trials[0], value=0.5)).hint == "", "one has it"
+    error = {"type": "ValueError", "message": "no", "file": "job.py", "line": 7}
+    second = replace(trials[1], state="failed", error=error)
+    status = told(trials[0], second, replace(trials[2], state="failed", error={"message": "gone"}))
+    assert f"awsrun logs {run.run} 1;" in status.hint and f"awsrun retry {run.run}" in status.hint
+    assert list(follow.failed(status)) == ["trial 1: ValueError: no (job.py:7)", "trial 2: gone"]
+    lost = replace(trials[4], state="failed", error={"type": "WorkersLost", "ran": {"attempt": 3}})
+    assert [trial.n for trial in told(*trials[:4], lost).aside] == [4], "a trial that takes its workers with it"
 
 
 def test_what_was_under_way_when_a_run_ended_is_cancelled() -> None:
