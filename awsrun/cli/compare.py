@@ -87,7 +87,7 @@ def _table(compared: Comparison) -> None:
 
 
 def _facts(side: Side) -> dict[str, str]:
-    from awsrun.cli.follow import counted, lasting, measured, parameters
+    from awsrun.cli.follow import counted, lasting, measured, parameters, took
     from awsrun.prices.price import dollars
 
     status, best, cost = side.status, side.status.best, side.costs.total
@@ -99,6 +99,6 @@ def _facts(side: Side) -> dict[str, str]:
         "best": f"{measured(status.metric, best.value)} {status.metric}" if best else "–",
         "by": f"trial {best.n}: {parameters(best.params, status.fixed)}" if best else "",
         "duration": lasting(side.seconds),
-        "trial time": lasting(status.seconds) if status.seconds else "",
+        "trial time": took(status),
         "cost": price + (f", {dollars(each)} per trial" if cost and each else ""),
     }

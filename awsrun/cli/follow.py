@@ -150,8 +150,10 @@ def spent(costs: Costs) -> str:
 
     if not costs.billed:
         return "free (embedded cloud)"
-    there = lasting(3600 * costs.hours)
-    return "" if costs.total is None else f"{dollars(costs.total)} by list price ({there} of workers)"
+    there = lasting(3600 * costs.hours) + " of workers"
+    if costs.idle is not None:
+        there += f", {lasting(3600 * costs.idle)} of it starting or waiting"
+    return "" if costs.total is None else f"{dollars(costs.total)} by list price ({there})"
 
 
 def priced(costs: Costs) -> str:
@@ -166,10 +168,18 @@ def priced(costs: Costs) -> str:
         )
     if costs.total is None:
         return ""
-    parts = [f"{dollars(costs.total)} by list price"]
+    idle = costs.of_idle
+    parted = f" ({dollars(costs.total - idle)} for trials' time, {dollars(idle)} for starts and waits)" if idle else ""
+    parts = [f"{dollars(costs.total)} by list price{parted}"]
     parts += [f"{dollars(costs.per_trial)} per trial"] if costs.per_trial else []
     parts += [f"{dollars(costs.per_point)} per {costs.unit} gained on the median trial"] if costs.per_point else []
     return ", ".join(parts)
+
+
+def took(status: Status) -> str:
+    """What the trials took, over all attempts, and how much of it ended with a lost worker."""
+    lost = f" ({lasting(status.lost)} of it with workers that were lost)" if status.lost else ""
+    return lasting(status.seconds) + lost if status.seconds else ""
 
 
 def lasting(seconds: float) -> str:

@@ -211,9 +211,9 @@ def _table(run: Run, limit: int) -> None:
         cells = [short(trial.params.get(name, "")) for name in names]
         good = trial.n in best and trial.state == "done" and bool(record.metric)
         colour = "bold green" if good else {"failed": "red", "done": ""}.get(trial.state, "dim")
-        time = lasting(trial.seconds) if trial.ended_ms else ""
+        time = lasting(trial.seconds) if trial.seconds or trial.ended_ms else ""
         reached = [str(trial.step or "")] if steps else []
-        price = [dollars(costs.trial(trial) or 0.0) if trial.ended_ms else ""] if cost else []
+        price = [dollars(costs.trial(trial) or 0.0) if time else ""] if cost else []
         shown = (
             str(trial.n),
             *cells,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from awsrun.cli.follow import counted, exit_code, failed, headline, lasting, measured, parameters, spent, workers
+from awsrun.cli.follow import counted, exit_code, failed, headline, lasting, measured, parameters, spent, took, workers
 from awsrun.cli.output import say
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class View:
         yield "stopped", status.stopped
         yield "set aside", _aside(status)
         yield "failed", "" if status.error else "\n".join(failed(status))
-        yield "trial time", lasting(status.seconds) if status.seconds else ""
+        yield "trial time", took(status)
         yield "cost", spent(status.costs) if status.costs else ""
         yield "Batch says", "; ".join(status.reasons)
         yield "error", str((status.error or {}).get("traceback") or (status.error or {}).get("message") or "").rstrip()

@@ -55,6 +55,7 @@ class Side:
             "best": best and {"n": best.n, "value": best.value, "params": best.params},
             "seconds": round(self.seconds, 3),
             "trial_seconds": self.status.seconds,
+            "lost_seconds": self.status.lost,
             "cost": self.costs.total,
             "cost_per_trial": self.cost_per_trial,
             "parameters": dict(self.parameters),

@@ -10,7 +10,7 @@ from typing import Any
 from awsrun.jobs.style import scale_of
 from awsrun.worker.budget import hours
 from awsrun.worker.records import TrialRecord, Worker, better
-from awsrun.worker.runs import Run
+from awsrun.worker.runs import FINAL, Run
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Costs:
         billed: False on the embedded cloud, where all is free.
         hourly: list price of a worker's hour on AWS; None if it was not known at the submit.
         hours: that all workers were there, together.
+        working: hours of these in which they ran trials, over all attempts; None as long as the run goes on.
         trials: how many have ended.
         points: by how much the best trial is better than the median one: of a share in percent, else in the metric's
             own unit; None where that is not known, or nothing.
@@ -33,6 +34,17 @@ class Costs:
     trials: int = 0
     points: float | None = None
     unit: str = ""
+    working: float | None = None
+
+    @property
+    def idle(self) -> float | None:
+        """Hours in which workers started, waited, or did what was lost with them; None as long as the run goes on."""
+        return None if self.working is None else max(0.0, self.hours - self.working)
+
+    @property
+    def of_idle(self) -> float | None:
+        """The part of the total that no trial has: with the trials' own costs it makes up the total."""
+        return None if self.total is None or self.idle is None else self.total * self.idle / (self.hours or 1)
 
     @property
     def on_aws(self) -> float | None:
@@ -54,7 +66,7 @@ class Costs:
         return None if self.total is None or not self.points else self.total / self.points
 
     def trial(self, trial: TrialRecord) -> float | None:
-        """Of a trial's latest attempt; the workers' starts and waits are in the total alone."""
+        """Of a trial's time, over all its attempts; the workers' starts and waits are in the total alone."""
         if not self.billed:
             return 0.0
         return None if self.hourly is None else self.hourly * trial.seconds / 3600
@@ -66,21 +78,31 @@ class Costs:
             "on_aws": self.on_aws,
             "hourly": self.hourly,
             "hours": round(self.hours, 4),
+            "idle_hours": None if self.idle is None else round(self.idle, 4),
+            "idle": self.of_idle,
             "per_trial": self.per_trial,
             "per_point": self.per_point,
             "unit": self.unit,
         }
 
 
-def costs(run: Run, workers: Iterable[Worker], now_ms: int, trials: Sequence[TrialRecord] = ()) -> Costs:
+def costs(
+    run: Run,
+    workers: Iterable[Worker],
+    now_ms: int,
+    trials: Sequence[TrialRecord] = (),
+    seconds: float | None = None,
+) -> Costs:
     """A run's costs so far.
 
     Args:
         now_ms: milliseconds since the epoch.
         trials: for what a trial and a point cost.
+        seconds: what the trials took; the sum over ``trials`` unless given.
     """
     listed = run.provenance.get("hourly", run.limits.price or None)  # older runs know their price only with a limit
     points, unit = _gained(run, trials)
+    took = sum(trial.seconds for trial in trials) if seconds is None else seconds
     return Costs(
         billed=run.provenance.get("context", "aws") != "local",
         hourly=None if listed is None else float(listed),
@@ -88,6 +110,7 @@ def costs(run: Run, workers: Iterable[Worker], now_ms: int, trials: Sequence[Tri
         trials=sum(trial.settled for trial in trials),
         points=points,
         unit=unit,
+        working=took / 3600 if run.state in FINAL and (trials or seconds is not None) else None,
     )
 
 

@@ -45,6 +45,7 @@ def comparison(found: Comparison) -> str:
     rows.append(("best", [_best(side.status) for side in found.sides]))
     rows.append(("cost", ["" if side.costs.total is None else f"${side.costs.total:.2f}" for side in found.sides]))
     rows.append(("duration (s)", [f"{side.seconds:,.0f}" for side in found.sides]))
+    rows.append(("trial time (s)", [f"{side.status.seconds:,.0f}" for side in found.sides]))
     rows += [(name, [side.settings.get(name, "") for side in found.sides]) for name in found.settings]
     return _table(["", *(side.run for side in found.sides)], ([name, *cells] for name, cells in rows))
 

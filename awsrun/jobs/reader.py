@@ -32,7 +32,8 @@ class Tally:
 
     Attributes:
         counts: trial state -> how many, of those that have started.
-        seconds: the sum of their latest attempts' times.
+        seconds: what they took, over all attempts.
+        lost: how many of the seconds ended with a lost worker.
         recent: a few of those that ended last, the latest first, as far as they were read one by one.
         failed: a few that failed, by number, likewise.
         reused: how many were taken from earlier runs.
@@ -40,6 +41,7 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+    lost: float = 0.0
     best: Best | None = None
     recent: list[TrialRecord] = field(default_factory=list)
     failed: list[TrialRecord] = field(default_factory=list)
@@ -83,8 +85,8 @@ class Reader:
             self.calls += 1
             self._sealed = self.store.shards(self.id, run.generation)
         counts: Counter[str] = Counter()
-        seconds, best, recent, failed = 0.0, None, list[TrialRecord](), list[TrialRecord]()
-        reused = 0
+        best, recent, failed = None, list[TrialRecord](), list[TrialRecord]()
+        seconds, lost, reused = 0.0, 0.0, 0
         for shard in range(started(run)):
             found, ended, bad = self._count(run, shard)
             recent += ended
@@ -92,9 +94,10 @@ class Reader:
             reused += found.reused
             counts.update(found.counts)
             seconds += found.seconds
+            lost += found.lost
             if found.best and records.better(run.mode, found.best["value"], best.value if best else None):
                 best = Best(int(found.best["n"]), found.best["value"], dict(found.best["params"]))
-        return Tally(counts, seconds, best, _latest(recent), failed[:_RECENT], reused)
+        return Tally(counts, seconds, lost, best, _latest(recent), failed[:_RECENT], reused)
 
     def trials(self, run: Run) -> Iterator[TrialRecord]:
         """The trials that have started, by number, a shard at a time."""

@@ -128,7 +128,7 @@ class Run:
             elif diagnose and not stages.counts.get("running") and now - stages.since > PATIENCE:
                 stages = replace(stages, reasons=tuple(dict.fromkeys([*stages.reasons, *engine.diagnose(working)])))
         found = derive(run, self._reader.tally(run), stages, now, submitted)
-        return replace(found, costs=self.spent(run))
+        return replace(found, costs=self.spent(run, found.seconds))
 
     def wait(
         self,
@@ -271,15 +271,17 @@ class Run:
         """Dollars so far; 0 on the embedded cloud, None where prices are not known."""
         return self.spent().total
 
-    def spent(self, record: Record | None = None) -> Costs:
+    def spent(self, record: Record | None = None, seconds: float | None = None) -> Costs:
         """The dollars so far, without what needs the trials; on the embedded cloud they are 0, and no hours are read.
 
         Args:
             record: the run's, if it was read just now.
+            seconds: what its trials took, likewise.
         """
         run = record or self._reader.run()
-        free = run.provenance.get("context") == "local"
-        return costs.costs(run, () if free else self._reader.workers(), _now_ms())
+        if run.provenance.get("context") == "local":
+            return costs.costs(run, (), _now_ms())
+        return costs.costs(run, self._reader.workers(), _now_ms(), seconds=seconds)
 
     def workers(self) -> list[records.Worker]:
         """Every worker that ever registered, by slot: since when, its beats, its log stream."""

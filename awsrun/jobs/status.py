@@ -28,7 +28,8 @@ class Status:
         workers: stage -> how many, for a run that is not over.
         fixed: parameters that are the same for every trial.
         eta: seconds left by the trials so far; None while unknown.
-        seconds: what the trials took together.
+        seconds: what the trials took together, over all attempts.
+        lost: how many of the seconds ended with a lost worker.
         reasons: why workers wait or failed, as Batch says it.
         error: why the run failed: type, message, file, line, traceback.
         hint: the command that mends it, empty if nothing is wrong.
@@ -53,6 +54,7 @@ class Status:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     eta: float | None = None
     seconds: float = 0.0
+    lost: float = 0.0
     reasons: Sequence[str] = ()
     error: Mapping[str, Any] | None = None
     hint: str = ""
@@ -111,6 +113,7 @@ class Status:
             "best": best,
             "eta": self.eta,
             "seconds": self.seconds,
+            "lost_seconds": self.lost,
             "reasons": list(self.reasons),
             "error": dict(self.error) if self.error else None,
             "hint": self.hint,
@@ -149,6 +152,7 @@ def derive(run: Run, tally: Tally, stages: Stages, now: float, submitted: float)
         fixed=run.fixed,
         eta=_eta(run, tally, stages) if state == "running" else None,
         seconds=round(tally.seconds, 3),
+        lost=round(tally.lost, 3),
         reasons=() if run.state in FINAL or run.state == ON_HOLD else stages.reasons,
         error=run.error,
         hint=hint,

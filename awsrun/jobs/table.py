@@ -21,6 +21,7 @@ def record(trial: TrialRecord) -> dict[str, Any]:
         "attempt": trial.attempt,
         "result": finite(trial.result),
         "seconds": trial.seconds,
+        **({"lost_seconds": trial.lost_ms / 1000} if trial.lost_ms else {}),
         **({"error": error_line(trial)} if trial.state == "failed" else {}),
         **({"reused": {name: trial.reused[name] for name in ("run", "n")}} if trial.reused else {}),
     }

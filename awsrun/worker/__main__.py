@@ -115,7 +115,7 @@ def main(arguments: list[str]) -> int:
     }
     before = None if place.seats else store.worker(run.run, place.me.slot)
     if before is not None:
-        info["first_ms"] = before.first_ms or before.started_ms
+        info |= before.follows(run.limits.beat)
     sit = partial(store.sit, run.run, place.me, place.seats)
     me = sit(info) if place.seats else store.register(run.run, place.me, info)
     if me is None:

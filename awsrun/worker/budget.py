@@ -64,8 +64,7 @@ def dollars(worker: Worker, run: Run, now_ms: int) -> float:
 
 
 def hours(worker: Worker, run: Run, now_ms: int) -> float:
-    """How long a worker was there since its slot first started; one that is gone, by its heartbeats."""
-    first = worker.first_ms or worker.started_ms
+    """How long a slot's worker was there, over all its starts; one that is gone, by its heartbeats."""
     gone = worker.dead or run.state in FINAL
     end = worker.started_ms + int(1000 * run.limits.beat * (worker.beat + 1)) if gone else now_ms
-    return max(0, min(end, now_ms) - first) / 3_600_000
+    return (worker.past_ms + max(0, min(end, now_ms) - worker.started_ms)) / 3_600_000

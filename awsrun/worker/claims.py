@@ -64,7 +64,7 @@ class Claims:
         self.ended = run.state if run.state in FINAL else ""
         self._store, self._run, self._who, self._tools = store, run, who, tools
         self._log_stream = log_stream
-        self._graves = Graveyard(store, run.run, run.limits.lease, tools.clock)
+        self._graves = Graveyard(store, run.run, run.limits, tools.clock)
         self._pruning = Pruning(store, run)
         self._reuse = Reuse(store, run) if run.reuse else None
         self._released = False
@@ -260,7 +260,9 @@ class Claims:
 
     def _take_over(self, seen: TrialRecord) -> TrialRecord | None:
         params = seen.params or self._tools.params(seen.n)
-        trial = self._store.take_over(self._run.run, seen, self._who.me, params, self._log_stream, self._tools.now_ms())
+        me, now = self._who.me, self._tools.now_ms()
+        ran_ms = self._graves.ran_ms(seen, me) if seen.state == "run" else 0
+        trial = self._store.take_over(self._run.run, seen, me, params, self._log_stream, now, ran_ms)
         if trial is None or trial.state != "run":
             return None
         self.active.add(trial.n)

@@ -97,7 +97,9 @@ class Control(Reads):
             # of a waiting trial the attempt goes up: it may have been cancelled in this one before, been put back, and
             # a late copy of that write must not put it back again
             attempt = seen.attempt + (seen.state != "run")
-            change: Item = {"state": "cancelled", "attempt": attempt, "ended_ms": now_ms}
+            change: Item = {"state": "cancelled", "attempt": attempt}
+            if seen.state == "run":
+                change["ended_ms"] = now_ms
             self._update(trial_key(run, n), change, fence)
             if seen.state == "run":
                 owner = Me.parse(seen.owner)

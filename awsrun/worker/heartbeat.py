@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +11,7 @@ from typing import Literal
 from awsrun.worker.claims import Identity
 from awsrun.worker.records import FINAL, ON_HOLD, Me
 from awsrun.worker.store import RunStore
-from awsrun.worker.table import Unanswered
+from awsrun.worker.table import Unanswered, Value
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,22 @@ class Heartbeat:
     """Beats every ``every`` seconds until stopped.
 
     A worker that was buried alive registers anew; its trial goes on, and the commit decides whose it is.
+
+    Args:
+        now_ms: milliseconds since the epoch, for the record only.
     """
 
-    def __init__(self, store: RunStore, run: str, who: Identity, every: float, tell: Callable[[Notice], None]) -> None:
+    def __init__(
+        self,
+        store: RunStore,
+        run: str,
+        who: Identity,
+        every: float,
+        tell: Callable[[Notice], None],
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
         self._store, self._run, self._who, self._every, self._tell = store, run, who, every, tell
+        self._now_ms = now_ms
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name="heartbeat", daemon=True)
 
@@ -68,7 +81,7 @@ class Heartbeat:
         me = self._who.me
         worker = self._store.beat(self._run, me)
         if worker is None:
-            again = self._store.register(self._run, Me(me.slot, me.boot + 1))
+            again = self._register_anew(me)
             if again is None:
                 return Notice("superseded")
             self._who.me = again
@@ -81,3 +94,12 @@ class Heartbeat:
             n, attempt = worker.cmd.removeprefix("cancel ").split("@")
             return Notice("cancel", int(n), int(attempt))
         return None
+
+    def _register_anew(self, me: Me) -> Me | None:
+        """In this slot's next record it was there all the time, whatever its heartbeats say."""
+        now, before = self._now_ms(), self._store.worker(self._run, me.slot)
+        info: dict[str, Value] = {"started_ms": now}
+        if before is not None and before.me == me:
+            past = before.past_ms + max(0, now - before.started_ms)
+            info |= {"past_ms": past, "former": me.boot, "former_ms": now}
+        return self._store.register(self._run, Me(me.slot, me.boot + 1), info)

@@ -123,6 +123,11 @@ class Reads:
         """Every report of a trial, by attempt and step; ``records.curve`` makes one history of them."""
         return [Report.from_item(item) for item in self.table.query(f"{run}#P#{n}")]
 
+    def last_report(self, run: str, n: int) -> Report | None:
+        """What a trial's latest attempt that reported anything reported last."""
+        found = self.table.query(f"{run}#P#{n}", limit=1, backwards=True)
+        return next(map(Report.from_item, found), None)
+
     def standings(self, run: str, rung: int | None = None) -> list[Standing]:
         """Who stands where at a rung, or at every one."""
         prefix = "" if rung is None else standing_key(rung)

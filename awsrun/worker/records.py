@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from awsrun.worker.runs import FINAL, ON_HOLD, SHARD, Limits, Run, RunEntry, RunStatus, dump, load
-from awsrun.worker.table import Item
+from awsrun.worker.table import Item, Value
 
 __all__ = [
     "DONE", "FAILED", "FINAL", "ON_HOLD", "SETTLED", "SHARD", "TERMINATED", "Limits", "Me", "Report", "Run",
@@ -74,7 +74,8 @@ class Worker:
         log_stream: where its output is in the run's log group, or empty.
         started_ms: by its own clock, since the epoch.
         job_id: the engine's id of its job, or empty.
-        first_ms: when its slot was first started; 0 if this is its first start.
+        past_ms: how long its slot's earlier starts were there, together.
+        former, former_ms: the start of the slot before this one, and when that showed life last; 0 if there was none.
         left: how it went: `DONE` with nothing left to do, `TERMINATED` as it was told to go, `FAILED`; empty as long as
             it is there, and for good if it was lost.
         asked: how often another worker has asked for a new start of its slot.
@@ -89,7 +90,9 @@ class Worker:
     log_stream: str = ""
     started_ms: int = 0
     job_id: str = ""
-    first_ms: int = 0
+    past_ms: int = 0
+    former: int = 0
+    former_ms: int = 0
     left: str = ""
     asked: int = 0
     awaited: int = 0
@@ -103,8 +106,26 @@ class Worker:
         """How often the engine has started its slot."""
         return max(1, self.boot // 1000)
 
+    def seen_ms(self, beat: float, boot: int | None = None) -> int:
+        """When it showed life last, by its heartbeats and its own clock; 0 where that is not known.
+
+        Args:
+            beat: seconds between two heartbeats.
+            boot: of the start of its slot that is meant; this one unless given.
+        """
+        if boot in (None, self.boot):
+            return self.started_ms + int(1000 * beat * self.beat) if self.started_ms else 0
+        return self.former_ms if boot == self.former else 0
+
+    def follows(self, beat: float) -> dict[str, Value]:
+        """What the record of its slot's next start keeps of this one."""
+        there = int(1000 * beat * (self.beat + 1)) if self.started_ms else 0
+        return {"past_ms": self.past_ms + there, "former": self.boot, "former_ms": self.seen_ms(beat)}
+
     @classmethod
     def from_item(cls, item: Item) -> Worker:
+        started = int(item.get("started_ms", 0))
+        first = int(item.get("first_ms", 0)) or started  # what older runs have instead of ``past_ms``
         return cls(
             slot=int(item["sk"]),
             boot=int(item["boot"]),
@@ -112,9 +133,11 @@ class Worker:
             dead=bool(item["dead"]),
             cmd=str(item.get("cmd", "")),
             log_stream=str(item.get("log_stream", "")),
-            started_ms=int(item.get("started_ms", 0)),
+            started_ms=started,
             job_id=str(item.get("job_id", "")),
-            first_ms=int(item.get("first_ms", 0)),
+            past_ms=int(item.get("past_ms", started - first)),
+            former=int(item.get("former", 0)),
+            former_ms=int(item.get("former_ms", 0)),
             left=str(item.get("left", "")),
             asked=int(item.get("asked", 0)),
             awaited=int(item.get("awaited", 0)),
@@ -137,6 +160,8 @@ class TrialRecord:
         since: the attempt that began from nothing; checkpoints of earlier ones are void.
         step: how many steps the latest attempt reported, those before its checkpoint included.
         started_ms, ended_ms: of the latest attempt, by its worker's clock.
+        spent_ms: how long the attempts before it ran, together (of runs of older versions 0).
+        lost_ms: how long those of them ran whose workers were lost, each until its last report or heartbeat.
         artifacts: file name -> bytes.
         rung: how many rungs it has been let past; where it waits, if it is paused (see :mod:`awsrun.worker.rungs`).
         reused: ``{"run", "n", "attempt", "since", "seconds"}`` of the trial that it was taken from (``--reuse``), whose
@@ -163,6 +188,8 @@ class TrialRecord:
     rung: int = 0
     checkpoints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     reused: Mapping[str, Any] = field(default_factory=dict)
+    spent_ms: int = 0
+    lost_ms: int = 0
 
     @property
     def settled(self) -> bool:
@@ -175,9 +202,14 @@ class TrialRecord:
         return replace(self, **ran) if ran else self
 
     @property
+    def latest_ms(self) -> int:
+        """How long the latest attempt ran; 0 while it does, and if there was none."""
+        return max(0, self.ended_ms - self.started_ms) if self.ended_ms and self.started_ms else 0
+
+    @property
     def seconds(self) -> float:
-        """How long the latest attempt ran; 0 while it does."""
-        return max(0, self.ended_ms - self.started_ms) / 1000 if self.ended_ms else 0.0
+        """How long it ran, over all its attempts; the one that is under way counts once it has ended."""
+        return (self.spent_ms + self.latest_ms) / 1000
 
     def fields(self) -> Item:
         """Everything but the key."""
@@ -197,6 +229,8 @@ class TrialRecord:
             "log_stream": self.log_stream,
             "started_ms": self.started_ms,
             "ended_ms": self.ended_ms,
+            "spent_ms": self.spent_ms,
+            "lost_ms": self.lost_ms,
             "artifacts": dump(dict(self.artifacts)),
             "checkpoints": dump(dict(self.checkpoints)),
             **({"reused": dump(dict(self.reused))} if self.reused else {}),
@@ -226,6 +260,8 @@ class TrialRecord:
             log_stream=str(item.get("log_stream", "")),
             started_ms=int(item.get("started_ms", 0)),
             ended_ms=int(item.get("ended_ms", 0)),
+            spent_ms=int(item.get("spent_ms", 0)),
+            lost_ms=int(item.get("lost_ms", 0)),
             artifacts=load(item, "artifacts", {}),
             checkpoints=load(item, "checkpoints", {}),
             reused=load(item, "reused", {}),
@@ -284,8 +320,9 @@ class Shard:
         generation: of the run when it was sealed; it counts only while the run's is the same.
         counts: trial state -> how many.
         best: ``{"n", "value", "params"}`` of the best trial by the run's metric, or None.
-        seconds: the sum over its trials' latest attempts.
+        seconds: the sum over its trials.
         reused: how many of those that are done were taken from earlier runs.
+        lost: how many of the seconds ended with a lost worker.
     """
 
     shard: int
@@ -294,6 +331,7 @@ class Shard:
     best: Mapping[str, Any] | None = None
     seconds: float = 0.0
     reused: int = 0
+    lost: float = 0.0
 
     def to_item(self, run: str) -> Item:
         return {
@@ -303,6 +341,7 @@ class Shard:
             "counts": dump(dict(self.counts)),
             "best": dump(self.best),
             "seconds": dump(self.seconds),
+            "lost": dump(self.lost),
             "reused": self.reused,
         }
 
@@ -314,6 +353,7 @@ class Shard:
             counts=load(item, "counts", {}),
             best=load(item, "best", None),
             seconds=load(item, "seconds", 0.0),
+            lost=load(item, "lost", 0.0),
             reused=int(item.get("reused", 0)),
         )
 
@@ -341,15 +381,16 @@ def summary(shard: int, generation: int, trials: Iterable[TrialRecord], mode: st
     """The summary of a shard's trials."""
     counts: dict[str, int] = {}
     best: TrialRecord | None = None
-    seconds, reused = 0.0, 0
+    seconds, lost, reused = 0.0, 0.0, 0
     for trial in trials:
         reused += bool(trial.reused)
         counts[trial.state] = counts.get(trial.state, 0) + 1
         seconds += trial.seconds
+        lost += trial.lost_ms / 1000
         if trial.state == "done" and better(mode, trial.value, best.value if best else None):
             best = trial
     found = None if best is None else {"n": best.n, "value": best.value, "params": dict(best.params)}
-    return Shard(shard, generation, counts, found, round(seconds, 3), reused)
+    return Shard(shard, generation, counts, found, round(seconds, 3), reused, round(lost, 3))
 
 
 def curve(reports: Iterable[Report], attempt: int | None = None) -> list[Report]:

@@ -51,7 +51,7 @@ class Relief:
     ) -> None:
         self._store, self._run, self._who, self._ask, self._clock = store, run, who, ask, clock
         self._rng = rng or random.Random()
-        self._graves = Graveyard(store, run.run, run.limits.lease, clock)
+        self._graves = Graveyard(store, run.run, run.limits, clock)
         self._noticed: dict[tuple[int, int], float] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name="relief", daemon=True)

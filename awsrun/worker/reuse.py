@@ -37,7 +37,7 @@ class Reuse:
                 origin["seconds"] = found.seconds
                 return replace(
                     found, attempt=1, owner=str(me), losses=(), failures=0, since=1, log_stream="", started_ms=now_ms,
-                    ended_ms=now_ms, rung=0, reused=found.reused or origin,
+                    ended_ms=now_ms, spent_ms=0, lost_ms=0, rung=0, reused=found.reused or origin,
                 )  # fmt: skip
         return None
 

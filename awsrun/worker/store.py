@@ -163,16 +163,27 @@ class RunStore(Control):
         return self._put(trial.to_item(run), (When("pk", "absent"),), mine).ok
 
     def take_over(
-        self, run: str, seen: TrialRecord, me: Me, params: Mapping[str, Any], log_stream: str = "", now_ms: int = 0
+        self,
+        run: str,
+        seen: TrialRecord,
+        me: Me,
+        params: Mapping[str, Any],
+        log_stream: str = "",
+        now_ms: int = 0,
+        ran_ms: int = 0,
     ) -> TrialRecord | None:
         """Go on with a trial that was released or whose owner is dead; None if somebody else did.
 
         From state ``run`` it counts as a loss; with :data:`MAX_LOSSES` distinct containers lost, the trial comes back
         ``failed`` instead of ``run``.  After an error, too, it goes on from its last checkpoint, unless ``since`` says
         that this led nowhere.  One that was paused is let past the rung where it waited.
+
+        Args:
+            ran_ms: how long the attempt ran that ends here, where nobody has settled it.
         """
-        losses, attempt = seen.losses, seen.attempt + 1
+        losses, attempt, lost_ms = seen.losses, seen.attempt + 1, 0
         if seen.state == "run":
+            lost_ms = ran_ms
             losses = tuple(dict.fromkeys((*losses, Me.parse(seen.owner).container)))
         trial = replace(
             seen, state="run", attempt=attempt, owner=str(me), params=params, losses=losses,
@@ -180,6 +191,7 @@ class RunStore(Control):
             rung=seen.rung + (seen.state == "paused"), artifacts={},
             checkpoints=seen.checkpoints if attempt > seen.since else {},
             log_stream=log_stream, started_ms=now_ms, ended_ms=0,
+            spent_ms=seen.spent_ms + seen.latest_ms + lost_ms, lost_ms=seen.lost_ms + lost_ms,
         )  # fmt: skip
         if len(losses) >= MAX_LOSSES:
             message = f"set aside: {len(losses)} workers were lost while they ran it ({', '.join(losses)})"
@@ -200,7 +212,7 @@ class RunStore(Control):
         Returns:
             False: the attempt was lost to somebody else, and nothing of it counts.
         """
-        as_claimed = ("attempt", "owner", "params", "losses", "log_stream")
+        as_claimed = ("attempt", "owner", "params", "losses", "log_stream", "spent_ms", "lost_ms")
         fields = {name: value for name, value in trial.fields().items() if name not in as_claimed}
         return self._update(
             trial_key(run, trial.n),

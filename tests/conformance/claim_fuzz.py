@@ -176,6 +176,7 @@ class World:
         self.artifacts: dict[tuple[int, int], str] = {}
         self.told: Counter[int] = Counter()
         self._done: Counter[int] = Counter()
+        self._took: Counter[int] = Counter()
         self._plain = table
         self._faulty = FaultyTable(WatchedTable(table, self), STORM, self.rng)
         self._actors: list[Actor] = []
@@ -300,6 +301,9 @@ class World:
         self._spawn(f"w{start.slot}", lambda actor: self._worker(actor, me), self.stormy)
         return ""
 
+    def _now_ms(self) -> int:
+        return int(1000 * (self.now + 1))
+
     def _store(self, actor: Actor) -> RunStore:
         return RunStore(SteppedTable(self._faulty, actor), sleep=actor.sleep, pauses=[0.2] * 50)
 
@@ -315,9 +319,9 @@ class World:
             return
         who = Identity(found)
         relief = Relief(store, self.run, who, self._ask, lambda: self.now, Random(self.rng.random()))
-        heart = Heartbeat(store, RUN, who, 1.0, lambda notice: None)
+        heart = Heartbeat(store, RUN, who, 1.0, lambda notice: None, self._now_ms)
         tools = Tools(
-            lambda n: {"n": n}, lambda: self.now, lambda: int(self.now * 1000), Random(self.rng.random()),
+            lambda n: {"n": n}, lambda: self.now, self._now_ms, Random(self.rng.random()),
             lambda: "late" if self.late < self.now else "",
         )  # fmt: skip
         claims = Claims(store, self.run, who, tools)
@@ -359,7 +363,7 @@ class World:
         at = self.rng.random() if self.stormy else 0.0
         state = "retry" if released or at >= 0.9 else "done" if at < 0.75 else "failed"
         error = {"type": "Bad"} if state == "failed" else None
-        record = replace(trial, state=state, result=token, value=float(trial.n), error=error)
+        record = replace(trial, state=state, result=token, value=float(trial.n), error=error, ended_ms=self._now_ms())
         if rung is not None and state == "done":
             state, record = "paused", replace(record, state="paused", rung=rung, value=self.values[trial.n])
         won = store.settle(RUN, record)
@@ -390,7 +394,7 @@ class World:
             actor.sleep(self.rng.uniform(0, 2 * LEASE))
             at = self.rng.random()
             if at < 0.2:
-                store.cancel_trial(RUN, self.rng.randrange(self.run.total))
+                store.cancel_trial(RUN, self.rng.randrange(self.run.total), self._now_ms())
             elif at < 0.3:
                 store.cancel(RUN)
             elif at < 0.5:
@@ -463,6 +467,8 @@ class World:
                 raise Violation(f"trial {n} went back to attempt {new['attempt']}")
         if new["state"] == "done":
             self._done[n] += 1
+        if old is not None and (old["state"], old["attempt"]) == ("run", new["attempt"]) and new["state"] != "run":
+            self._took[n] += max(0, int(new["ended_ms"]) - int(new["started_ms"]))
 
     def _trials(self) -> list[TrialRecord]:
         store = RunStore(self._plain)
@@ -490,6 +496,8 @@ class World:
                 if trial.result != self.earlier.get(n) or trial.attempt != 1 or trial.reused["run"] != EARLIER:
                     raise Violation(f"trial {n} was taken from {dict(trial.reused)}, with result {trial.result}")
                 continue
+            if (took := trial.spent_ms - trial.lost_ms + trial.latest_ms) != self._took[n]:
+                raise Violation(f"trial {n}: its attempts took {self._took[n]} ms, by its record {took}")
             if trial.state in ("done", "stopped") and trial.result != self.artifacts[n, trial.attempt]:
                 raise Violation(f"trial {n}: result {trial.result}, artifacts {self.artifacts[n, trial.attempt]}")
         self._judge_seals(trials)

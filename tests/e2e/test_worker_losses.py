@@ -63,10 +63,15 @@ def test_sigkill_in_the_middle_of_a_trial(bench: Bench) -> None:
     worker = bench.start(run)
     pid = in_the_middle(bench, run)
     worker.send_signal(signal.SIGKILL)
+    began = bench.trial(run).started_ms
     until("the trial's process dies with its worker", lambda: gone(pid), 10)
     assert bench.ended(bench.start(run, slot=1)) == 0
     went_on(bench, run)
-    assert bench.trial(run).losses == ("0.1",)
+    trial = bench.trial(run)
+    assert trial.losses == ("0.1",)
+    said = max(report.at_ms for report in bench.store.reports(run, 0) if report.attempt == 1)
+    assert trial.lost_ms == trial.spent_ms >= said - began > 0, "its time counts until its last sign of life"
+    assert trial.seconds == (trial.spent_ms + trial.ended_ms - trial.started_ms) / 1000
 
 
 def test_a_zombie_changes_nothing(bench: Bench) -> None:
@@ -96,7 +101,8 @@ def test_sigterm_gives_the_trial_back_at_once(bench: Bench) -> None:
     done = len(bench.steps(0, 1))
     assert bench.ended(bench.start(run, slot=1)) == 0, "no lease is waited for: it is ten minutes"
     assert went_on(bench, run) == done, "the checkpoint was made when the worker was told to go"
-    assert bench.trial(run).losses == ()
+    after = bench.trial(run)
+    assert (after.losses, after.spent_ms, after.lost_ms) == ((), trial.latest_ms, 0) and trial.latest_ms > 0
 
 
 def test_sigterm_while_nothing_listens_is_bounded(bench: Bench) -> None:
@@ -171,7 +177,9 @@ def test_the_engine_starts_a_killed_worker_again(bench: Bench) -> None:
     in_the_middle(bench, run)
     worker.send_signal(signal.SIGKILL)
     worker.wait()
-    bench.env["AWS_BATCH_JOB_ATTEMPT"] = "2"
-    assert bench.ended(bench.start(run)) == 0, "a higher boot on the slot says that the old one is dead"
+    assert bench.ended(bench.start(run, attempt=2)) == 0, "a higher boot on the slot says that the old one is dead"
     went_on(bench, run)
     assert os.path.exists(bench.marks / "0.2")
+    slot, trial = bench.store.worker(run, 0), bench.trial(run)
+    assert slot is not None and (slot.boot, slot.former) == (2000, 1000)
+    assert slot.past_ms > 0 < trial.lost_ms, "what its first start took is not forgotten"

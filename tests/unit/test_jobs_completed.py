@@ -102,7 +102,7 @@ def test_a_run_that_stands_still_is_no_end() -> None:
     run: Any = Run.__new__(Run)
     store = store_with(record, [])
     run._open(Site("lab", store, Counting(run), {}), record.run)
-    run.spent = lambda record: None
+    run.spent = lambda record, seconds: None
     with pytest.raises(AwsrunError, match="is not started"):
         list(run.as_completed(sleep=lambda seconds: pytest.fail("nothing to wait for")))
 

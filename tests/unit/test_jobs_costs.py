@@ -11,10 +11,14 @@ from jobs_runs import a_run, store_with, trials_of
 
 from awsrun.aws.context import Context
 from awsrun.aws.errors import AwsrunError
+from awsrun.cli.follow import priced, spent, took
 from awsrun.cli.submit import agreed_to
 from awsrun.jobs import costs, estimate, price
 from awsrun.jobs.estimate import Estimate
+from awsrun.jobs.reader import Reader
 from awsrun.jobs.site import Site
+from awsrun.jobs.stages import Stages
+from awsrun.jobs.status import derive
 from awsrun.worker.records import Limits, Worker
 
 HOUR = 3_600_000
@@ -25,7 +29,7 @@ def test_workers_are_paid_while_they_are_there_and_by_their_beats_once_they_are_
     run = a_run(provenance=AWS, limits=Limits(beat=15.0))
     there = Worker(0, 1000, beat=3, started_ms=HOUR)
     gone = Worker(1, 1000, beat=59, dead=True, started_ms=HOUR)
-    again = Worker(2, 2000, started_ms=2 * HOUR, first_ms=HOUR)
+    again = Worker(2, 2000, started_ms=2 * HOUR, past_ms=HOUR)
     found = costs.costs(run, [there, gone, again], now_ms=3 * HOUR)
     assert found.hours == pytest.approx(2 + 0.25 + 2)
     assert found.total == pytest.approx(4.25 * 0.6)
@@ -42,6 +46,23 @@ def test_a_trial_and_a_point_have_their_share() -> None:
     assert found.trial(trials[0]) == pytest.approx(0.3)
     assert (found.points, found.unit) == (pytest.approx(9.0), "% of validation accuracy"), "10 % over the median, 1 %"
     assert found.per_point == pytest.approx(0.6 / 9)
+
+
+def test_what_the_trials_took_over_all_attempts_and_what_nobody_used_make_up_the_total() -> None:
+    run = a_run(provenance=AWS, state="done")
+    share = HOUR // 20
+    trials = trials_of(run, lambda p: p["lr"], ended_ms=1000 + 2 * share, spent_ms=share, lost_ms=share // 2)
+    there = [Worker(0, 1000, beat=239, dead=True)]
+    found = costs.costs(run, there, HOUR, trials)
+    assert (found.total, found.idle, found.of_idle) == pytest.approx((0.6, 0.1, 0.06))
+    assert sum(found.trial(trial) or 0.0 for trial in trials) + (found.of_idle or 0.0) == pytest.approx(found.total)
+    assert priced(found).startswith("$0.60 by list price ($0.54 for trials' time, $0.060 for starts and waits), $0.10")
+    assert spent(found) == "$0.60 by list price (60 min of workers, 6 min of it starting or waiting)"
+    whole = Reader(store_with(run, trials), run.run).tally(run)
+    assert (whole.seconds, whole.lost) == pytest.approx((0.9 * 3600, 0.15 * 3600))
+    told = derive(run, whole, Stages(), 99.0, 0.0)
+    assert took(told) == "54 min (9 min of it with workers that were lost)"
+    assert costs.costs(a_run(provenance=AWS), there, HOUR, trials).idle is None, "while a run goes on, nobody can tell"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from awsrun.worker.records import Me, Report, Shard, TrialRecord, better, curve, summary, trial_key
+from awsrun.worker.records import Me, Report, Shard, TrialRecord, Worker, better, curve, summary, trial_key
+from awsrun.worker.table import Item
 
 
 def test_keys_sort_as_numbers_do() -> None:
@@ -32,12 +33,23 @@ def test_items_come_back() -> None:
         5,
         9,
         {"f": 3},
+        spent_ms=11,
+        lost_ms=4,
     )
     assert TrialRecord.from_item(trial.to_item("r")) == trial
-    shard = Shard(4, 1, {"done": 2}, {"n": 4000, "value": 0.1 + 0.2, "params": {}}, 1.5)
+    shard = Shard(4, 1, {"done": 2}, {"n": 4000, "value": 0.1 + 0.2, "params": {}}, 1.5, 1, 0.5)
     assert Shard.from_item(shard.to_item("r")) == shard
     report = Report(12, 2, 3, {"loss": math.pi}, 7)
     assert Report.from_item(report.to_item("a#b")) == report
+
+
+def test_records_of_older_versions_are_read() -> None:
+    item = TrialRecord(3, "done", 2, started_ms=1000, ended_ms=3000).to_item("r")
+    del item["spent_ms"], item["lost_ms"]
+    assert TrialRecord.from_item(item).seconds == 2.0, "of the last attempt: nobody wrote down the others"
+    assert TrialRecord(3, "cancelled", 0, ended_ms=3000).seconds == 0.0, "before it started"
+    old: Item = {"sk": "000002", "boot": 2000, "beat": 4, "dead": False, "started_ms": 9000, "first_ms": 2000}
+    assert Worker.from_item(old).past_ms == 7000
 
 
 def test_the_containers_of_one_worker() -> None:

@@ -114,7 +114,9 @@ def _facts(found: Material, scale: Scale) -> Iterable[tuple[str, str]]:
     yield "fixed", ", ".join(f"{name} {short(value)}" for name, value in run.fixed.items())
     yield "submitted", _moment(datetime.fromisoformat(run.submitted_at)) if run.submitted_at else ""
     yield "ended", _moment(datetime.fromtimestamp(run.ended_ms / 1000, timezone.utc)) if run.ended_ms else ""
-    yield "trial time", f"{status.seconds:,.0f} s, {costs.hours:.2f} hours of workers"
+    lost = f" ({status.lost:,.0f} s of it with workers that were lost)" if status.lost else ""
+    idle = f", {costs.idle:.2f} of them starting or waiting" if costs.idle is not None else ""
+    yield "trial time", f"{status.seconds:,.0f} s over all attempts{lost}; {costs.hours:.2f} hours of workers{idle}"
     yield "stopped", status.stopped
     if costs.billed:
         yield "cost", "not known" if costs.total is None else f"{dollars(costs.total)} by list price"
