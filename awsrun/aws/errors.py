@@ -16,6 +16,9 @@ THROTTLES = frozenset(
     {
         "BandwidthLimitExceeded",
         "EC2ThrottledException",
+        # ECS, whose own calls of EC2 were throttled: https://github.com/dagster-io/dagster/issues/33439
+        "InvalidParameterException:(ErrorCode: RequestLimitExceeded)",
+        "InvalidParameterException:(ErrorCode: Throttling)",
         "LimitExceededException:Rate exceeded",
         "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from awsrun.cli.follow import missing
 from awsrun.cli.output import common, connect, emit, say
 from awsrun.cli.runs import stack_option
 
@@ -77,6 +78,7 @@ def resume(run: str, stack: str | None, context: str | None, as_json: bool) -> N
     workers = found.resume()
     if as_json:
         emit({"run": found.id, "workers": workers})
+    missing(found)
     say(f"{found.id} goes on{_started(workers)}; to follow it: awsrun show {found.id} --watch")
 
 
@@ -104,6 +106,7 @@ def retry(
     back, workers = found.retry(*trials, fresh=fresh)
     if as_json:
         emit({"run": found.id, "retried": back, "workers": workers})
+    missing(found)
     if back:
         say(f"{back:,} trial{'s' * (back != 1)} of {found.id} will run again{_started(workers)}")
     else:

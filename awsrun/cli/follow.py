@@ -47,6 +47,14 @@ def follow(run: Run) -> int:
     return exit_code(status)
 
 
+def missing(run: Run) -> None:
+    """Say which workers AWS did not start."""
+    from awsrun.jobs import launch
+
+    for reason in launch.missing(run.record):
+        say(click.style(reason, fg="yellow") + f"\n→ to ask for them again: awsrun resume {run.id}")
+
+
 def exit_code(status: Status) -> int:
     """0 if the run is done and no trial has failed."""
     return 0 if status.state == "done" and not status.failed else 1
@@ -95,7 +103,7 @@ def conclude(status: Status) -> None:
     if status.stopped:
         say(f"  no further trial started: {status.stopped}")
     for reason in status.reasons:
-        say(f"  Batch says: {reason}")
+        say(f"  AWS says: {reason}")
     if status.error:
         say(str(status.error.get("traceback") or status.error.get("message") or "").rstrip())
     else:

@@ -37,6 +37,7 @@ def local() -> None:
 @click.option("--strict/--no-strict", default=None, help="As hard as AWS: in-use errors, lag, states, throttles.")
 @click.option("--throttle", type=SHARE, metavar="RATE", help="With --strict: share of calls throttled at random (0.1).")
 @click.option("--lose", type=SHARE, metavar="RATE", help="With --strict: share of calls whose answer is lost (0.03).")
+@click.option("--scarce", type=SHARE, metavar="RATE", help="With --strict: share of ECS tasks that find no room (0.2).")
 @click.option(
     "--time-scale",
     type=click.FloatRange(0, min_open=True),

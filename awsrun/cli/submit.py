@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from awsrun.aws.context import Context
     from awsrun.jobs.estimate import Estimate
     from awsrun.jobs.reuse import Earlier
-    from awsrun.jobs.site import Site
     from awsrun.jobs.submission import Request
 
 
@@ -115,8 +114,10 @@ def submit(
 
     Exit code with --wait: 0 every trial is done, 1 some failed.
     """
+    from awsrun.cli.follow import follow, missing
     from awsrun.jobs import estimate, pruning, reuse, sizes, spaces, submission
     from awsrun.jobs.experiment_file import build
+    from awsrun.jobs.run import Run
     from awsrun.jobs.site import open_site
     from awsrun.jobs.status import stops
 
@@ -156,8 +157,10 @@ def submit(
         emit({"run": run})
     else:
         click.echo(run)
+    found = Run(run, stack=site.stack, cloud=cloud)
+    missing(found)
     if wait:
-        return _wait(run, site)
+        return follow(found)
     say(f"it goes on by itself; to follow it: awsrun show {run} --watch")
     return 0
 
@@ -223,13 +226,6 @@ def agreed_to(cost: Estimate, context: Context, yes: bool) -> bool:
         return True
     why = f"about {dollars(weighed)}" + (" for each hour" if cost.likely is None and weighed == cost.hourly else "")
     return agreed(f"This may cost {why}. Submit it?", yes, f"{why} is more than {dollars(limit)}")
-
-
-def _wait(run: str, site: Site) -> int:
-    from awsrun.cli.follow import follow
-    from awsrun.jobs.run import Run
-
-    return follow(Run(run, stack=site.stack, cloud=site.cloud))
 
 
 def _show(request: Request, workers: int, as_json: bool) -> None:

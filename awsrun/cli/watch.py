@@ -66,7 +66,7 @@ class View:
         yield "failed", "" if status.error else "\n".join(failed(status))
         yield "trial time", took(status)
         yield "cost", spent(status.costs) if status.costs else ""
-        yield "Batch says", "; ".join(status.reasons)
+        yield "AWS says", "; ".join(status.reasons)
         yield "error", str((status.error or {}).get("traceback") or (status.error or {}).get("message") or "").rstrip()
         yield "next", status.hint
 

@@ -163,10 +163,12 @@ def _start(site: Site, run: str, was_over: bool) -> int:
         return 0
     groups = whole.engine.get("groups", ())
     if was_over or not (alive or engine.replaces):  # else those that are left replace earlier ones, too
-        whole = replace(whole, engine={**whole.engine, "groups": [{**group, "stopped": True} for group in groups]})
+        groups = [{**group, "stopped": True} for group in groups]
     used = max((group["slot"] + group["workers"] for group in groups), default=0)
-    launch.workers(site, whole, workers, max(used, site.store.next_slot(run)), again=True)
-    return workers
+    if whole.engine:  # those that were not started are asked for again now
+        groups = [{key: value for key, value in group.items() if key != "reasons"} for group in groups]
+        whole = replace(whole, engine={**whole.engine, "groups": groups})
+    return launch.workers(site, whole, workers, max(used, site.store.next_slot(run)), again=True)
 
 
 def _run(site: Site, run: str) -> Run:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from awsrun.aws.clients import Cloud
+from awsrun.aws.errors import AwsrunError
 from awsrun.aws.tags import STACK
 from awsrun.jobs import batch, fargate
 from awsrun.jobs.site import Site
@@ -30,9 +31,9 @@ class Engine(Protocol):
     def replaces(self) -> bool:
         """It starts a lost worker again by itself."""
 
-    def start(self, run: Run, count: int, slot: int, again: bool, sleep: Callable[[float], None]) -> None:
+    def start(self, run: Run, count: int, slot: int, again: bool, sleep: Callable[[float], None]) -> int:
         """Start ``count`` workers on the slots from ``slot`` on, as another group of the run, and note that in its
-        record.
+        record; how many were, which may be fewer where the record then says why.
 
         Args:
             again: an earlier command may have started this very group and been killed before it noted it.
@@ -84,7 +85,7 @@ class OnBatch:
     name: str = "Batch"
     replaces: bool = True
 
-    def start(self, run: Run, count: int, slot: int, again: bool, sleep: Callable[[float], None] = time.sleep) -> None:
+    def start(self, run: Run, count: int, slot: int, again: bool, sleep: Callable[[float], None] = time.sleep) -> int:
         groups: list[dict[str, Any]] = list(run.engine.get("groups", ()))
         queue, definition = self.jobs["queue"], self.jobs["definition"]
         name = f"awsrun-{run.run}-w{len(groups)}"
@@ -96,6 +97,7 @@ class OnBatch:
         groups.append({"job": job, "workers": count, "slot": slot})
         engine = {"kind": "batch", "queue": queue, "definition": definition, "groups": groups}
         self.site.store.attach(run.run, engine)
+        return count
 
     def stages(self, run: Run) -> Stages:
         return batch.stages(self.cloud, _ids(run))
@@ -124,20 +126,23 @@ class OnFargate:
     name: str = "ECS"
     replaces: bool = False
 
-    def start(self, run: Run, count: int, slot: int, again: bool, sleep: Callable[[float], None] = time.sleep) -> None:
-        """The group is noted before its tasks are asked for: they look themselves up in it."""
+    def start(self, run: Run, count: int, slot: int, again: bool, sleep: Callable[[float], None] = time.sleep) -> int:
+        """The group is noted before its tasks are asked for: they look themselves up in it.  It stays noted if this is
+        cut off, as some of them may be there; ``started`` is fewer than ``workers`` where others are certainly not."""
         before: list[dict[str, Any]] = list(run.engine.get("groups", ()))
         group = {"job": f"{run.run}/w{len(before)}", "workers": count, "slot": slot, "at": int(time.time())}
         engine = self._engine(run, [*before, group])
         self.site.store.attach(run.run, engine)
         try:
-            started, reasons = fargate.start(self.cloud, replace(run, engine=engine), slot, count, sleep)
-        except BaseException:
-            self.site.store.attach(run.run, {**engine, "groups": before})
+            made = fargate.start(self.cloud, replace(run, engine=engine), slot, count, sleep)
+        except AwsrunError:
+            self.site.store.attach(run.run, {**engine, "groups": before, "tries": engine["tries"] + 1})
             raise
-        if started < count:
-            said = [f"{count - started} of {count} workers were not started: {reason}" for reason in reasons]
-            self.site.store.attach(run.run, {**engine, "groups": [*before, {**group, "reasons": said}]})
+        started = made.count + made.unsure
+        if started < count or made.unsure:
+            told = {"started": started, "reasons": [_short(made, count, reason) for reason in made.reasons]}
+            self.site.store.attach(run.run, {**engine, "groups": [*before, {**group, **told}]})
+        return started
 
     def _engine(self, run: Run, groups: list[dict[str, Any]]) -> dict[str, Any]:
         kept = ("cluster", "definition", "container", "capacity", "subnets", "security_groups", "public", "table")
@@ -146,6 +151,7 @@ class OnFargate:
             **{key: self.jobs[key] for key in kept},
             "region": self.cloud.region,
             "tags": {STACK: self.site.stack, RUN_TAG: run.run},
+            "tries": int(run.engine.get("tries", 0)),
             "groups": groups,
         }
 
@@ -163,6 +169,13 @@ class OnFargate:
 
     def streams(self, run: Run, ids: Iterable[str]) -> Mapping[str, list[str]]:
         return fargate.streams(run, ids)
+
+
+def _short(made: fargate.Started, count: int, reason: str) -> str:
+    """What a user is told of workers that were not started."""
+    missing = count - made.count
+    unsure = f"{made.unsure} of them perhaps were" if made.unsure else ""
+    return f"{missing} of {count} workers were not started{f' ({unsure})' * bool(unsure)}: {reason}"
 
 
 def _ids(run: Run) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,7 @@ LAUNCHES, LAUNCH_BURST = 20.0, 100
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
 STOPS, STOP_BURST = 40.0, 100
 YOUNG = 60.0  # seconds for which lists may not show what was started
-_BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds, after a throttle or a lost answer
+_BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 16.0)  # seconds, after a throttle or a lost answer
 _NO_ROOM = (5.0, 20.0)  # seconds until the rest of a call is asked for again
 _DESCRIBED = 100  # tasks per DescribeTasks
 _FALLEN = 5  # workers that failed say enough
@@ -40,89 +40,125 @@ _TERMINATED = 143  # exit code of a worker that was told to go
 Task = Mapping[str, Any]
 
 
-def start(
-    cloud: Cloud, run: Run, slot: int, count: int, sleep: Callable[[float], None] = time.sleep
-) -> tuple[int, list[str]]:
-    """Start ``count`` workers on the slots from ``slot`` on, ten a call; how many were, and why others were not.
+@dataclass(frozen=True)
+class Started:
+    """What came of asking for workers.
+
+    Attributes:
+        count: workers that ECS starts.
+        unsure: workers of a call that was not answered: ECS starts them, or does not.
+        reasons: why others are not started.
+    """
+
+    count: int = 0
+    unsure: int = 0
+    reasons: Sequence[str] = ()
+
+
+def start(cloud: Cloud, run: Run, slot: int, count: int, sleep: Callable[[float], None] = time.sleep) -> Started:
+    """Start ``count`` workers on the slots from ``slot`` on, ten a call, and never more.
 
     Raises:
-        AwsrunError: ECS refuses, and none was started.
+        AwsrunError: ECS starts none.
     """
     pace = Pace(LAUNCHES, LAUNCH_BURST, cloud.time_scale, sleep=sleep)
-    started, reasons = 0, dict[str, None]()
+    started, reasons, tries = 0, dict[str, None](), int(run.engine.get("tries", 0))
     for first in range(slot, slot + count, MOST):
         seats = min(MOST, slot + count - first)
+        made = 0
         try:
-            made, why = _fill(cloud, run, Start(first, seats, seats), pace, sleep)
-        except AwsrunError as error:
-            if not started:
+            for more, why in _fill(cloud, run, Start(first, seats, seats, tries=tries), pace, sleep):
+                made += more
+                reasons |= dict.fromkeys(why)
+        except Unasked as error:
+            found = Started(started + made, error.unsure, [*reasons, error.why])
+            if not found.count and not found.unsure:
                 raise
-            return started, [*reasons, error.why]
+            return found
         started += made
-        reasons |= dict.fromkeys(why)
         if not made:  # there is no room: more calls would find none either
             break
     if not started:
         raise AwsrunError(f"ECS starts no worker for {run.run}", "; ".join(reasons))
-    return started, list(reasons)
+    return Started(started, 0, list(reasons))
+
+
+class Unasked(AwsrunError):
+    """ECS refuses a call for workers, or does not answer it.
+
+    Args:
+        unsure: of how many workers nobody knows whether they are started.
+    """
+
+    def __init__(self, what: str, why: str, unsure: int = 0) -> None:
+        super().__init__(what, why)
+        self.unsure = unsure
 
 
 def _fill(
     cloud: Cloud, run: Run, start: Start, pace: Pace, sleep: Callable[[float], None]
-) -> tuple[int, Sequence[str]]:
-    """One call's workers; those for which there was no room are asked for again, a little later."""
-    made = 0
+) -> Iterator[tuple[int, Sequence[str]]]:
+    """One call's workers, and those for which there was no room asked for again, a little later: how many each call
+    started, and after the last one why others are not."""
     for wait in (*_NO_ROOM, None):
         pace.take(start.count)
         answer = _call(cloud, run, start, sleep)
-        made += len(answer["tasks"])
-        missing = start.count - len(answer["tasks"])
+        made = len(answer["tasks"])
+        missing = start.count - made
         reasons = [str(failed.get("reason", "")) for failed in answer.get("failures", ())]
-        if not missing or wait is None:
-            return made, reasons if missing else ()
+        if wait is None or not missing:
+            yield made, reasons if missing else ()
+            return
+        yield made, ()
         sleep(wait * cloud.time_scale)
         start = replace(start, count=missing, ask=start.ask + 1)
-    raise AssertionError("unreachable")
 
 
 def _call(cloud: Cloud, run: Run, start: Start, sleep: Callable[[float], None]) -> Mapping[str, Any]:
-    """RunTask, until it is answered: the client token lets a repeat start nothing twice."""
+    """RunTask, until it is answered: the client token lets a repeat start nothing twice.
+
+    Raises:
+        Unasked: it is refused, or not answered.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
+    unsure = 0
     for wait in (*_BACKOFF, None):
         try:
             answer: Mapping[str, Any] = cloud.write("ecs").run_task(**request(run, start))
             return answer
         except (ClientError, BotoCoreError) as error:
-            if outcome(error) not in ("throttled", "unknown") or wait is None:
+            kind = outcome(error)
+            unsure = start.count if kind == "unknown" else unsure
+            if kind not in ("throttled", "unknown") or wait is None:
                 code = code_of(error)
                 why = f"{message_of(error)} ({code})" if code else message_of(error)
-                raise AwsrunError(f"ECS does not start workers for {run.run}", why) from error
-            sleep(wait)
+                raise Unasked(f"ECS does not start workers for {run.run}", why, unsure) from error
+            sleep(wait * cloud.time_scale)
     raise AssertionError("unreachable")
 
 
 def stages(cloud: Cloud, run: Run, now: float) -> Stages:
-    """A run's workers by stage: two lists per group and a call per hundred tasks.
+    """A run's workers by stage: a list per group, one of what stopped, and a call per hundred tasks.
 
     Args:
         now: seconds since the epoch; what was asked for a moment ago and is not listed yet counts as ``submitted``.
     """
     groups: list[Mapping[str, Any]] = list(run.engine.get("groups", ()))
+    tasks = list(_tasks(cloud, run)) if groups else []
     counts: Counter[str] = Counter()
     reasons: dict[str, None] = {}
-    born = []
+    for task in tasks:
+        stage, why = _stage(task)
+        counts[stage] += 1
+        reasons |= {why: None} if why else {}
+    found = Counter(task["startedBy"] for task in tasks)
     for group in groups:
-        found = list(_tasks(cloud, run, [group]))
-        for task in found:
-            stage, why = _stage(task)
-            counts[stage] += 1
-            reasons |= {why: None} if why else {}
-            born.append(task["createdAt"].timestamp())
         if now - float(group.get("at", 0)) < YOUNG:
-            counts["submitted"] += max(0, int(group["workers"]) - len(found))
+            counts["submitted"] += max(0, int(group.get("started", group["workers"])) - found[group["job"]])
         reasons |= dict.fromkeys(group.get("reasons", ()))
-    return Stages({stage: counts[stage] for stage in STAGES if counts[stage]}, tuple(reasons), min(born, default=0.0))
+    born = min((task["createdAt"].timestamp() for task in tasks), default=0.0)
+    return Stages({stage: counts[stage] for stage in STAGES if counts[stage]}, tuple(reasons), born)
 
 
 def diagnose(cloud: Cloud, run: Run) -> list[str]:
@@ -155,7 +191,7 @@ def stop(cloud: Cloud, run: Run, reason: str) -> None:
                 raise
 
     for group in run.engine.get("groups", ()):
-        listed = list(_listed(cloud, run, str(group["job"]), "RUNNING"))
+        listed = list(_listed(cloud, run, startedBy=str(group["job"])))
         for first in range(0, len(listed), 8):
             some = listed[first : first + 8]
             pace.take(len(some))
@@ -170,28 +206,42 @@ def streams(run: Run, tasks: Iterable[str]) -> dict[str, list[str]]:
 
 def fallen(cloud: Cloud, run: Run) -> list[str]:
     """Ids of a few tasks that ran and failed."""
-    tasks = _tasks(cloud, run, run.engine.get("groups", ()), ("STOPPED",))
+    tasks = _described(cloud, run, _stopped(cloud, run))
     failed = (task for task in tasks if _stage(task)[0] == "failed" and "startedAt" in task)
     return [str(task["taskArn"]).rpartition("/")[2] for task, _ in zip(failed, range(_FALLEN), strict=False)]
 
 
-def _tasks(
-    cloud: Cloud, run: Run, groups: Iterable[Mapping[str, Any]], wanted: Sequence[str] = ("RUNNING", "STOPPED")
-) -> Iterator[Task]:
-    """The tasks of groups that ECS shows, described; some that are new it may list and not describe yet."""
-    for group in groups:
-        arns = list(dict.fromkeys(arn for one in wanted for arn in _listed(cloud, run, str(group["job"]), one)))
-        for first in range(0, len(arns), _DESCRIBED):
-            some = arns[first : first + _DESCRIBED]
-            yield from cloud.read("ecs").describe_tasks(cluster=run.engine["cluster"], tasks=some)["tasks"]
+def _tasks(cloud: Cloud, run: Run) -> Iterator[Task]:
+    """The run's tasks that ECS shows, described; some that are new it may list and not describe yet."""
+    groups = (str(group["job"]) for group in run.engine.get("groups", ()))
+    living = [arn for group in groups for arn in _listed(cloud, run, startedBy=group)]
+    return _described(cloud, run, dict.fromkeys([*living, *_stopped(cloud, run)]))
 
 
-def _listed(cloud: Cloud, run: Run, group: str, wanted: str) -> Iterator[str]:
+def _described(cloud: Cloud, run: Run, arns: Iterable[str]) -> Iterator[Task]:
+    """Those of some tasks that are the run's."""
+    groups, every = {str(group["job"]) for group in run.engine.get("groups", ())}, list(arns)
+    for first in range(0, len(every), _DESCRIBED):
+        some = every[first : first + _DESCRIBED]
+        described = cloud.read("ecs").describe_tasks(cluster=run.engine["cluster"], tasks=some)["tasks"]
+        yield from (task for task in described if task.get("startedBy") in groups)
+
+
+def _stopped(cloud: Cloud, run: Run) -> Iterator[str]:
+    """Tasks of the run's definition, whatever revision and run, that have stopped or are to."""
+    family = str(run.engine["definition"]).rpartition("/")[2].partition(":")[0]
+    return _listed(cloud, run, family=family, desiredStatus="STOPPED")
+
+
+def _listed(cloud: Cloud, run: Run, **wanted: str) -> Iterator[str]:
+    """Tasks of the cluster, those that are to run unless said otherwise.
+
+    By whom they were started is a filter that goes with no other
+    (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html).
+    """
     from botocore.exceptions import ClientError
 
-    pages = cloud.read("ecs").get_paginator("list_tasks").paginate(
-        cluster=run.engine["cluster"], startedBy=group, desiredStatus=wanted
-    )  # fmt: skip
+    pages = cloud.read("ecs").get_paginator("list_tasks").paginate(cluster=run.engine["cluster"], **wanted)
     try:
         for page in pages:
             yield from page["taskArns"]

@@ -11,6 +11,11 @@ from awsrun.jobs.site import Site
 from awsrun.worker.runs import Run
 
 
+def missing(run: Run) -> list[str]:
+    """Which of the workers that were asked for last were not started, and why."""
+    return [str(reason) for group in run.engine.get("groups", ()) for reason in group.get("reasons", ())]
+
+
 def workers(
     site: Site,
     run: Run,
@@ -18,8 +23,8 @@ def workers(
     first_slot: int = 0,
     again: bool = False,
     sleep: Callable[[float], None] = time.sleep,
-) -> None:
-    """Start ``count`` workers and note them in the run's record.
+) -> int:
+    """Start ``count`` workers and note them in the run's record; how many were started.
 
     Args:
         first_slot: their slots follow on those of earlier groups, so that no two workers share one.
@@ -34,6 +39,6 @@ def workers(
         what = f"the workers of {run.run} came from {before.name}, and stack {site.stack} has {now.name} now"
         raise AwsrunError(what, "a run keeps to one of them", "submit it again")
     try:
-        now.start(run, count, first_slot, again, sleep)
+        return now.start(run, count, first_slot, again, sleep)
     except AwsrunError as error:
         raise AwsrunError(error.what, error.why, f"the run is written; to go on: awsrun resume {run.run}") from error

@@ -30,7 +30,7 @@ class Status:
         eta: seconds left by the trials so far; None while unknown.
         seconds: what the trials took together, over all attempts.
         lost: how many of the seconds ended with a lost worker.
-        reasons: why workers wait or failed, as Batch says it.
+        reasons: why workers wait, failed or were not started, as AWS says it.
         error: why the run failed: type, message, file, line, traceback.
         hint: the command that mends it, empty if nothing is wrong.
         stops: what ends the run before all its trials have run, in words; empty if nothing does.

@@ -19,6 +19,7 @@ class Options:
         strict: in-use errors, lists that lag, states that take their time, published throttles, as on AWS.
         throttle: with strict: the share of calls that are throttled at random, 0 to 1.
         lose: with strict: the share of calls whose answer is lost (done or not), 0 to 1.
+        scarce: with strict: the share of Fargate tasks for which RunTask finds no capacity, 0 to 1.
         time_scale: with strict: seconds here for one second of AWS; durations and lags are multiplied by it, published
             rates divided.
         iam: calls are allowed by IAM policies, and by nothing else.
@@ -29,6 +30,7 @@ class Options:
     strict: bool = False
     throttle: float = 0.0
     lose: float = 0.0
+    scarce: float = 0.0
     time_scale: float = 1.0
     iam: bool = False
     containers: bool = False
@@ -45,7 +47,9 @@ class Options:
     def __str__(self) -> str:
         words = [name for name in ("strict", "iam", "containers") if getattr(self, name)]
         if self.strict:
-            words += [f"{name} {getattr(self, name):g}" for name in ("throttle", "lose") if getattr(self, name)]
+            words += [
+                f"{name} {getattr(self, name):g}" for name in ("throttle", "lose", "scarce") if getattr(self, name)
+            ]
             words += [f"time scale {self.time_scale:g}"] if self.time_scale != 1.0 else []
         words += [f"quota {code} {value:g}" for code, value in self.quotas.items()]
         return ", ".join(words)

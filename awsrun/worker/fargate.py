@@ -33,6 +33,7 @@ class Start:
         count: how many tasks.
         attempt: which start of the slot it is; above 1 there is one slot alone.
         ask: how often the same was asked for before, where ECS had no room.
+        tries: how often the run's workers were asked for before, and none was started: ECS remembers that answer too.
     """
 
     slot: int
@@ -40,11 +41,12 @@ class Start:
     count: int = 1
     attempt: int = 1
     ask: int = 0
+    tries: int = 0
 
     def token(self, run: str) -> str:
         """The client token: of a repeated request the same, so that it starts nothing twice
         (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html)."""
-        told = f"{run}/{self.slot}/{self.seats}/{self.count}/{self.attempt}/{self.ask}"
+        told = f"{run}/{self.slot}/{self.seats}/{self.count}/{self.attempt}/{self.ask}/{self.tries}"
         return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
 
 

@@ -129,6 +129,9 @@ def test_tasks_are_listed_by_what_they_are_page_by_page(local_cloud: LocalCloud)
 
     assert listed(family="listed") == listed(startedBy="s") == listed(launchType="FARGATE") == arns
     assert not listed(family="liste") and not listed(startedBy="t") and not listed(desiredStatus="STOPPED")
+    alone = "InvalidParameterException:cannot specify startedBy with other arguments"
+    refused(alone, listed, startedBy="s", desiredStatus="RUNNING")
+    refused(alone, listed, startedBy="s", family="listed")
     # More than this machine has room for: the rest waits, and ends at once when it is stopped.
     until(lambda: tasks.ecs.describe_clusters(clusters=[tasks.name])["clusters"][0]["runningTasksCount"])
     for arn in arns:

@@ -86,10 +86,9 @@ class Stack:
     def tasks(self, run: Run, desired: str = "RUNNING") -> list[dict[str, Any]]:
         """What ECS says of a run's tasks."""
         ecs = self.local.client("ecs")
-        listed = {"cluster": "fargate-tasks", "startedBy": f"{run.id}/w0", "desiredStatus": desired}
-        arns = ecs.list_tasks(**listed)["taskArns"]
+        arns = ecs.list_tasks(cluster="fargate-tasks", desiredStatus=desired)["taskArns"]
         found: list[dict[str, Any]] = arns and ecs.describe_tasks(cluster="fargate-tasks", tasks=arns)["tasks"]
-        return found
+        return [task for task in found if task["startedBy"] == f"{run.id}/w0"]
 
     def without(self, action: str) -> Callable[[], None]:
         """Take an action from the workers' role; what gives it back."""

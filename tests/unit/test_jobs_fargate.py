@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs import fargate
+from awsrun.jobs.fargate import Started
 from awsrun.jobs.pace import Pace
 from awsrun.worker.fargate import ATTEMPT, SEATS, Start, request
 from awsrun.worker.runs import Run
@@ -36,7 +37,8 @@ RUN = Run("r", "job.py", "train", {}, 100, bucket="b", code_key="k", code_hash="
 
 
 class Ecs:
-    """An ECS that knows client tokens, and does with each RunTask as the script says, then takes all."""
+    """An ECS that knows client tokens, and does with each RunTask as the script says (``CODE:message``, ``lose`` the
+    answer, ``room`` for so many), then takes all."""
 
     def __init__(self, *script: str) -> None:
         self.script, self.asked, self.tasks = list(script), [], dict[str, list[Any]]()
@@ -51,21 +53,26 @@ class Ecs:
         what = self.script.pop(0) if self.script else "take"
         self.asked.append(asked)
         if what not in ("take", "lose") and not what.startswith("room "):
-            raise ClientError({"Error": {"Code": what, "Message": "said"}}, "RunTask")
+            code, _, message = what.partition(":")
+            raise ClientError({"Error": {"Code": code, "Message": message or "said"}}, "RunTask")
         room = int(what.removeprefix("room ")) if what.startswith("room ") else asked["count"]
         made = self.tasks.setdefault(asked["clientToken"], [{"taskArn": object()} for _ in range(room)])
         if what == "lose":
             raise LOST
-        return {"tasks": made, "failures": [{"reason": NO_ROOM}] * (asked["count"] - len(made))}
+        return {"tasks": made, "failures": [{"reason": NO_ROOM}] * (len(made) < asked["count"])}
+
+    @property
+    def running(self) -> int:
+        return sum(map(len, self.tasks.values()))
 
 
-def start(ecs: Ecs, count: int, slot: int = 0) -> tuple[int, list[str]]:
+def start(ecs: Ecs, count: int, slot: int = 0) -> Started:
     return fargate.start(ecs, RUN, slot, count, sleep=lambda _: None)  # type: ignore[arg-type]
 
 
 def test_workers_are_asked_for_ten_a_call_each_with_a_seat() -> None:
     ecs = Ecs()
-    assert start(ecs, 25) == (25, [])
+    assert start(ecs, 25) == Started(25, 0, [])
     assert [one["count"] for one in ecs.asked] == [10, 10, 5]
     assert len({one["clientToken"] for one in ecs.asked}) == 3
     variables = [
@@ -78,23 +85,38 @@ def test_workers_are_asked_for_ten_a_call_each_with_a_seat() -> None:
     assert {"key": "awsrun:stack", "value": "s"} in ecs.asked[0]["tags"]
 
 
-@pytest.mark.parametrize("script", [("lose",), ("ThrottlingException", "lose", "lose"), ("take", "lose", "take")])
-def test_a_lost_answer_starts_nothing_twice(script: tuple[str, ...]) -> None:
+EC2_THROTTLED = "InvalidParameterException:Error retrieving subnet information for [subnet-1]: {}"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        ("lose",),
+        ("ThrottlingException", "lose", "lose"),
+        ("take", "lose", "take"),
+        (EC2_THROTTLED.format("Rate exceeded (ErrorCode: Throttling)"),),
+        (EC2_THROTTLED.format("Request limit exceeded. (ErrorCode: RequestLimitExceeded)"), "lose"),
+    ],
+)
+def test_a_lost_answer_or_a_throttle_starts_nothing_twice(script: tuple[str, ...]) -> None:
     ecs = Ecs(*script)
-    assert start(ecs, 20)[0] == 20
-    assert sum(map(len, ecs.tasks.values())) == 20
+    assert start(ecs, 20) == Started(20, 0, [])
+    assert ecs.running == 20
 
 
 def test_what_there_is_no_room_for_is_asked_for_again_under_another_token() -> None:
     ecs = Ecs("room 7", "room 1")
-    assert start(ecs, 10) == (10, [])
+    assert start(ecs, 10) == Started(10, 0, [])
     assert [one["count"] for one in ecs.asked] == [10, 3, 2]
     assert len({one["clientToken"] for one in ecs.asked}) == 3
     short = Ecs("take", "room 4", "room 0", "room 0")
-    assert start(short, 30)[0] == 14 + 10, "there was some room, so the next ten are asked for too"
+    assert start(short, 30) == Started(14 + 10, 0, [NO_ROOM]), "there was some room, so the next ten are asked for too"
     none = Ecs("take", "room 0", "room 0", "room 0")
-    assert start(none, 30) == (10, [NO_ROOM]), "no call is made where there is no room"
+    assert start(none, 30) == Started(10, 0, [NO_ROOM]), "no call is made where there is no room"
     assert len(none.asked) == 4
+    again = replace(RUN, engine={**ENGINE, "tries": 1})
+    asked = [request(run, Start(0, 10, 10, tries=run.engine.get("tries", 0))) for run in (RUN, again)]
+    assert asked[0]["clientToken"] != asked[1]["clientToken"], "else ECS would answer as before"
 
 
 def test_a_refusal_is_said_and_some_workers_are_better_than_none() -> None:
@@ -103,7 +125,24 @@ def test_a_refusal_is_said_and_some_workers_are_better_than_none() -> None:
     with pytest.raises(AwsrunError) as caught:
         start(Ecs("room 0", "room 0", "room 0"), 5)
     assert NO_ROOM in caught.value.why
-    assert start(Ecs("take", "ClientException"), 20) == (10, ["said (ClientException)"])
+    assert start(Ecs("take", "ClientException"), 20) == Started(10, 0, ["said (ClientException)"])
+
+
+def test_what_was_started_counts_though_the_rest_of_its_call_is_refused() -> None:
+    ecs = Ecs("room 7", "ClientException")
+    assert start(ecs, 10) == Started(7, 0, ["said (ClientException)"])
+    assert ecs.running == 7
+
+
+def test_workers_of_a_call_that_was_never_answered_are_perhaps_there() -> None:
+    ecs = Ecs("take", *["lose"] * 100)
+    found = start(ecs, 30)
+    assert (found.count, found.unsure, ecs.running) == (10, 10, 20), "no further call is made"
+    assert start(Ecs(*["lose"] * 100), 5).unsure == 5, "it is no refusal"
+    with pytest.raises(AwsrunError):
+        start(Ecs(*["ThrottlingException"] * 100), 5)
+    refused_then = start(Ecs("lose", "ClientException"), 5)
+    assert (refused_then.count, refused_then.unsure) == (0, 5), "the first one may have been taken"
 
 
 def test_a_hundred_tasks_are_launched_at_once_and_then_twenty_a_second() -> None:
@@ -145,20 +184,26 @@ def test_stages_are_ecs_own_and_what_is_not_listed_yet_counts() -> None:
         task("STOPPED", 1, startedAt=BORN, stoppedReason="Essential container in task exited"),
         task("STOPPED", stopCode="TaskFailedToStart", stoppedReason="CannotPullContainerError: no such image"),
     ]  # fmt: skip
-    pages = {"r/w0": {"RUNNING": tasks[:4], "STOPPED": tasks[4:]}}
+    for one in tasks:
+        one["startedBy"] = "r/w0"
+    listing = [*tasks, task("STOPPED", 1, startedAt=BORN, startedBy="another/w0")]
 
-    def paginate(cluster: str, startedBy: str, desiredStatus: str) -> Any:
-        found = pages.get(startedBy, {}).get(desiredStatus, [])
-        return [{"taskArns": [f"task/{tasks.index(one)}" for one in found]}]
+    def paginate(cluster: str, startedBy: str = "", family: str = "", desiredStatus: str = "RUNNING") -> Any:
+        assert not startedBy or desiredStatus == "RUNNING", "AWS takes no other filter with it"
+        assert startedBy or family == "s-train"
+        found = [n for n, one in enumerate(listing) if one["desiredStatus"] == desiredStatus]
+        return [{"taskArns": [f"task/{n}" for n in found if startedBy in ("", listing[n]["startedBy"])]}]
 
     client = SimpleNamespace(
         get_paginator=lambda name: SimpleNamespace(paginate=paginate),
-        describe_tasks=lambda cluster, tasks: {"tasks": [all_tasks[int(arn.split("/")[1])] for arn in tasks]},
+        describe_tasks=lambda cluster, tasks: {"tasks": [listing[int(arn.split("/")[1])] for arn in tasks]},
     )
-    all_tasks = tasks
     cloud: Any = SimpleNamespace(read=lambda service: client)
     at = BORN.timestamp()
-    groups = [{"job": "r/w0", "workers": 9, "slot": 0, "at": at}, {"job": "r/w1", "workers": 3, "slot": 9, "at": at}]
+    groups = [
+        {"job": "r/w0", "workers": 9, "slot": 0, "at": at},
+        {"job": "r/w1", "workers": 5, "started": 3, "slot": 9, "at": at},
+    ]
     run = replace(RUN, engine={**ENGINE, "groups": groups})
     found = fargate.stages(cloud, run, at + 10)
     expected = {"submitted": 3, "waiting": 1, "starting": 1, "running": 1, "ended": 4, "failed": 2}

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from awsrun.aws.errors import outcome
 from awsrun.local.calls import DROPPED, Call, Reply
 from awsrun.local.options import Options
 from awsrun.local.strict.faults import Faults
@@ -129,7 +131,8 @@ REGIONAL = {"name": "a", "endpointConfiguration": {"types": ["REGIONAL"]}}
 # What is called, how many may come at once, and how many a second after that.
 RATES = [
     (lambda: call("batch", path="/v1/submitjob"), 50, 50.0),
-    (lambda: call("ecs", "RunTask"), 100, 20.0),
+    (lambda: call("ecs", "RunTask"), 20, 20.0),
+    (lambda: call("ecs", "RunTask", body={"count": 10}), 10, 2.0),
     (lambda: call("logs", "DescribeLogGroups"), 10, 10.0),
     (lambda: call("logs", "GetLogEvents"), 25, 25.0),
     (lambda: call("apigateway", path="/restapis"), 1, 1 / 30),
@@ -165,6 +168,30 @@ def test_published_rates(make: Callable[[], Call], burst: int, rate: float, scal
     assert throttles.exceeded(make())
     now[0] += 10 * burst / rate * scale
     assert [throttles.exceeded(make()) for _ in range(burst + 1)] == [False] * burst + [True], "no more than full"
+
+
+def test_tasks_on_demand_and_on_spot_are_launched_at_a_rate_each() -> None:
+    def launch(name: str, count: int = 10) -> bool:
+        strategy = {"capacityProviderStrategy": [{"capacityProvider": name, "weight": 1}]}
+        body = {"count": count, **(strategy if name == "FARGATE_SPOT" else {"launchType": name})}
+        return throttles.exceeded(call("ecs", "RunTask", body=body))
+
+    now = [0.0]
+    throttles = Throttles(1.0, lambda: now[0])
+    assert [launch("FARGATE_SPOT") for _ in range(11)] == [False] * 10 + [True]
+    now[0] += 0.2  # 4 tasks, 4 calls
+    assert not launch("FARGATE"), "on demand has its own"
+    assert launch("FARGATE_SPOT", 5) and not launch("FARGATE_SPOT", 4), "a call is taken as a whole or not at all"
+
+
+def test_a_call_for_tasks_may_be_throttled_within_ecs_which_says_so_in_its_own_way() -> None:
+    cloud = Cloud()
+    body = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}}
+    reply = faults(cloud, THROTTLED, FINE, 0.0)(call("ecs", "RunTask", body=body))
+    told = json.loads(reply.content)
+    assert (told["__type"], cloud.done) == ("InvalidParameterException", [])
+    error = ClientError({"Error": {"Code": told["__type"], "Message": told["message"]}}, "RunTask")
+    assert outcome(error) == "throttled"
 
 
 def test_what_has_a_bucket_of_its_own_and_what_shares_one() -> None:

@@ -9,6 +9,7 @@ from awsrun.local.ecs.errors import EcsError, Record, among, page
 from awsrun.local.ecs.task import Task, describe
 
 MOST = 100  # tasks of one DescribeTasks
+_OTHERS = ("family", "serviceName", "containerInstance", "launchType", "desiredStatus")
 
 
 def list_tasks(tasks: Iterable[Task], body: Record) -> Record:
@@ -16,8 +17,9 @@ def list_tasks(tasks: Iterable[Task], body: Record) -> Record:
     (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html)."""
     among(body.get("desiredStatus"), "desiredStatus", ("RUNNING", "PENDING", "STOPPED"))
     among(body.get("launchType"), "launchType", ("EC2", "FARGATE", "EXTERNAL"))
-    if body.get("serviceName") and body.get("startedBy"):
-        raise EcsError("Cannot filter by both startedBy and serviceName.")
+    if body.get("startedBy") and any(body.get(name) for name in _OTHERS):
+        # "It must be the only filter that you use"; the words: https://github.com/aws/aws-sdk-go-v2/issues/1893
+        raise EcsError("cannot specify startedBy with other arguments")
     wanted = body.get("desiredStatus") or "RUNNING"
     tests = {
         "family": lambda task, value: task.family == value,

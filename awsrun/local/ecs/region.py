@@ -128,13 +128,19 @@ class Region:
         cluster.status = "INACTIVE"
         return cluster
 
-    def run_task(self, body: Record, ids: Iterator[str], at: int) -> list[Task]:
-        """RunTask."""
+    def run_task(self, body: Record, ids: Iterator[str], at: int, scarce: float = 0.0) -> list[Task]:
+        """RunTask.
+
+        Args:
+            ids: of the tasks; which of them find capacity hangs on their ids, so that it is the same again in a replay.
+            scarce: the share of tasks that find none.
+        """
         cluster, definition = self.cluster(body), self.definitions.runnable(str(body.get("taskDefinition", "")))
         kinds, place = run.check(cluster, definition, body)
         if body.get("propagateTags") == "TASK_DEFINITION":
             body = {**body, "inherited": self.definitions.entry(definition["taskDefinitionArn"])["tags"]}
-        made = [run.make(next(ids), cluster, definition, body, kind, place, at) for kind in kinds]
+        placed = [(id, kind) for kind, id in zip(kinds, ids, strict=False) if run.draw(id) >= scarce]
+        made = [run.make(id, cluster, definition, body, kind, place, at) for id, kind in placed]
         self.tasks.update({task.id: task for task in made})
         self._forget(at)
         return made

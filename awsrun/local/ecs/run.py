@@ -18,6 +18,8 @@ from awsrun.local.ecs.task import Container, Task
 MOST = 10  # tasks of one call
 LONGEST = 8192  # characters of overrides
 MANAGED = "aws:ecs:clusterName"
+# https://repost.aws/knowledge-center/ecs-fargate-runtask-capacity
+NO_ROOM = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 _OVERRIDES = ("command", "environment", "cpu", "memory", "memoryReservation", "resourceRequirements")
 
 
@@ -27,7 +29,7 @@ def check(cluster: Cluster, definition: Record, body: Record) -> tuple[list[str]
     Raises:
         EcsError: as AWS would refuse it.
     """
-    count = body.get("count", 1)
+    count = count_of(body)
     if not isinstance(count, int) or not 1 <= count <= MOST:
         raise EcsError(f"count should be between 1 and {MOST}.")
     overrides = body.get("overrides") or {}
@@ -37,6 +39,17 @@ def check(cluster: Cluster, definition: Record, body: Record) -> tuple[list[str]
     if body.get("propagateTags") == "SERVICE":
         raise EcsError("The SERVICE value of propagateTags is only for tasks of a service.")
     return capacity(cluster, definition, body, count), where(cluster.arn.split(":")[3], definition, body)
+
+
+def count_of(body: Record) -> int:
+    """How many tasks a RunTask call asks for."""
+    count: int = body.get("count", 1)
+    return count
+
+
+def draw(id: str) -> float:
+    """A number from 0 to 1 that a task's id, 32 hex digits, decides."""
+    return int(id[:8], 16) / 2**32
 
 
 def capacity(cluster: Cluster, definition: Record, body: Record, count: int) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from awsrun.local import clock
 from awsrun.local.calls import Call, Reply
-from awsrun.local.ecs import clusters, fleet, network, services
+from awsrun.local.ecs import clusters, fleet, network, run, services
 from awsrun.local.ecs.errors import EcsError, Record, page, tag_list, tags_of
 from awsrun.local.ecs.listing import describe_tasks, list_tasks
 from awsrun.local.ecs.region import Region, short
@@ -27,12 +27,14 @@ class Ecs:
 
     Attributes:
         wake: called when there may be something to start or to end.
+        scarce: the share of tasks for which RunTask finds no capacity, 0 to 1.
     """
 
     name = "ecs"
 
     def __init__(self) -> None:
         self.regions: dict[str, Region] = {}
+        self.scarce = 0.0
         self.wake: Callable[[], None] = lambda: None
 
     def handle(self, call: Call) -> Reply | None:
@@ -90,7 +92,7 @@ class Ecs:
             "DeleteService": lambda: _service(region, services.delete(region, body, at)),
             "DescribeServices": lambda: _describe_services(region, body),
             "ListServices": lambda: _list_services(region, body),
-            "RunTask": lambda: _run(region.run_task(body, _ids(), at)),
+            "RunTask": lambda: _run(region.run_task(body, _ids(), at, self.scarce), run.count_of(body)),
             "StopTask": lambda: {"task": describe(region.stop_task(body, at))},
             "DescribeTasks": lambda: describe_tasks(_shown(region, body), body),
             "ListTasks": lambda: list_tasks(_shown(region, body).values(), body),
@@ -166,8 +168,11 @@ def _shown(region: Region, body: Record) -> dict[str, Task]:
     return {id: task for id, task in region.tasks.items() if task.cluster == cluster.name and task.shown(now)}
 
 
-def _run(tasks: list[Task]) -> Record:
-    return {"tasks": [describe(task, ("TAGS",)) for task in tasks], "failures": []}
+def _run(tasks: list[Task], asked: int) -> Record:
+    """There is one failure, however many tasks of the ``asked`` ones are missing: it names none of them
+    (https://github.com/gchq/sleeper/issues/904)."""
+    failures = [{"reason": run.NO_ROOM}] if len(tasks) < asked else []
+    return {"tasks": [describe(task, ("TAGS",)) for task in tasks], "failures": failures}
 
 
 def _tag(region: Region, body: Record) -> Record:

@@ -50,11 +50,11 @@ class Faults:
         if not service:
             return self._perform(call)  # not a call of AWS's: nothing of the cloud's, such as its health
         if self._throttles.exceeded(call):
-            return _throttled(call)
+            return _throttled(call, how=1.0)
         with self._lock:
             throttle, lose, how = self._draw(), self._draw(), self._draw()
         if throttle < self._options.throttle:
-            return self._partly(call) if call.action in _BATCHES else _throttled(call)
+            return self._partly(call) if call.action in _BATCHES else _throttled(call, how)
         if lose >= self._options.lose:
             return self._perform(call)
         if how < 0.25:  # it was not done, and AWS says so in a way that tells nothing
@@ -67,7 +67,7 @@ class Faults:
         (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html)."""
         part, rest = _split(call.json.get("RequestItems", {}))
         if not rest:
-            return _throttled(call)
+            return _throttled(call, how=1.0)
         content = json.dumps({**call.json, "RequestItems": part}).encode()
         reply = self._perform(Call({**call.environ, "CONTENT_LENGTH": str(len(content))}, content))
         if reply.status >= 400:
@@ -98,7 +98,17 @@ def _joined(one: Any, other: Any) -> Any:
     return {**other, "Keys": one["Keys"] + other["Keys"]} if isinstance(other, dict) else one + other
 
 
-def _throttled(call: Call) -> Reply:
+def _throttled(call: Call, how: float) -> Reply:
+    """A throttle in the words of its service.
+
+    Args:
+        how: half of ECS's calls for tasks with a network fail because ECS's own calls of EC2 were throttled, which is
+            said in another way (https://github.com/dagster-io/dagster/issues/33439).
+    """
+    if call.scope[0] == "ecs" and how < 0.5 and (network := call.json.get("networkConfiguration")):
+        subnets = ", ".join((network.get("awsvpcConfiguration") or {}).get("subnets") or ())
+        said = f"Error retrieving subnet information for [{subnets}]: Rate exceeded (ErrorCode: Throttling)"
+        return refusal(call, "InvalidParameterException", said)
     code, status = _THROTTLED.get(call.scope[0], ("ThrottlingException", 400))
     return refusal(call, code, "Rate exceeded", status)
 

@@ -45,6 +45,7 @@ class Strict:
         """From now on as ``options`` say.  What was put off happens with the next call where strict is off."""
         self._on = options.strict
         self._ledger.scale = options.time_scale
+        self._ecs.scarce = options.scarce if options.strict else 0.0
 
     def around(self, call: Call, inner: Perform) -> Reply:
         """Answer ``call`` as AWS would."""

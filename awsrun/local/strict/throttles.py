@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from awsrun.local.calls import Call
 
+_Key = tuple[str, str]  # region, and what has the bucket
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -76,13 +78,15 @@ LIMITS = (
     _limit(r"ecs:(Describe|List)Services", 20, 100, each=False),
     _limit(r"ecs:(Describe|List)(Tasks|ContainerInstances)", 20, 100, each=False),
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html: Fargate's, less than ECS's own
-    _limit(r"ecs:RunTask", 20, 100),
+    _limit(r"ecs:RunTask", 20, 20),
     _limit(r"ecs:(StartTask|StopTask|ExecuteCommand)", 40, 100, each=False),
 )
+# The same page: tasks, whatever the number of calls; on demand and spot each by itself.
+LAUNCHES = _limit(r"FARGATE|FARGATE_SPOT", 20, 100)
 
 
 class Throttles:
-    """Counts calls against `LIMITS`.
+    """Counts calls against `LIMITS`, and the tasks that they launch against `LAUNCHES`.
 
     Args:
         scale: seconds here for one second of AWS: rates are divided by it.
@@ -91,26 +95,43 @@ class Throttles:
 
     def __init__(self, scale: float, now: Callable[[], float] = time.monotonic) -> None:
         self._scale, self._now = scale, now
-        self._buckets: dict[tuple[str, ...], tuple[float, float]] = {}  # -> tokens, when that was
+        self._buckets: dict[_Key, tuple[float, float]] = {}  # -> tokens, when that was
         self._lock = threading.Lock()
 
     def exceeded(self, call: Call) -> bool:
-        """Whether ``call`` comes too soon; if not, it takes its token."""
-        service, region = call.scope
-        name = f"{service}:{operation(call)}"
-        limit = next((limit for limit in LIMITS if limit.calls.fullmatch(name)), None)
-        if limit is None:
-            return False
-        key = (region, name if limit.each else limit.calls.pattern)
+        """Whether ``call`` comes too soon; if not, it takes its tokens."""
+        costs = _costs(call)
         with self._lock:
             now = self._now()
-            tokens, since = self._buckets.get(key, (limit.burst, now))
-            tokens = min(limit.burst, tokens + (now - since) * limit.rate / self._scale)
-            if tokens < 1:
-                self._buckets[key] = (tokens, now)
-                return True
-            self._buckets[key] = (tokens - 1, now)
-            return False
+            there = {key: self._tokens(key, limit, now) for key, (limit, _) in costs.items()}
+            passes = all(there[key] >= cost for key, (_, cost) in costs.items())
+            for key, (_, cost) in costs.items():
+                self._buckets[key] = (there[key] - cost if passes else there[key], now)
+            return not passes
+
+    def _tokens(self, key: _Key, limit: Limit, now: float) -> float:
+        tokens, since = self._buckets.get(key, (limit.burst, now))
+        return min(limit.burst, tokens + (now - since) * limit.rate / self._scale)
+
+
+def _costs(call: Call) -> dict[_Key, tuple[Limit, float]]:
+    """The buckets that a call takes from, and how much of each."""
+    service, region = call.scope
+    name = f"{service}:{operation(call)}"
+    limit = next((limit for limit in LIMITS if limit.calls.fullmatch(name)), None)
+    costs = {} if limit is None else {(region, name if limit.each else limit.calls.pattern): (limit, 1.0)}
+    return costs | {(region, capacity): (LAUNCHES, float(tasks)) for capacity, tasks in launched(call).items()}
+
+
+def launched(call: Call) -> dict[str, int]:
+    """Fargate tasks that a call asks for, by capacity; where its strategy names several, each counts for all."""
+    if call.scope[0] != "ecs" or call.action != "RunTask":
+        return {}
+    strategy = call.json.get("capacityProviderStrategy") or ()
+    capacities = [one.get("capacityProvider") for one in strategy] or [call.json.get("launchType") or "FARGATE"]
+    asked = call.json.get("count", 1)
+    count = asked if isinstance(asked, int) and asked <= LAUNCHES.burst else 1  # ECS refuses others
+    return {name: count for name in capacities if LAUNCHES.calls.fullmatch(str(name))}
 
 
 def operation(call: Call) -> str:
