@@ -107,12 +107,13 @@ class Zygote:
 
     def close(self) -> None:
         """End the process and whatever it runs."""
-        self.kill_trial()
         if self.state != "gone":
-            self._process.kill()
             self._reap()
 
     def _reap(self) -> None:
+        """End it for good, and what its trial has started: without its socket it is of no use."""
+        self.kill_trial()
+        os.kill(self._process.pid, signal.SIGKILL)  # of one that has ended already the exit code stays what it was
         _, status, usage = os.wait4(self._process.pid, 0)
         self.code = self._process.returncode = os.waitstatus_to_exitcode(status)
         self.peak_kib = usage.ru_maxrss // (1 if sys.platform == "linux" else 1024)

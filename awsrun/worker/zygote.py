@@ -73,6 +73,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, _ignore)
     sock = socket.socket(fileno=int(fd))
     sock.set_inheritable(False)
+    os.register_at_fork(after_in_child=sock.close)  # open as long as this process lives, and no longer
     os.chdir(root)
     try:
         entry = jobfile.load(Path(root), job, function, batch)
@@ -89,16 +90,17 @@ def main(arguments: list[str]) -> int:
         spec, fds = received
         if why:
             wire.send(sock, {"pid": os.getpid()})
-            sock.close()
             _run(entry, spec, fds, Path(root))
         me, pid = os.getpid(), os.fork()
         if pid == 0:
-            sock.close()
             die_with(me)
             _run(entry, spec, fds, Path(root))
         for descriptor in fds:
             os.close(descriptor)
         wire.send(sock, {"pid": pid})
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # not reaped yet: its group's number is nobody else's
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)  # what it has started and not ended
         _, status, usage = os.wait4(pid, 0)
         wire.send(sock, {"code": os.waitstatus_to_exitcode(status), "peak_kib": usage.ru_maxrss})
     return 0
