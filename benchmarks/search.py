@@ -1,9 +1,10 @@
-"""What a Bayesian search without a driver finds, beside Optuna's own TPE and chance.
+"""What a search without a driver finds, by TPE and by a Gaussian process, beside Optuna's own and chance.
 
 The best of 40 trials by 4 workers at a time, the mean over 20 seeds with its standard error; less is better.  awsrun's
 workers each have a study of their own, rebuilt from the runs table (in memory here), and every third trial is chosen by
 a worker that has just started; Optuna's is one study, asked and told.  Both have the same trials under way at each
-moment: a trial takes between 0.5 and 1.5 units of time, the same for both.
+moment: a trial takes between 0.5 and 1.5 units of time, the same for both.  "apart" is what awsrun's mean lies above
+Optuna's, in standard errors of the difference.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import optuna
 from awsrun.worker import space
 from awsrun.worker.memory import MemoryTable
 from awsrun.worker.records import Limits, Me, Run, TrialRecord
+from awsrun.worker.samplers import SAMPLERS
 from awsrun.worker.search import Bayes
 from awsrun.worker.store import RunStore
 
@@ -39,9 +41,8 @@ class Function:
     ranges: Mapping[str, Mapping[str, Any]]
     axes: Mapping[str, list[Any]]
 
-    @property
-    def space(self) -> dict[str, Any]:
-        return {"search": "bayes", "axes": dict(self.axes), "ranges": dict(self.ranges), "set": {}, "total": TRIALS}
+    def space(self, search: str) -> dict[str, Any]:
+        return {"search": search, "axes": dict(self.axes), "ranges": dict(self.ranges), "set": {}, "total": TRIALS}
 
 
 def between(low: float, high: float, log: bool = False, whole: bool = False) -> dict[str, Any]:
@@ -99,21 +100,23 @@ FUNCTIONS = (
 def measure() -> list[dict[str, object]]:
     """A row per function."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    rows: list[dict[str, object]] = []
-    for function in FUNCTIONS:
-        ours = [with_awsrun(function, seed) for seed in range(SEEDS)]
-        theirs = [with_optuna(function, seed) for seed in range(SEEDS)]
-        chance = [drawn(function, seed) for seed in range(SEEDS)]
-        apart = (statistics.mean(ours) - statistics.mean(theirs)) / math.hypot(_error(ours), _error(theirs))
-        columns = {"awsrun": ours, "Optuna": theirs, "random": chance}
-        shown = {name: f"{statistics.mean(best):.3f} ± {_error(best):.3f}" for name, best in columns.items()}
-        rows.append({"function": function.name, **shown, "awsrun - Optuna": f"{apart:+.1f} standard errors"})
-    return rows
+    return [_row(function) for function in FUNCTIONS]
 
 
-def with_awsrun(function: Function, seed: int) -> float:
+def _row(function: Function) -> dict[str, object]:
+    row: dict[str, object] = {"function": function.name}
+    for search, called in (("bayes", "TPE"), ("gp", "GP")):
+        ours = [with_awsrun(function, seed, search) for seed in range(SEEDS)]
+        theirs = [with_optuna(function, seed, search) for seed in range(SEEDS)]
+        row |= {f"{called}, awsrun": _shown(ours), f"{called}, Optuna": _shown(theirs)}
+        row[f"{called}, apart"] = f"{_apart(ours, theirs):+.1f}"
+    return row | {"random": _shown([drawn(function, seed) for seed in range(SEEDS)])}
+
+
+def with_awsrun(function: Function, seed: int, search: str) -> float:
     """The best of a run whose workers have nothing but the table in common."""
-    run = Run("r", "job.py", "f", function.space, TRIALS, seed, "y", "min", limits=Limits(workers=WORKERS))
+    wanted = function.space(search)
+    run = Run("r", "job.py", "f", wanted, TRIALS, seed, "y", "min", limits=Limits(workers=WORKERS))
     store = RunStore(MemoryTable())
     store.create(run)
     workers = [_worker(store, run) for _ in range(WORKERS)]
@@ -134,9 +137,9 @@ def with_awsrun(function: Function, seed: int) -> float:
     return min(values)
 
 
-def with_optuna(function: Function, seed: int) -> float:
-    """The best of one study that sees everything."""
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=True))
+def with_optuna(function: Function, seed: int, search: str) -> float:
+    """The best of one study that sees everything, with one sampler that lives as long."""
+    study = optuna.create_study(sampler=SAMPLERS[search].made(optuna, seed))
     made = optuna.distributions
     asked: dict[str, Any] = {name: made.CategoricalDistribution(values) for name, values in function.axes.items()}
     for name, at in function.ranges.items():
@@ -148,8 +151,7 @@ def with_optuna(function: Function, seed: int) -> float:
 
 def drawn(function: Function, seed: int) -> float:
     """The best of a random search."""
-    wanted = {**function.space, "search": "random"}
-    return min(function.loss(space.params(wanted, seed, n)) for n in range(TRIALS))
+    return min(function.loss(space.params(function.space("random"), seed, n)) for n in range(TRIALS))
 
 
 def in_parallel(seed: int, ask: Callable[[int, int], Any], tell: Callable[[Any], object]) -> None:
@@ -173,6 +175,14 @@ def _worker(store: RunStore, run: Run) -> Bayes:
     error = made.prepare(Path(tempfile.gettempdir()))
     assert error is None, error
     return made
+
+
+def _shown(values: list[float]) -> str:
+    return f"{statistics.mean(values):.3f} ± {_error(values):.3f}"
+
+
+def _apart(ours: list[float], theirs: list[float]) -> float:
+    return (statistics.mean(ours) - statistics.mean(theirs)) / math.hypot(_error(ours), _error(theirs))
 
 
 def _error(values: list[float]) -> float:

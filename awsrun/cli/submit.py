@@ -31,18 +31,19 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--search",
-    type=click.Choice(["grid", "random", "bayes"]),
-    help="Random if there is a --range, else grid; bayes learns from the trials so far and needs optuna in the image.",
+    type=click.Choice(["grid", "random", "bayes", "gp"]),
+    help="Random if there is a --range, else grid; bayes (TPE) and gp (a Gaussian process) learn from the trials so "
+    "far and need optuna in the image, gp scipy and torch, too.",
 )
-@click.option("--trials", type=int, help="How many in a random or Bayesian search.")
+@click.option("--trials", type=int, help="How many in a search that is not a grid.")
 @click.option("--seed", type=int, help="Of the draws and of each trial (default: 0).")
 @click.option(
     "--workers",
     "--concurrency",
     "workers",
     type=int,
-    help="At most so many, each with a trial at a time (default: as many as trials and vCPUs allow; in a Bayesian "
-    "search one for each 5 trials).",
+    help="At most so many, each with a trial at a time (default: as many as trials and vCPUs allow; in a search "
+    "that learns, one for each 5 trials).",
 )
 @click.option("--vcpus", type=float, metavar="N", help="vCPUs of each worker (default: as the stack's definition).")
 @click.option("--memory", metavar="SIZE", help="Memory of each worker: 8192 (MiB) or 8GB (default: as the definition).")
@@ -134,8 +135,8 @@ def submit(
         say(line)
     if request.job.objectives:
         say(f"after {' and '.join(f'{name} ({mode})' for name, mode in request.job.objectives.items())}")
-    if request.space["search"] == "bayes":
-        say("each trial learns from those that have ended; the workers' image must hold optuna")
+    for line in spaces.learning(request.space):
+        say(line)
     if request.limits.eta:
         for line in pruning.told(request.job, request.limits.eta, request.limits.least):
             say(line)

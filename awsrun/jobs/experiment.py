@@ -197,12 +197,12 @@ class Experiment(BaseModel):
         description="How many lines of the inputs a trial takes at once, where the job can "
         "(awsrun.main(fn, batch=...)); by their number and that of the workers, 32 at most, unless given.",
     )
-    search: Literal["grid", "random", "bayes"] | None = Field(
+    search: Literal["grid", "random", "bayes", "gp"] | None = Field(
         default=None,
-        description="Random if there is a range, else grid; bayes learns from the trials so far and needs optuna in "
-        "the image.",
+        description="Random if there is a range, else grid; bayes (TPE) and gp (a Gaussian process) learn from the "
+        "trials so far and need optuna in the image, gp scipy and torch, too.",
     )
-    trials: int | None = Field(default=None, description="How many in a random or Bayesian search.")
+    trials: int | None = Field(default=None, description="How many in a search that is not a grid.")
     seed: int = Field(default=0, description="Of the draws and of each trial's own randomness.")
     metric: Annotated[Mapping[str, Literal["max", "min"]], BeforeValidator(_goals), WithJsonSchema(_METRIC)] = Field(
         default={},
@@ -220,8 +220,8 @@ class Experiment(BaseModel):
         default=None,
         ge=1,
         le=MOST_WORKERS,
-        description="At most so many; as many as trials and vCPUs allow unless given (in a Bayesian search one for "
-        "each 5 trials).",
+        description="At most so many; as many as trials and vCPUs allow unless given (in a search that learns, "
+        "one for each 5 trials).",
     )
     vcpus: Annotated[float, BeforeValidator(_number)] | None = Field(
         default=None, gt=0, description="vCPUs of each worker, instead of what the stack's definition says."
@@ -331,7 +331,7 @@ class Options(TypedDict, total=False):
     set: Mapping[str, Any]
     inputs: Inputs | DataFrame | None
     block: int | None
-    search: Literal["grid", "random", "bayes"] | None
+    search: Literal["grid", "random", "bayes", "gp"] | None
     trials: int | None
     seed: int
     metric: str | Sequence[str] | Mapping[str, Literal["max", "min"]]

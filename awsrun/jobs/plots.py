@@ -16,6 +16,7 @@ from awsrun.jobs.cells import Cells, cells, varying
 from awsrun.jobs.style import INK, MARK, MUTED, figure, finish, frame, name_of, scale_of, short
 from awsrun.worker.records import TrialRecord
 from awsrun.worker.runs import Run
+from awsrun.worker.samplers import SAMPLERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -183,7 +184,8 @@ def scatter(run: Run, trials: Sequence[TrialRecord], names: Sequence[str]) -> Fi
         frame(ax, name_of(name), scale.label if i % across == 0 else "")
     for ax in list(panels):
         ax.set_visible(False)
-    chosen = "Bayesian search" if run.adaptive else "drawn at random" if ranges else "grid"
+    sampler = SAMPLERS.get(run.space["search"])
+    chosen = f"{sampler.called} search" if sampler else "drawn at random" if ranges else "grid"
     return finish(fig, run, f"{scale.name}, {chosen}; ★ {scale.cell(values[best])}", len(trials))
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs.signature import Signature
 from awsrun.worker.rungs import Halving
+from awsrun.worker.samplers import SAMPLERS
 
 MOST = 10_000
 """Trials of a run that is pruned: before each one, a worker reads where those before it stood."""
@@ -43,6 +44,10 @@ def limits(known: Signature, space: Mapping[str, Any], asked: Prune | None) -> d
     if known.objectives:
         why = f"trials that are after {' and '.join(known.objectives)} are not simply better or worse"
         raise AwsrunError("--prune is for one metric", why, f"--metric {known.metric}:{known.mode}")
+    if space["search"] in SAMPLERS and not SAMPLERS[space["search"]].pruned:
+        why = "it learns from trials that came to their end, and pruning lets few do that"
+        called = SAMPLERS[space["search"]].called
+        raise AwsrunError(f"--prune does not go with a {called} search", why, "--search bayes")
     if space["total"] > MOST:
         raise AwsrunError(f"{space['total']:,} trials are not possible with --prune", f"at most {MOST:,} are")
     return {"eta": asked.eta, "least": asked.min}

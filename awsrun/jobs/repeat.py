@@ -28,14 +28,14 @@ def experiment_of(site: Site, run: Run, folder: Path = Path()) -> Experiment:
         name: [at["low"], at["high"], *(["log"] if at["log"] else [])]
         for name, at in (space.get("ranges") or {}).items()
     }
-    drawn = space["search"] in ("random", "bayes")
+    drawn = run.adaptive or space["search"] == "random"
     fields: dict[str, Any] = {
         "job": _seen_from(folder, run, run.job),
         "grid": space.get("axes") or {},
         "range": ranges,
         "set": run.fixed,
         "inputs": _rows(site, run) if space["search"] == "inputs" else None,
-        "search": space["search"] if space["search"] == "bayes" or (drawn and not ranges) else None,
+        "search": space["search"] if run.adaptive or (drawn and not ranges) else None,
         "trials": space["total"] if drawn else None,
         "seed": run.seed,
         "requirements": _seen_from(folder, run, run.requirements) if run.requirements else None,

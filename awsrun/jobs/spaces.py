@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs.parameter import Parameter
 from awsrun.jobs.signature import Signature
+from awsrun.worker.samplers import SAMPLERS, Sampler
 from awsrun.worker.space import blocked, grid_size
 
-SEARCHES = ("grid", "random", "bayes")
-_NAMES = {"random": "random", "bayes": "Bayesian"}
-MOST_LEARNED = 10_000
+DRAWN = ("random", *SAMPLERS)
+SEARCHES = ("grid", *DRAWN)
+NOTED = 0.3
+"""Seconds to choose a trial that are told of."""
 MOST = 1_000_000_000  # a sanity bound: nobody means more, and a slip of the keyboard may
 
 
@@ -39,7 +41,7 @@ def build(
         ranges: name -> (low, high) or (low, high, "log").
         fixed: name -> value, the same for every trial.
         lines: how many lines the inputs file has, None without one; ``given_by_lines``: the names each line sets.
-        search: "grid", "random" or "bayes"; None: random if there are ranges.
+        search: "grid", "random", "bayes" or "gp"; None: random if there are ranges.
         trials: how many; not for a grid.
         block: how many lines a trial takes at once; None: each line is a trial.
 
@@ -54,16 +56,16 @@ def build(
     signature.require([*axes, *limits, *constant, *given_by_lines])
     chosen = _search(search, bool(limits), lines is not None)
     space: dict[str, Any] = {"search": chosen, "axes": axes, "set": constant}
-    if chosen in ("random", "bayes"):
+    if chosen in DRAWN:
         if trials is None:
-            raise AwsrunError(f"a {_NAMES[chosen]} search needs to know how many trials to draw", hint="--trials 20")
+            raise AwsrunError(f"a {_called(chosen)} search needs to know how many trials to draw", hint="--trials 20")
         space |= {"ranges": limits, "total": trials}
-        if chosen == "bayes":
-            space["total"] = _learnable(signature, axes, limits, trials)
+        if chosen in SAMPLERS:
+            space["total"] = _learnable(SAMPLERS[chosen], signature, axes, limits, trials)
     else:
         if trials is not None:
             raise AwsrunError(
-                "--trials is for a random or Bayesian search",
+                "--trials is for a search that draws or learns",
                 "a grid's size follows from its values",
                 "--search random",
             )
@@ -82,8 +84,8 @@ def describe(space: Mapping[str, Any]) -> str:
     sizes = [len(values) for values in space.get("axes", {}).values()]
     if space["search"] == "random":
         return f"{count} drawn at random"
-    if space["search"] == "bayes":
-        return f"{count} by Bayesian search"
+    if space["search"] in SAMPLERS:
+        return f"{count} by {_called(space['search'])} search"
     if blocked(space):
         lines, block = space["inputs"]["lines"], space["inputs"]["block"]
         crossed = f" × {grid_size(space['axes']):,}" if space["axes"] else ""
@@ -91,6 +93,17 @@ def describe(space: Mapping[str, Any]) -> str:
     if space["search"] == "inputs":
         sizes = [total // math.prod(sizes), *sizes]
     return f"{' × '.join(f'{size:,}' for size in sizes)} = {count}" if len(sizes) > 1 else count
+
+
+def learning(space: Mapping[str, Any]) -> Iterator[str]:
+    """What a search that learns needs, and what it takes."""
+    sampler = SAMPLERS.get(space["search"])
+    if sampler is None:
+        return
+    yield f"each trial learns from those that have ended; the workers' image must hold {sampler.packages}"
+    slow = [f"{lag:g} s after {n:,}" for n, lag in sampler.lag.items() if n <= space["total"] and lag >= NOTED]
+    if slow:
+        yield f"to choose a trial takes its worker longer with each before it: about {', '.join(slow)}"
 
 
 def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
@@ -145,9 +158,9 @@ def check(signature: Signature, part: str, name: str, given: Any) -> None:
 
 def _search(wanted: str | None, ranges: bool, inputs: bool) -> str:
     if wanted not in (None, *SEARCHES):
-        raise AwsrunError(f"unknown search {wanted!r}", "searches are grid, random and bayes")
+        raise AwsrunError(f"unknown search {wanted!r}", "searches are grid, random, bayes and gp")
     if inputs:
-        if ranges or wanted in ("random", "bayes"):
+        if ranges or wanted in DRAWN:
             raise AwsrunError(
                 "inputs cannot be drawn at random", "each line is one trial", "--grid crosses lines with values"
             )
@@ -157,25 +170,39 @@ def _search(wanted: str | None, ranges: bool, inputs: bool) -> str:
     return wanted or ("random" if ranges else "grid")
 
 
+def _called(search: str) -> str:
+    return SAMPLERS[search].called if search in SAMPLERS else search
+
+
 def _learnable(
-    signature: Signature, axes: Mapping[str, list[Any]], limits: Mapping[str, Mapping[str, Any]], trials: int
+    sampler: Sampler,
+    signature: Signature,
+    axes: Mapping[str, list[Any]],
+    limits: Mapping[str, Mapping[str, Any]],
+    trials: int,
 ) -> int:
-    """How many trials a Bayesian search has: no more than its space has points.
+    """How many trials a search that learns has: no more than its space has points.
 
     Raises:
         AwsrunError: there is nothing to learn, or nothing to learn from.
     """
     if not signature.metric:
         raise AwsrunError(
-            "a Bayesian search needs to know which number tells good trials from bad ones",
+            f"a {sampler.called} search needs to know which number tells good trials from bad ones",
             "the job names no metric",
             'awsrun.main(train, metric="val_accuracy", mode="max") at the end of the job file',
         )
     if not (axes or limits):
-        raise AwsrunError("a Bayesian search needs something to vary", hint="--range lr=1e-4..1e-1:log")
-    if trials > MOST_LEARNED:
-        why = f"the time to choose a trial grows with those before it; at most {MOST_LEARNED:,} are"
-        raise AwsrunError(f"{trials:,} trials are not possible in a Bayesian search", why, "--search random")
+        raise AwsrunError(f"a {sampler.called} search needs something to vary", hint="--range lr=1e-4..1e-1:log")
+    if len(signature.objectives) > sampler.metrics:
+        why = f"the memory to choose a trial grows with each; at most {sampler.metrics} are"
+        what = f"{len(signature.objectives)} metrics are not possible in a {sampler.called} search"
+        raise AwsrunError(what, why, "--search bayes")
+    if trials > sampler.trials:
+        why = f"the time to choose a trial grows with those before it; at most {sampler.trials:,} are"
+        others = (name for name, other in SAMPLERS.items() if trials <= other.trials)
+        what = f"{trials:,} trials are not possible in a {sampler.called} search"
+        raise AwsrunError(what, why, f"--search {next(others, 'random')}")
     if not all(at["int"] for at in limits.values()):
         return trials
     points = grid_size(axes) * math.prod(int(at["high"] - at["low"] + 1) for at in limits.values())

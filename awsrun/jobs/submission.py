@@ -24,10 +24,11 @@ from awsrun.jobs import batch, ids, inputs, launch, pack, price, pruning, reuse,
 from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.site import Site
 from awsrun.worker.runs import Limits, Run
+from awsrun.worker.samplers import SAMPLERS
 from awsrun.worker.space import params as space_params
 
 ROUNDS = 5
-"""Trials for each worker of a Bayesian search: all at once would be a random search."""
+"""Trials for each worker of a search that learns: all at once would be a random search."""
 USUAL_BLOCK = 32  # lines
 _MISSING = ("404", "NoSuchKey", "NotFound")
 
@@ -71,11 +72,11 @@ class Request:
 
         Raises:
             IndexError: there is no such trial.
-            AwsrunError: in a Bayesian search they depend on the trials before.
+            AwsrunError: they depend on the trials before.
         """
-        if self.space["search"] == "bayes":
+        if sampler := SAMPLERS.get(self.space["search"]):
             raise AwsrunError(
-                "the parameters of a Bayesian search are not known before", "each trial learns from others"
+                f"the parameters of a {sampler.called} search are not known before", "each trial learns from others"
             )
         files = {"key": self.inputs.lines, "index": self.inputs.index} if self.inputs else {}
         known = {**self.space, "inputs": {**(self.space.get("inputs") or {}), "key": "key", "index": "index"}}
@@ -170,11 +171,12 @@ def _good_enough(known: signature.Signature, until: Mapping[str, float]) -> floa
 def fitting(request: Request, jobs: Mapping[str, Any]) -> int:
     """How many workers to start: no more than trials, than the stack's vCPUs hold, than Batch takes in one array.
 
-    Of a Bayesian search, unless the user wants more, so few that each trial can learn from most of those before it.
+    Of a search that learns, unless the user wants more, so few that each trial can learn from most of those before it.
     """
     per_worker = float(jobs.get("vcpus") or 1)
     most = max(1, math.floor(float(jobs.get("max_vcpus") or per_worker) / per_worker))
-    wanted = max(1, request.total // ROUNDS) if request.space["search"] == "bayes" else batch.MOST_WORKERS
+    sampler = SAMPLERS.get(request.space["search"])
+    wanted = min(max(1, request.total // ROUNDS), sampler.pending) if sampler else batch.MOST_WORKERS
     return min(request.total, most, batch.MOST_WORKERS, request.workers or wanted)
 
 

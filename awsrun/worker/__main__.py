@@ -140,7 +140,8 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
     claims = Claims(store, run, who, tools, place.log_stream)
     root, site = asked.root / PROJECT, scratch / "site"
     job = Job(root, run.job, run.function, run.batch)
-    supervisor = Supervisor(run, claims, lambda: Zygote(job, str(site) if run.requirements else ""))
+    env = dict(os.environ)  # as it is now: while Optuna chooses a trial, it bounds the threads of all that starts
+    supervisor = Supervisor(run, claims, lambda: Zygote(job, str(site) if run.requirements else "", env))
     signal.signal(signal.SIGTERM, supervisor.terminate)
     own = RunStore(dynamodb.DynamoTable(dynamodb.client(), asked.table))
     heartbeat = Heartbeat(own, run.run, who, run.limits.beat, supervisor.tell)

@@ -42,11 +42,12 @@ class Zygote:
         peak_kib: the most memory that trial had, in KiB.
     """
 
-    def __init__(self, job: Job, site: str = "") -> None:
+    def __init__(self, job: Job, site: str = "", env: Mapping[str, str] | None = None) -> None:
         self.sock, theirs = socket.socketpair()
-        paths = [site, str(_LIBRARY), os.environ.get("PYTHONPATH", "")]
+        given = os.environ if env is None else env
+        paths = [site, str(_LIBRARY), given.get("PYTHONPATH", "")]
         env = {
-            **os.environ,
+            **given,
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking for a GPU must not initialise CUDA before a fork
         }

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from awsrun.worker.samplers import SAMPLERS
 from awsrun.worker.table import Item
 
 SHARD = 1000
@@ -151,7 +152,7 @@ class Run:
     @property
     def adaptive(self) -> bool:
         """Each trial's parameters depend on what came of the trials before it."""
-        return bool(self.space.get("search") == "bayes")
+        return self.space.get("search") in SAMPLERS
 
     @property
     def goals(self) -> dict[str, str]:

@@ -1,12 +1,11 @@
 """Bayesian search without a driver: each worker asks a study of its own, fed from the runs table, at each claim.
 
 The table is the only truth: a worker that starts late, or again, rebuilds the same study from it.  Finished trials
-never change, so each is read once; those under way count as bad ones (the "constant liar"), so that workers do not all
-try the same.  Where trials are pruned, one that waits at a rung, was stopped there or was let past and is not done yet
-counts by its value there, behind those that are done and those that got further.  A run that is after several things
-has a study of several, which makes the front better.  The sampler is Optuna's TPE (Bergstra
-et al., 2011) with its defaults and a seed of its own for every trial.  Optuna is looked for in the workers' image, then
-among the run's requirements; nothing else needs it there.
+never change, so each is read once; those under way are known as such, so that workers do not all try the same.  Where
+trials are pruned, one that waits at a rung, was stopped there or was let past and is not done yet counts by its value
+there, behind those that are done and those that got further.  A run that is after several things has a study of
+several, which makes the front better.  The sampler is one of `awsrun.worker.samplers`, with a seed of its own for every
+trial.  Optuna is looked for in the workers' image, then among the run's requirements; nothing else needs it there.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import hashlib
 import json
 import math
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,10 +21,8 @@ from typing import Any
 from awsrun.worker import goals, space
 from awsrun.worker.records import SHARD, Run, TrialRecord
 from awsrun.worker.rungs import Halving
+from awsrun.worker.samplers import SAMPLERS
 from awsrun.worker.store import RunStore
-
-ASKS = 8
-"""How often the sampler is asked for something that was not tried yet, before chance decides."""
 
 
 class Bayes:
@@ -39,6 +35,7 @@ class Bayes:
         self._store, self._run = store, run
         self._axes: dict[str, list[Any]] = dict(run.space.get("axes") or {})
         self._ranges: Mapping[str, Mapping[str, Any]] = run.space.get("ranges") or {}
+        self._sampler = SAMPLERS[run.space["search"]]
         self._optuna: Any = None
         self._distributions: dict[str, Any] = {}
         self._known: dict[int, Any] = {}  # trials as the sampler takes them
@@ -53,14 +50,15 @@ class Bayes:
             site: where the run's requirements are installed, if it has any.
         """
         sys.path.append(str(site))  # at the end: what the worker has imported, boto3, stays the image's
-        try:
-            import optuna
-        except ImportError as error:
+        if why := self._sampler.missing():
             message = (
-                f"a Bayesian search needs Optuna in the workers' image ({error}); add optuna to the image's "
-                "requirements, or to a file given with --requirements"
+                f"a {self._sampler.called} search needs {self._sampler.packages} in the workers' image ({why}); add "
+                f"{'it' if len(self._sampler.needs) == 1 else 'them'} to the image's requirements, or to a file given "
+                "with --requirements"
             )
-            return {"type": type(error).__name__, "message": message, "traceback": message, "import": True}
+            return {"type": "ImportError", "message": message, "traceback": message, "import": True}
+        import optuna
+
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         made = optuna.distributions
         self._optuna = optuna
@@ -84,7 +82,7 @@ class Bayes:
         """Varied parameters that no trial has, as long as there are any."""
         seed = _seed(self._run.seed, n)
         study = self._study(seed)
-        for _ in range(ASKS):
+        for _ in range(self._sampler.asks):
             found = self._ask(study)
             if _key(found) not in self._tried:
                 return found
@@ -102,18 +100,24 @@ class Bayes:
 
     def _study(self, seed: int) -> Any:
         """A study of the trials that are known: made anew for each question, for only what the table holds counts."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
-            sampler = self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+        sampler = self._sampler.made(self._optuna, seed)
         directions = ["maximize" if mode == "max" else "minimize" for mode in self._run.goals.values()]
         study = self._optuna.create_study(directions=directions, sampler=sampler)
-        study.add_trials([self._known[n] for n in sorted(self._known)])
+        left_out = set(self._pending()[: -self._sampler.pending])
+        study.add_trials([self._known[n] for n in sorted(self._known) if n not in left_out])
         return study
+
+    def _pending(self) -> list[int]:
+        """The trials without a value, those that never will have one first."""
+        running = self._optuna.trial.TrialState.RUNNING
+        found = [n for n, trial in self._known.items() if trial.state == running]
+        return sorted(found, key=lambda n: (n >= self._first and n not in self._closed, n))
 
     def _ask(self, study: Any) -> dict[str, Any]:
         """What the sampler suggests."""
         asked = study.ask(self._distributions)
-        study.tell(asked.number, state=self._optuna.trial.TrialState.FAIL)
+        if not self._sampler.insists:
+            study.tell(asked.number, state=self._optuna.trial.TrialState.FAIL)
         return {
             **{name: values[asked.params[name]] for name, values in self._axes.items()},
             **{name: asked.params[name] for name in self._ranges},
@@ -140,13 +144,16 @@ class Bayes:
         varied = {name: trial.params[name] for name in self._distributions}
         self._tried.add(_key(varied))
         states, found = self._optuna.trial.TrialState, self._outcome(trial)
-        if trial.settled and found["state"] == states.RUNNING:
+        if trial.settled and found["state"] == states.RUNNING and not self._sampler.insists:
             return
         inner = varied | {name: values.index(varied[name]) for name, values in self._axes.items()}
         self._known[trial.n] = self._optuna.trial.create_trial(params=inner, distributions=self._distributions, **found)
 
     def _outcome(self, trial: TrialRecord) -> dict[str, Any]:
-        """A trial's end as the sampler takes it: its value, or where it stood at its last rung; else it runs."""
+        """A trial's end as the sampler takes it: its value, or where it stood at its last rung; else it runs.
+
+        One that failed runs for ever, for a sampler that insists: it then looks elsewhere.
+        """
         states, limits = self._optuna.trial.TrialState, self._run.limits
         if (values := goals.reached(self._run, trial)) is not None:
             return {"state": states.COMPLETE, "values": values}

@@ -6,15 +6,15 @@ container.
 
 A space is a JSON object::
 
-    {"search": "grid" | "random" | "inputs" | "bayes",
+    {"search": "grid" | "random" | "inputs" | "bayes" | "gp",
      "axes":   {name: [value, ...]},                                    # in the order given; the first is the slowest
-     "ranges": {name: {"low": x, "high": y, "log": bool, "int": bool}}, # random, bayes; both ends belong to the range
+     "ranges": {name: {"low": x, "high": y, "log": bool, "int": bool}}, # not of a grid; both ends belong to the range
      "set":    {name: value},                                           # the same for every trial
      "inputs": {"key": K, "index": I,                                   # inputs only: S3 keys of JSONL and index
                 "lines": L, "block": B},                                # in blocks only
      "total":  N}                                                       # how many trials
 
-A Bayesian search's parameters depend on the trials before: see :mod:`awsrun.worker.search`.
+With ``bayes`` and ``gp``, parameters depend on the trials before: see :mod:`awsrun.worker.search`.
 
 With inputs, line L is crossed with the axes: the lines are slowest. The index is (lines + 1) big-endian 64-bit byte
 offsets, so that any line costs two small ranged reads, however long the file is.

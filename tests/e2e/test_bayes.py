@@ -1,10 +1,11 @@
-"""A Bayesian search by real workers: its submitter is killed at its start; their image lacks what it needs."""
+"""Searches that learn, by real workers: the submitter is killed at its start; their image lacks what is needed."""
 
 from __future__ import annotations
 
 import json
 import signal
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,11 @@ from typing import Any
 import pytest
 from jobs_stack import AWSRUN, Place, make
 from worker_bench import Bench
+
+from awsrun.worker.memory import MemoryTable
+from awsrun.worker.records import Me, Run
+from awsrun.worker.search import Bayes
+from awsrun.worker.store import RunStore
 
 HILL = """
 import awsrun
@@ -23,6 +29,16 @@ def hill(trial, x: float = 0.0, layers: int = 1, kind: str = "a"):
 
 if __name__ == "__main__":
     awsrun.main(hill, metric="height", mode="max")
+"""
+
+GP = """
+job: job.py
+search: gp
+range: {x: [0, 1], layers: [1, 5]}
+grid: {kind: [a, b]}
+trials: 12
+workers: 1
+seed: 5
 """
 
 
@@ -46,7 +62,7 @@ def test_it_ends_by_itself_when_its_submitter_is_killed(place: Place) -> None:
     process.send_signal(signal.SIGKILL)
     _, said = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
-    assert "16 trials by Bayesian search of job.py, 2 workers" in said and "must hold optuna" in said
+    assert "16 trials by Bayesian search of job.py, 2 workers" in said and "must hold optuna>=4" in said
     found = place.until(run, lambda results: results["state"] != "running")
     assert (found["state"], found["pending"]) == ("done", 0)
     trials = found["trials"]
@@ -77,6 +93,30 @@ def _stops_when_good_enough(place: Place, *vary: str) -> None:
     assert "the job's metric is height" in refused.stderr
 
 
+def test_a_gaussian_process_chooses_by_the_table_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place.folder / "gp.yaml").write_text(GP)
+    done = place.awsrun("submit", "gp.yaml", "--stack", place.stack, "--wait")
+    assert "12 trials by Gaussian-process search of job.py, 1 worker" in done.stderr
+    assert "must hold optuna>=5, scipy and torch" in done.stderr
+    trials = sorted(place.results(done.stdout.strip())["trials"], key=lambda trial: int(trial["n"]))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    limit = {"log": False, "int": False}
+    ranges = {"x": {"low": 0.0, "high": 1.0, **limit}, "layers": {"low": 1, "high": 5, **limit, "int": True}}
+    space = {"search": "gp", "axes": {"kind": ["a", "b"]}, "ranges": ranges, "total": 12}
+    run = Run("r", "job.py", "hill", space, 12, 5, "height", "max")
+    store = RunStore(MemoryTable())
+    assert store.create(run)
+    for n, trial in enumerate(trials):
+        if n == 11:
+            worker = Bayes(store, run)
+            assert worker.prepare(place.folder) is None and worker.params(n) == trial["params"], (
+                "as one chooses who has nothing but the others' results"
+            )
+        claimed = store.claim("r", n, Me(0, 1000), trial["params"])
+        assert claimed is not None
+        store.settle("r", replace(claimed, state="done", value=trial["result"]["height"]))
+
+
 def test_an_image_without_optuna_fails_the_run_at_once(local_cloud: Any, tmp_path: Path) -> None:
     bench = Bench(local_cloud, tmp_path)
     try:
@@ -88,8 +128,8 @@ def test_an_image_without_optuna_fails_the_run_at_once(local_cloud: Any, tmp_pat
         assert bench.ended(bench.start("blind")) == 0, bench.log(0)
         found = bench.store.run("blind")
         assert found is not None and found.state == "failed" and found.error is not None
-        assert "needs Optuna in the workers' image (No module named optuna)" in found.error["message"]
-        assert "needs Optuna in the workers' image" in bench.log(0)
+        assert "needs optuna>=4 in the workers' image (No module named optuna)" in found.error["message"]
+        assert "needs optuna>=4 in the workers' image" in bench.log(0)
         assert bench.store.trials("blind", 0) == [], "nothing was claimed"
     finally:
         bench.close()

@@ -150,6 +150,7 @@ SUBMITS: list[dict[str, Any]] = [
         "max_cost": 2,
         "stack": "b",
     },
+    {"range": {"lr": (0, 1)}, "search": "gp", "trials": 9},
     {"range": {"lr": (0, 1)}, "trials": 9, "prune": {"eta": 4}},
     {"metric": {"accuracy": "max", "loss": "min"}, "vcpus": 2, "memory": "4 GB", "gpus": 1, "checkpoints": "best"},
     {"inputs": [{"name": "q: 1", "lr": 1}, {"name": "\u2028"}], "grid": {"layers": [1, 2]}},

@@ -74,7 +74,8 @@ def test_lines_are_crossed_with_the_grid(job: signature.Signature) -> None:
         ({"search": "annealing"}, "unknown search 'annealing'"),
         ({"search": "bayes", "ranges": {"lr": (0, 1)}}, "how many trials"),
         ({"search": "bayes", "ranges": {"lr": (0, 1)}, "trials": 3}, "tells good trials from bad"),
-        ({"trials": 3}, "--trials is for a random or Bayesian search"),
+        ({"search": "gp", "ranges": {"lr": (0, 1)}}, "a Gaussian-process search needs to know how many trials"),
+        ({"trials": 3}, "--trials is for a search that draws or learns"),
         ({"search": "random", "trials": 0}, "0 trials are not possible"),
         ({"search": "random", "trials": 3, "lines": 2}, "cannot be drawn at random"),
     ],
@@ -133,6 +134,28 @@ def test_a_bayesian_search_has_no_more_trials_than_points(tmp_path: Path) -> Non
             spaces.build(job, **{"search": "bayes", "trials": 5, **asked})
 
 
+def test_a_gaussian_process_is_refused_where_it_is_of_no_use(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(JOB + "\nimport awsrun\nawsrun.main(train, metric='y')\n")
+
+    def prepared(**asked: Any) -> submission.Request:
+        return submission.prepare(Experiment(job=tmp_path / "job.py", range={"lr": (0.0, 1.0)}, search="gp", **asked))
+
+    told = list(spaces.learning(prepared(trials=500).space))
+    assert told[0].endswith("the workers' image must hold optuna>=5, scipy and torch")
+    assert told[1].endswith("about 0.4 s after 300, 1 s after 500")
+    assert len(list(spaces.learning(prepared(trials=100).space))) == 1
+    assert spaces.describe(prepared(trials=100).space) == "100 trials by Gaussian-process search"
+    for asked, what, hint in (
+        ({"trials": 1001}, "1,001 trials are not possible in a Gaussian-process search", "--search bayes"),
+        ({"trials": 10_001}, "10,001 trials", "--search random"),
+        ({"trials": 9, "metric": dict.fromkeys("abcd", "min")}, "4 metrics are not possible", "--search bayes"),
+        ({"trials": 9, "prune": True}, "--prune does not go with a Gaussian-process search", "--search bayes"),
+    ):
+        with pytest.raises(AwsrunError) as caught:
+            prepared(**asked)
+        assert what in caught.value.what and caught.value.hint == hint
+
+
 def test_a_bayesian_search_has_a_worker_for_each_five_trials(tmp_path: Path) -> None:
     (tmp_path / "job.py").write_text(JOB + "\nimport awsrun\nawsrun.main(train, metric='y')\n")
     queue = {"vcpus": 1, "max_vcpus": 256}
@@ -144,4 +167,5 @@ def test_a_bayesian_search_has_a_worker_for_each_five_trials(tmp_path: Path) -> 
     assert workers(search="bayes", trials=40) == 8
     assert workers(search="bayes", trials=4) == 1
     assert workers(search="bayes", trials=40, workers=16) == 16
+    assert [workers(search=search, trials=1000) for search in ("bayes", "gp")] == [200, 64]
     assert workers(trials=40) == 40

@@ -123,8 +123,9 @@ def test_what_is_finished_is_read_once() -> None:
     assert table.read == 39, "each trial once, and the last not yet"
 
 
-def test_two_workers_try_each_point_of_a_finite_space_once() -> None:
-    store, run = a_store(FINITE, mode="max")
+@pytest.mark.parametrize("search", ["bayes", "gp"])
+def test_two_workers_try_each_point_of_a_finite_space_once(search: str) -> None:
+    store, run = a_store({**FINITE, "search": search}, mode="max")
     workers = [a_worker(store, run), a_worker(store, run)]
     tried, waiting = [], []
     for n in range(run.total):
@@ -156,4 +157,4 @@ def test_without_optuna_it_says_what_the_image_needs(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "optuna", None)
     monkeypatch.setattr(sys, "path", list(sys.path))
     error = Bayes(store, run).prepare(Path("/nowhere"))
-    assert error is not None and "needs Optuna in the workers' image" in error["message"] and error["import"]
+    assert error is not None and "needs optuna>=4 in the workers' image (" in error["message"] and error["import"]
