@@ -57,13 +57,18 @@ class Calls:
         self._pace = _Pace(clock, timing.pace)
 
     def read(self, call: Callable[[], T]) -> T:
-        """A call that changes nothing; botocore repeats it where that helps."""
-        self.halt.check()
-        try:
-            return call()
-        except Exception as error:
-            self._stop_if_expired(error)
-            raise
+        """A call that changes nothing.  botocore repeats it a few times, within seconds; throttling and trouble at AWS
+        may last longer."""
+
+        def once() -> T:
+            self.halt.check()
+            try:
+                return call()
+            except Exception as error:
+                self._stop_if_expired(error)
+                raise
+
+        return self._patiently(once, lambda error: _throttled(error) or _troubled(error))
 
     def write(self, kind: Kind[Any, Any], verb: Verb, call: Callable[[], T]) -> T:
         """One mutating call of a kind, repeated while AWS says that it was not done and will pass later.
@@ -181,8 +186,11 @@ class _Pace:
 
 def no_answer(error: BaseException) -> bool:
     """Whether a mutating call that failed like this may have been done all the same."""
-    if isinstance(error, _NO_ANSWER):
-        return True
+    return isinstance(error, _NO_ANSWER) or _troubled(error)
+
+
+def _troubled(error: BaseException) -> bool:
+    """Whether AWS answered that something went wrong on its own side."""
     return bool(code_of(error)) and outcome(error) == "unknown"
 
 

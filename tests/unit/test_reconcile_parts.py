@@ -122,6 +122,15 @@ def test_codes_decide(calls: Calls, store: Store) -> None:
             calls.write(store, verb, Fails(error))  # type: ignore[arg-type]
 
 
+def test_a_look_outlasts_throttling_and_trouble_at_aws(calls: Calls) -> None:
+    look = Fails(*[refused("Throttling")] * 9, refused("InternalServerError", status=500))
+    assert calls.read(look) == "done"
+    assert look.calls == 11
+    for error in (refused("NotFound"), ConnectionError()):  # a server that is not there is told of at once
+        with pytest.raises(type(error)):
+            calls.read(Fails(error))
+
+
 def test_patience_ends(calls: Calls, store: Store, fake: FakeCloud) -> None:
     begun = fake.clock.now()
     with pytest.raises(Exception, match="NotYet"):
