@@ -90,6 +90,18 @@ class Stack:
         found: list[dict[str, Any]] = arns and ecs.describe_tasks(cluster="fargate-tasks", tasks=arns)["tasks"]
         return [task for task in found if task["startedBy"] == f"{run.id}/w0"]
 
+    def user(self, command: str) -> Shell:
+        """The commands of somebody who has the policy ``--for`` a command, and no other right."""
+        iam, name = self.local.client("iam"), f"only-{command}"
+        iam.create_user(UserName=name)
+        for number, policy in enumerate(self.shell.json("policy", "spec.yaml", "--for", command)["documents"]):
+            made = iam.create_policy(PolicyName=f"{name}-{number}", PolicyDocument=json.dumps(policy))["Policy"]
+            iam.attach_user_policy(UserName=name, PolicyArn=made["Arn"])
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        who = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+        place = {"AWS_ENDPOINT_URL": self.local.endpoint, "AWS_REGION": "us-east-1", "AWSRUN_CONTEXT": "aws"}
+        return Shell(self.shell.folder, {**self.shell.env, **who, **place})
+
     def without(self, action: str) -> Callable[[], None]:
         """Take an action from the workers' role; what gives it back."""
         iam, where = self.local.client("iam"), {"RoleName": self.role, "PolicyName": "awsrun"}
@@ -176,3 +188,18 @@ def test_a_run_of_other_workers_is_cancelled(stack: Stack) -> None:
     stack.shell.awsrun("cancel", run.id)
     assert stack.tasks(run) == [], "they are told to stop"
     assert run.status().state == "cancelled"
+
+
+def test_who_has_the_policy_for_submit_runs_sweeps_and_stops_them(stack: Stack) -> None:
+    stack.gate.touch()
+    shell = stack.user("submit")
+    common = ("submit", "job.py", "--set", f"gate={stack.gate}", "--workers", "2", "--grid", "n=1,2")
+    assert " is done: 2 done" in shell.awsrun(*common, "--wait").stderr
+    stack.gate.unlink()
+    run = Run(shell.json(*common)["run"], cloud=stack.cloud)
+    until("its tasks are there", lambda: len(stack.tasks(run)) == 2)
+    shell.awsrun("pause", run.id)
+    assert stack.tasks(run) == []
+    assert "2 workers" in shell.awsrun("resume", run.id).stderr
+    shell.awsrun("cancel", run.id)
+    assert stack.user("results").json("results", run.id)["state"] == "cancelled"

@@ -47,7 +47,7 @@ def _run(request: Request) -> Iterator[Authorization]:
     clusters: dict[str, tuple[str, ...]] = {"ecs:cluster": tuple(_cluster(request))}
     yield Authorization(request.action, definition, {**given, **clusters})
     if given:
-        task = request.arn(f"task/{body.get('cluster') or 'default'}/*")
+        task = request.arn(f"task/{_cluster_name(request)}/*")
         yield Authorization("ecs:TagResource", task, {**given, "ecs:CreateAction": (request.operation,)})
     # The roles of its tasks are passed, be they the definition's or others:
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/CWE_IAM_role.html
