@@ -124,23 +124,14 @@ class Shell:
         """What the ``aws`` command lists of anything that a stack makes, by kind; empty lists are left out."""
         env = self.env | {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
         env |= {"AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "", "AWS_DEFAULT_REGION": "us-east-1"}
-        running = {}
-        found: dict[str, list[str]] = {}
-        for name, command in LISTINGS.items():
-            if only and name not in only:
-                continue
-            call = [str(BIN / "aws"), "--endpoint-url", endpoint, "--output", "json", *command.split()]
-            running[name] = subprocess.Popen(call, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            if len(running) % 3 == 0:
-                found |= _collected(running)
-        return {name: listed for name, listed in (found | _collected(running)).items() if listed}
-
-
-def _collected(running: dict[str, subprocess.Popen[str]]) -> dict[str, list[str]]:
-    found = {}
-    for name, process in running.items():
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == 0, f"{name}: {err}"
-        found[name] = json.loads(out) or []
-    running.clear()
-    return found
+        wanted = {name: command for name, command in LISTINGS.items() if not only or name in only}
+        calls = (["--endpoint-url", endpoint, "--output", "json", *command.split()] for command in wanted.values())
+        typed = "".join(json.dumps(call) + "\n" for call in calls)
+        command = [sys.executable, str(Path(__file__).with_name("aws_commands.py"))]
+        said = subprocess.run(command, env=env, input=typed, capture_output=True, text=True, timeout=120, check=True)
+        found = {}
+        for name, line in zip(wanted, said.stdout.splitlines(), strict=True):
+            code, out, err = json.loads(line)
+            assert code == 0, f"{name}: {err}"
+            found[name] = json.loads(out) or []
+        return {name: listed for name, listed in found.items() if listed}
