@@ -15,6 +15,7 @@ from typing import Any
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs.signature import Signature
+from awsrun.worker.records import LARGEST_PARAMS, dump
 from awsrun.worker.space import OFFSET
 
 _LONGEST = 2**31 - 1  # characters of a CSV field: without this the reader refuses those above 131,072
@@ -73,6 +74,10 @@ def _inputs(source: str, rows: Iterable[tuple[str, Any]], signature: Signature, 
 def _check(place: str, row: Any, signature: Signature, texts: bool) -> dict[str, Any]:
     if not isinstance(row, Mapping):
         raise AwsrunError(f"{place}: an input is an object of parameters", f"got {row!r:.80}")
+    if not signature.batch and (size := len(dump(dict(row)))) > LARGEST_PARAMS:  # a block's are not kept
+        why = f"it has {size:,}; they are kept with each trial's result"
+        hint = "put what is long into a file in S3, and its name among the inputs"
+        raise AwsrunError(f"{place}: an input holds up to {LARGEST_PARAMS:,} bytes", why, hint)
     try:
         return {
             name: signature.parameter(name).parse(value) if texts else signature.parameter(name).check(value)

@@ -8,6 +8,7 @@ Region, endpoint and credentials come from the environment, as boto3 has them.  
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import random
@@ -96,6 +97,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--table", required=True)
     parser.add_argument("--slots", type=int, default=0, help="the first slot of this group of workers")
     asked = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what jobs and their errors say may be anything
     store = RunStore(dynamodb.DynamoTable(dynamodb.client(), asked.table))
     run = store.run(asked.run)
     if run is None:

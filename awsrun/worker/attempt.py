@@ -14,7 +14,7 @@ from typing import Any
 from awsrun.worker import wire
 from awsrun.worker.failures import died
 from awsrun.worker.nursery import Zygote
-from awsrun.worker.records import Report, Run, Standing, TrialRecord, better
+from awsrun.worker.records import Report, Run, Standing, TrialRecord, better, number
 from awsrun.worker.space import trial_seed
 
 TAIL = 2000
@@ -115,7 +115,11 @@ class Attempt:
         """Take the messages that are there; True when no more can come."""
         data, closed = wire.drain(self.messages)
         for line in self._heard.feed(data):
-            message = json.loads(line)
+            try:
+                message = json.loads(line)
+            except ValueError:
+                print(f"[{self.name}] awsrun: two processes of the job reported at once; that is lost", flush=True)
+                continue
             self._moved = self._moved or message["type"] in ("report", "checkpoint")
             if message["type"] == "report":
                 self._report(message)
@@ -151,20 +155,20 @@ class Attempt:
     def _ask(self, message: Mapping[str, Any]) -> None:
         """The trial waits at a rung; without the metric there is nothing to compare, and it goes on."""
         self._steps, self._metrics = message["step"], message["metrics"]
-        value = self._metrics.get(self._run.metric)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        value = number(self._metrics.get(self._run.metric))
+        if value is None:
             print(f"[{self.name}] awsrun: not compared: no {self._run.metric} among what it reported", flush=True)
             self._order(b"g")
         else:
-            self.asks = Standing(message["rung"], self.record.n, self.record.attempt, float(value))
+            self.asks = Standing(message["rung"], self.record.n, self.record.attempt, value)
 
     def _report(self, message: Mapping[str, Any]) -> None:
         record, metrics = self.record, message["metrics"]
         self.reports.append(Report(record.n, record.attempt, message["step"], metrics, message["at_ms"]))
         self._steps = message["step"] + 1
-        value = metrics.get(self._run.metric)
-        if isinstance(value, (int, float)) and better(self._run.mode, value, self._best):
-            self._best = float(value)
+        value = number(metrics.get(self._run.metric))
+        if better(self._run.mode, value, self._best):
+            self._best = value
 
     def show(self) -> bool:
         """Print the output that is there, each line with the trial's name; True when no more can come."""
@@ -247,10 +251,10 @@ class Attempt:
         return self._failed(record)
 
     def _succeeded(self, record: TrialRecord, result: Any) -> TrialRecord:
-        value = result.get(self._run.metric) if isinstance(result, dict) else result
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not self._run.metric:
+        value = number(result.get(self._run.metric) if isinstance(result, dict) else result)
+        if value is None or not self._run.metric:
             value = self._best
-        return replace(record, state="done", result=result, value=None if value is None else float(value))
+        return replace(record, state="done", result=result, value=value)
 
     def _failed(self, record: TrialRecord) -> TrialRecord:
         if self.why == "timeout":

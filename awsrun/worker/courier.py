@@ -12,8 +12,9 @@ from typing import Any
 
 from awsrun.worker.attempt import Attempt, Claimed
 from awsrun.worker.claims import Claims
+from awsrun.worker.failures import describe
 from awsrun.worker.objects import Objects
-from awsrun.worker.records import Report, Run, Standing, TrialRecord
+from awsrun.worker.records import LARGEST, Report, Run, Standing, TrialRecord
 from awsrun.worker.space import block_text, blocked
 from awsrun.worker.store import RunStore
 from awsrun.worker.table import Unanswered
@@ -131,14 +132,26 @@ class Courier:
             self._note_all(attempt, upload=True).result()  # behind those that are under way
             record = replace(record, checkpoints={**record.checkpoints, **attempt.kept})
         if record.state in ("done", "failed", "paused"):
-            artifacts = self._objects.put_artifacts(record.n, record.attempt, attempt.claimed.artifacts)
-            record = replace(record, artifacts=artifacts)
+            record = self._with_artifacts(record, attempt.claimed.artifacts)
         if record.state == "done":
             record = replace(record, checkpoints=self._staying(record))
         won = self._settle(record, attempt.claimed)
         if attempt.checkpointed:
             self._tidy(record if won else self._store.trial(self._run, record.n), attempt)
         return won
+
+    def _with_artifacts(self, record: TrialRecord, folder: Path) -> TrialRecord:
+        """Upload the files of a trial.  Where that cannot be, it has failed: a result without its files is none."""
+        try:
+            return replace(record, artifacts=self._objects.put_artifacts(record.n, record.attempt, folder))
+        except Exception as error:
+            found = describe(error, folder)
+            message = f"its files cannot be stored: {found['message']}"
+            print(f"[t{record.n}.{record.attempt}] awsrun: {message}", flush=True)
+            if record.state == "failed":
+                return record
+            error_of = {"type": found["type"], "message": message}
+            return replace(record, state="failed", failures=record.failures + 1, error=error_of)
 
     def _staying(self, record: TrialRecord) -> dict[str, Mapping[str, Any]]:
         """The checkpoints of a done trial that are kept; where the best is the last state, it stands for both."""
@@ -155,6 +168,10 @@ class Courier:
             self._objects.drop_checkpoints(trial.n, trial.checkpoints)
 
     def _settle(self, record: TrialRecord, claimed: Claimed) -> bool:
+        if record.size > LARGEST:
+            message = f"parameters, result and list of files take {record.size:,} bytes, and a record holds {LARGEST:,}"
+            error = {"type": "TooLarge", "message": message}
+            record = replace(record, state="failed", result=None, artifacts={}, error=error)
         won = self._store.settle(self._run, record)
         self._claims.settled(record, won)
         claimed.discard()

@@ -37,11 +37,19 @@ def describe(error: BaseException, root: Path) -> dict[str, Any]:
     text = "".join([*lines, *traceback.format_exception_only(type(error), error)]).replace(f'"{root}{os.sep}', '"')
     return {
         "type": type(error).__name__,
-        "message": str(error)[:MESSAGE],
+        "message": _text(error)[:MESSAGE],
         "file": str(path.relative_to(root) if path and path.is_relative_to(root) else path or ""),
         "line": line or 0,
-        "traceback": text.encode()[-TRACEBACK:].decode(errors="ignore"),
+        "traceback": text.encode(errors="backslashreplace")[-TRACEBACK:].decode(errors="ignore"),
     }
+
+
+def _text(error: BaseException) -> str:
+    """What an exception says, in characters that every terminal and table takes; names of files may hold others."""
+    try:
+        return str(error).encode(errors="backslashreplace").decode()
+    except Exception as broken:
+        return f"it cannot say what it is: {type(broken).__name__}"
 
 
 def died(code: int, peak_kib: int) -> dict[str, Any]:

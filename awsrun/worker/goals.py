@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from awsrun.worker.records import TrialRecord
+from awsrun.worker.records import TrialRecord, number
 from awsrun.worker.runs import Run
 
 
@@ -16,6 +16,6 @@ def reached(run: Run, trial: TrialRecord) -> tuple[float, ...] | None:
     if trial.state != "done":
         return None
     result = trial.result if isinstance(trial.result, dict) else {}
-    found = [trial.value, *(result.get(name) for name in [*run.goals][1:])]
-    values = [float(one) for one in found if isinstance(one, (int, float)) and not isinstance(one, bool)]
+    found = [number(trial.value), *(number(result.get(name)) for name in [*run.goals][1:])]
+    values = [one for one in found if one is not None]
     return tuple(values) if len(values) == len(run.goals) and all(map(math.isfinite, values)) else None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from awsrun.worker.records import LARGEST_RESULT, dump
 from awsrun.worker.space import LINES
 from awsrun.worker.trial import Trial, plain
 
@@ -57,8 +58,9 @@ def call(function: Function, trial: Trial) -> Any:
 
     Raises:
         TypeError: it returns something that is not plain.
+        ValueError: it returns too much.
     """
-    return plain(function(trial, **_wanted(function, trial.params)), f"{function.__name__}() returned")
+    return _plain(function(trial, **_wanted(function, trial.params)), function.__name__)
 
 
 def call_many(entry: Entry, trial: Trial, lines: Path) -> list[Any]:
@@ -72,6 +74,7 @@ def call_many(entry: Entry, trial: Trial, lines: Path) -> list[Any]:
 
     Raises:
         TypeError: it returns no list of plain values, or one of another length.
+        ValueError: it returns too much.
     """
     if entry.many is None:
         raise TypeError("the job has no function for blocks of inputs")
@@ -80,11 +83,20 @@ def call_many(entry: Entry, trial: Trial, lines: Path) -> list[Any]:
     common |= _wanted(entry.one, {name: value for name, value in trial.params.items() if name != LINES})
     rows = [{**common, **json.loads(line)} for line in lines.read_bytes().split(b"\n") if line]
     name = f"{entry.many.__name__}()"
-    results = plain(entry.many(trial, rows), f"{name} returned")
+    results = _plain(entry.many(trial, rows), entry.many.__name__)
     if not isinstance(results, list) or len(results) != len(rows):
         found = f"{len(results)} results" if isinstance(results, list) else f"a {type(results).__name__}"
         raise TypeError(f"{name} returned {found} for {len(rows)} inputs; it returns a list, one result for each")
     return results
+
+
+def _plain(returned: Any, name: str) -> Any:
+    """What a function returned, as plain values that fit into a trial's record."""
+    result = plain(returned, f"{name}() returned")
+    if (size := len(dump(result))) > LARGEST_RESULT:
+        hint = "leave it in a file below trial.dir, or take fewer inputs at a time (--block)"
+        raise ValueError(f"{name}() returned {size:,} bytes, and a result holds {LARGEST_RESULT:,}: {hint}")
+    return result
 
 
 def _wanted(function: Function, params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from awsrun.worker.records import LARGEST_LIST, dump
+
 _FOLDERS = {"last": "ckpt", "best": "best"}
 _SINGLE = 8 << 20  # larger files go up in parts
 
@@ -44,15 +46,22 @@ class Objects:
         return data
 
     def put_artifacts(self, n: int, attempt: int, folder: Path) -> dict[str, int]:
-        """Upload everything below ``folder``; name -> bytes.  Links are not followed."""
-        sizes = {}
+        """Upload everything below ``folder``; name -> bytes.  Links are not followed.
+
+        Raises:
+            ValueError: there are too many to be listed in a trial's record; none was uploaded.
+        """
+        files = {}
         for at, folders, names in os.walk(folder):
             folders.sort()
             for path in sorted(Path(at) / name for name in names):
                 if path.is_file() and not path.is_symlink():
-                    name = path.relative_to(folder).as_posix()
-                    sizes[name] = path.stat().st_size
-                    self._put(artifact_key(self._run, n, attempt, name), path)
+                    files[path.relative_to(folder).as_posix()] = path
+        sizes = {name: path.stat().st_size for name, path in files.items()}
+        if len(dump(sizes)) > LARGEST_LIST:
+            raise ValueError(f"there are too many of them ({len(sizes):,}): pack them into one")
+        for name, path in files.items():
+            self._put(artifact_key(self._run, n, attempt, name), path)
         return sizes
 
     def put_checkpoint(self, n: int, attempt: int, path: Path, kind: str = "last") -> None:

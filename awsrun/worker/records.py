@@ -30,13 +30,19 @@ from awsrun.worker.table import Item, Value
 
 __all__ = [
     "DONE", "FAILED", "FINAL", "ON_HOLD", "SETTLED", "SHARD", "TERMINATED", "Limits", "Me", "Report", "Run",
-    "RunEntry", "RunStatus", "Shard", "Standing", "TrialRecord", "Worker", "better", "curve", "dump", "standing_key",
-    "summary", "trial_key",
+    "RunEntry", "RunStatus", "Shard", "Standing", "TrialRecord", "Worker", "better", "curve", "dump", "number",
+    "standing_key", "summary", "trial_key",
 ]  # fmt: skip
 
 SETTLED: frozenset[str] = frozenset({"done", "failed", "cancelled", "stopped"})
 """States in which a trial needs no more work.  ``paused`` is not one: it waits at a rung."""
 
+
+LARGEST = 390_000
+"""Bytes of a trial's record: an item of the table holds 400 KB, names included
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)."""
+LARGEST_RESULT, LARGEST_REPORT, LARGEST_LIST, LARGEST_PARAMS = 200_000, 100_000, 140_000, 200_000
+"""Bytes of JSON of a trial's result, of the metrics of one report, of the list of its artifacts, of its parameters."""
 
 DONE, TERMINATED, FAILED = "done", "terminated", "failed"
 """How a worker left; see `Worker`."""
@@ -236,6 +242,11 @@ class TrialRecord:
             **({"reused": dump(dict(self.reused))} if self.reused else {}),
         }
 
+    @property
+    def size(self) -> int:
+        """Bytes of the record in the table, about."""
+        return sum(len(str(value)) for value in self.fields().values())
+
     def to_item(self, run: str) -> Item:
         pk, sk = trial_key(run, self.n)
         return {"pk": pk, "sk": sk, **self.fields()}
@@ -366,6 +377,16 @@ def trial_key(run: str, n: int) -> tuple[str, str]:
 def standing_key(rung: int, n: int | None = None) -> str:
     """Sort key of where a trial stands, or the prefix of all at a rung."""
     return f"{rung:03d}#" + ("" if n is None else f"{n:09d}")
+
+
+def number(value: Any) -> float | None:
+    """A metric's value as a number; None where it is none.  What is too large for a float is infinite."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def better(mode: str, value: float | None, than: float | None) -> bool:

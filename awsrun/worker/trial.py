@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from awsrun.worker import checkpoint, randomness
-from awsrun.worker.records import better
+from awsrun.worker.records import LARGEST_REPORT, better, dump, number
 from awsrun.worker.rungs import Halving
 
 SHARE, FREE = 0.1, 2.0
@@ -138,9 +138,12 @@ class Trial:
 
         Raises:
             TypeError: a metric is neither a number nor a string.
+            ValueError: they are too long.
             Stop: the trial should end here.
         """
         values = {name: plain(value, f"report({name}=...)") for name, value in metrics.items()}
+        if len(dump(values)) > LARGEST_REPORT:
+            raise ValueError(f"report() takes {LARGEST_REPORT:,} bytes: leave more in a file below trial.dir")
         now_ms = time.time_ns() // 1_000_000
         self._channel.send({"type": "report", "step": self._reports, "metrics": values, "at_ms": now_ms})
         self._reports += 1
@@ -207,9 +210,8 @@ class Trial:
         """What is being reported is better than what the best checkpoint holds."""
         if "best" not in self._wanted or not self._reporting:
             return False
-        value = self._metrics.get(self._metric)
-        known = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return known and better(self._mode, value, self._best["value"] if self._best else None)
+        value = number(self._metrics.get(self._metric))
+        return better(self._mode, value, self._best["value"] if self._best else None)
 
     def _checkpoint(self, last: bool = True) -> None:
         """Write one, to go on from (``last``); also as the best so far, if it is."""
@@ -217,7 +219,7 @@ class Trial:
             return
         began, best = self._clock(), None
         if self._improved:
-            value = float(self._metrics[self._metric])
+            value = number(self._metrics[self._metric])
             best = self._best = {"attempt": self.attempt, "step": self._reports, "value": value}
         state = {
             "reports": self._reports,

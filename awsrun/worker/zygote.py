@@ -23,6 +23,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,11 @@ class PipeChannel:
         os.set_blocking(orders, False)
         self._messages, self._orders = messages, orders
         self._stopping = False
+        self._sending = threading.Lock()
 
     def send(self, message: Mapping[str, Any]) -> None:
-        wire.write(self._messages, message)
+        with self._sending:  # long messages are several writes, and a job may report from several threads
+            wire.write(self._messages, message)
 
     def stopping(self) -> bool:
         if not self._stopping:
@@ -169,8 +172,7 @@ def _stand_alone() -> None:
 
 def _print_to(out: int, err: int) -> None:
     """Send standard output and error there, from now on."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    _flush()
     os.dup2(out, 1)
     os.dup2(err, 2)
 
@@ -185,9 +187,14 @@ def _run(entry: jobfile.Entry, spec: dict[str, Any], fds: list[int], root: Path)
     try:
         channel.send(outcome(entry, spec, channel, root))
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        _flush()
         os._exit(0)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # the job may have closed or replaced it
+            stream.flush()
 
 
 def outcome(entry: jobfile.Entry, spec: Mapping[str, Any], channel: PipeChannel, root: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,48 @@ def job(trial, x=0):
 """
 
 
+ODD = """
+class Silent(Exception):
+    def __str__(self): raise KeyError
+
+def job(trial, x=0):
+    if x == 0: return {"y": 1, "text": "a" * 500_000}
+    if x == 1: trial.report(y=1.0, text="a" * 500_000)
+    if x == 2:
+        for i in range(700): (trial.dir / f"{i:06d}-{'x' * 200}").touch()
+    if x == 3: raise FileNotFoundError("caf\\udce9.txt")
+    if x == 4: raise Silent
+    if x == 5:
+        trial.report(y=10**400)
+        return {"y": -(10**400)}
+    if x == 6: (trial.dir / "caf\\udce9.txt").write_text("x")
+    if x == 7:
+        sys.stdout.close()
+        threading.Thread(target=time.sleep, args=(600,)).start()
+    if x == 8: sys.exit(3)
+    if x == 9: os._exit(0)
+    if x == 10: raise BaseException("a bare one")
+    if x == 11:
+        def go():
+            for i in range(8): trial.report(y=i, text="b" * 9000)
+        threads = [threading.Thread(target=go) for _ in range(4)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+    return {"y": 1}
+"""
+SAID = {
+    0: ("ValueError", "job() returned 500,017 bytes, and a result holds 200,000: leave it in a file"),
+    1: ("ValueError", "report() takes 100,000 bytes"),
+    2: ("ValueError", "its files cannot be stored: there are too many of them (700): pack them into one"),
+    3: ("FileNotFoundError", "caf\\udce9.txt"),
+    4: ("Silent", "it cannot say what it is: KeyError"),
+    6: ("UnicodeEncodeError", "its files cannot be stored: "),
+    8: ("SystemExit", "3"),
+    9: ("ProcessExited", "the trial's process ended with code 0"),
+    10: ("BaseException", "a bare one"),
+}
+
+
 @pytest.fixture
 def bench(local_cloud: Any, tmp_path: Path) -> Iterator[Bench]:
     made = Bench(local_cloud, tmp_path)
@@ -49,3 +92,19 @@ def test_a_job_that_talks_starts_processes_and_hangs(bench: Bench, head: str) ->
     assert worker.poll() is None, "the worker has not ended"
     assert bench.ended(worker) == 0
     assert (bench.trial(run, 1).error or {})["type"] == "Timeout", "the worker looks at the clock meanwhile"
+
+
+def test_one_worker_outlives_every_odd_trial(bench: Bench) -> None:
+    bench.write(HEAD + ODD)
+    run = bench.submit("job", total=12, timeout=30.0, keep_going=True)
+    assert bench.ended(bench.start(run)) == 0
+    trials = bench.store.trials(run, 0)
+    assert {trial.attempt for trial in trials} == {1}, "no worker was lost"
+    for trial in trials:
+        error = trial.error or {}
+        kind, message = SAID.get(trial.n, ("", ""))
+        assert (trial.state, error.get("type", "")) == ("failed" if kind else "done", kind), (trial.n, error)
+        assert error.get("message", "").startswith(message), trial.n
+    assert trials[5].value == -math.inf, "an integer that no float holds"
+    assert len(bench.store.reports(run, 11)) > 0
+    assert "FileNotFoundError: caf\\udce9.txt" in bench.log(0)

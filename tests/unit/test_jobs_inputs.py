@@ -49,6 +49,7 @@ def test_every_format_reads_back_by_range(tmp_path: Path, job: signature.Signatu
             "in.jsonl:2: job.py has no parameter 'contxt'",
         ),
         ("in.jsonl", '{"context": 3}\n', "in.jsonl:1: context=3"),
+        ("in.jsonl", json.dumps({"context": "a" * 200_000}), "in.jsonl:1: an input holds up to 200,000 bytes"),
         ("in.jsonl", "\n{oops}\n", "in.jsonl:2: not JSON"),
         ("in.jsonl", "[1]\n", "in.jsonl:1: an input is an object"),
         ("in.jsonl", "\n", "holds no inputs"),

@@ -1,15 +1,21 @@
-"""A busy table holds a worker up, and does not end it."""
+"""What holds a worker up, and does not end it: a busy table, a record that no table takes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jobs_runs import a_run
 
+from awsrun.worker.attempt import Claimed
+from awsrun.worker.claims import Claims, Identity, Tools
 from awsrun.worker.courier import PATIENCE, Courier
+from awsrun.worker.memory import MemoryTable
+from awsrun.worker.records import LARGEST, Me
+from awsrun.worker.store import RunStore
 from awsrun.worker.table import Unanswered
 
 
@@ -35,4 +41,19 @@ def test_a_claim_that_is_not_answered_is_made_again_for_some_minutes(
     with pytest.raises(Unanswered):
         claim(busy, 2 * PATIENCE + 21)
     assert slept == [1.0, 1.0, 1.0]
+    courier.close()
+
+
+def test_a_record_that_is_too_large_for_the_table_is_a_failed_trial(tmp_path: Path) -> None:
+    store, run, me = RunStore(MemoryTable()), a_run(next=1), Me(0, 1000)
+    store.create(run)
+    record = store.claim(run.run, 0, me, {"text": "a" * (LARGEST // 2)})
+    assert record is not None
+    no_objects: Any = None
+    courier = Courier(store, no_objects, run, Claims(store, run, Identity(me), Tools(lambda n: {})), print, tmp_path)
+    done = replace(record, result={"text": "b" * (LARGEST // 2)})
+    assert courier.give_back(Claimed(done, tmp_path / "t0.1"), "done").result(timeout=10)
+    found = store.trial(run.run, 0)
+    assert found is not None and (found.state, found.result) == ("failed", None)
+    assert (found.error or {})["message"].startswith("parameters, result and list of files take 390,")
     courier.close()
