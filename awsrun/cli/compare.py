@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from awsrun.cli.output import common, connect, emit, say
+from awsrun.cli.complete import run_ids
+from awsrun.cli.output import common, connect, console, emit, say
 from awsrun.cli.runs import stack_option
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN [RUN]...")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN [RUN]...", shell_complete=run_ids)
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Also draw the best so far of all, here.")
 @click.option("--code", is_flag=True, help="Print how the code of the second run differs from that of the first.")
 @stack_option
@@ -58,12 +59,11 @@ def compare(
 
 
 def _table(compared: Comparison) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table("", *(side.run for side in compared.sides), box=None, header_style="bold", pad_edge=False)
-    table.columns[0].style = "bold"
+    sides = [Column(side.run, overflow="fold") for side in compared.sides]
+    table = Table(Column("", style="bold", no_wrap=True), *sides, box=None, header_style="bold", pad_edge=False)
     for name in compared.parameters:
         table.add_row(name, *(Text(side.parameters.get(name, "–")) for side in compared.sides))
     if compared.parameters:
@@ -79,7 +79,7 @@ def _table(compared: Comparison) -> None:
         table.add_row()
     for name in compared.settings:
         table.add_row(name, *(Text(side.settings.get(name, "") or "–") for side in compared.sides))
-    Console().print(table)
+    console().print(table)
     alike = [f"{name} {value}" for name, value in compared.same.items() if name not in ("code", "user", "image")]
     if "code" in compared.same:
         alike.insert(0, "code")

@@ -13,11 +13,25 @@ if TYPE_CHECKING:
     from awsrun.aws.clients import Cloud
 
 T = TypeVar("T")
+_LISTED = 100  # runs that are offered
 
 
 def stack_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The applied stacks that begin so: for ``shell_complete`` of an argument."""
     return [CompletionItem(name) for name in _applied(ctx.params.get("context")) if name.startswith(incomplete)]
+
+
+def run_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """``last`` and the runs that begin so, newest first; zsh and fish show beside each what ran and how it stands."""
+
+    def ask(cloud: Cloud) -> list[CompletionItem]:
+        from awsrun.jobs.site import entries
+
+        found = entries(cloud, ctx.params.get("stack"), _LISTED)
+        return [CompletionItem(entry.run, help=f"{entry.job}, {entry.state}") for _, entry in found]
+
+    every = [CompletionItem("last", help="the newest"), *_asked(ctx.params.get("context"), ask)]
+    return [item for item in every if item.value.startswith(incomplete)]
 
 
 def machine_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from awsrun.cli.complete import run_ids
 from awsrun.cli.follow import missing
 from awsrun.cli.output import common, connect, emit, say
 from awsrun.cli.runs import stack_option
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=run_ids)
 @click.argument("trial", type=int, required=False)
 @stack_option
 @common
@@ -37,7 +38,7 @@ def cancel(run: str, trial: int | None, stack: str | None, context: str | None, 
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=run_ids)
 @stack_option
 @common
 def pause(run: str, stack: str | None, context: str | None, as_json: bool) -> None:
@@ -59,7 +60,7 @@ def pause(run: str, stack: str | None, context: str | None, as_json: bool) -> No
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=run_ids)
 @stack_option
 @common
 def resume(run: str, stack: str | None, context: str | None, as_json: bool) -> None:
@@ -83,7 +84,7 @@ def resume(run: str, stack: str | None, context: str | None, as_json: bool) -> N
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=run_ids)
 @click.argument("trials", type=int, nargs=-1, metavar="[TRIAL]...")
 @click.option("--fresh", is_flag=True, help="From the beginning, not from their last checkpoints.")
 @stack_option

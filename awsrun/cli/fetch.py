@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from awsrun.cli.output import common, connect, emit, say
-from awsrun.cli.runs import stack_option
+from awsrun.cli.runs import run_argument, stack_option
 
 
 @click.command()
-@click.argument("run", default="last")
+@run_argument
 @click.argument("trial", type=int, required=False)
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder (default: awsrun-out/RUN/TRIAL)."

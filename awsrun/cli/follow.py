@@ -26,6 +26,7 @@ _STAGES = {
     "failed": "failed",
 }
 QUOTED = 3  # trials that failed whose errors, or last lines, are shown
+LONGEST = 60  # characters of parameters in a line that goes on
 QUIET = 30.0  # seconds between two lines of a log that say how far a run is
 WORDS = {"run": "running", "retry": "waiting to run again", "paused": "paused at a rung", "stopped": "stopped early"}
 """A trial's states as a person says them."""
@@ -73,9 +74,9 @@ def brief(status: Status) -> str:
         if stage and "running" not in status.workers:
             parts[0] += f" ({_USUAL[stage]})"
     if status.best:
-        parts.append(
-            f"best {measured(status.metric, status.best.value)} ({parameters(status.best.params, status.fixed)})"
-        )
+        by = parameters(status.best.params, status.fixed)
+        shown = by if len(by) <= LONGEST else f"{by[: LONGEST - 1]}…"
+        parts.append(f"best {measured(status.metric, status.best.value)} ({shown})")
     if status.eta:
         parts.append(f"about {lasting(status.eta)} left")
     return f"{status.run}: {', '.join(parts)}"

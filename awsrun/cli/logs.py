@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from awsrun.cli.output import connect, context_option, say
-from awsrun.cli.runs import stack_option
+from awsrun.cli.runs import run_argument, stack_option
 
 if TYPE_CHECKING:
     from awsrun.jobs.logs import Line
@@ -18,7 +18,7 @@ _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_red", "bright_
 
 
 @click.command()
-@click.argument("run", default="last")
+@run_argument
 @click.argument("trial", type=int, required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on until it is over.")
 @click.option("--plain", is_flag=True, help="Without the prefixes that say whose lines they are.")

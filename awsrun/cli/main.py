@@ -47,6 +47,21 @@ COMMANDS = {
 ALIASES = {"continue": "resume"}
 """Other words for commands, which `awsrun --help` does not list."""
 
+ELSEWHERE = {
+    **dict.fromkeys(("stop", "kill", "abort"), "cancel"),
+    **dict.fromkeys(("ls", "list", "ps", "queue", "jobs"), "runs"),
+    **dict.fromkeys(("run", "launch", "tune"), "submit"),
+    **dict.fromkeys(("up", "deploy", "create"), "apply"),
+    **dict.fromkeys(("down", "destroy", "delete", "rm"), "teardown"),
+    **dict.fromkeys(("diff", "preview"), "plan"),
+    **dict.fromkeys(("watch", "info", "describe", "get"), "show"),
+    **dict.fromkeys(("cost", "costs", "best", "trials"), "results"),
+    **dict.fromkeys(("download", "artifacts"), "fetch"),
+    **dict.fromkeys(("tail", "log"), "logs"),
+    **dict.fromkeys(("graph", "draw"), "plot"),
+}
+"""What other tools call it -> the command that does it here, for who types that."""
+
 
 class LazyGroup(click.Group):
     """Knows its commands by name alone, so that ``awsrun --help`` costs little more than importing click."""
@@ -68,7 +83,7 @@ class LazyGroup(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from difflib import get_close_matches
 
-            near = get_close_matches(args[0], COMMANDS, n=1)
+            near = [ELSEWHERE[args[0]]] if args[0] in ELSEWHERE else get_close_matches(args[0], COMMANDS, n=1)
             hint = f"Did you mean 'awsrun {near[0]}'?" if near else "awsrun --help lists the commands."
             raise click.UsageError(f"no command named {args[0]!r}. {hint}", ctx)
         return super().resolve_command(ctx, args)

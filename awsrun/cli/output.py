@@ -6,15 +6,20 @@ With ``--json`` there is one JSON document on stdout; everything said to a perso
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from awsrun.aws.clients import Cloud
 
 F = TypeVar("F", bound=Callable[..., Any])
+_FILE = 10_000  # characters in a line of a file: no table is as wide
 
 
 def context_option(command: F) -> F:
@@ -46,6 +51,13 @@ def connect(context: str | None, services: Iterable[str] = ()) -> Cloud:
     where = "local (embedded cloud)" if chosen.name == "local" else str(cloud.context)
     say(click.style(f"context: {where}", dim=True))
     return cloud
+
+
+def console() -> Console:
+    """Where tables are printed: as wide as the terminal, and elsewhere as wide as they are, with nothing cut short."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=_FILE)
 
 
 def emit(data: Any) -> None:

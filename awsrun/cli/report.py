@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from awsrun.cli.output import connect, context_option, say
-from awsrun.cli.runs import stack_option
+from awsrun.cli.runs import run_argument, stack_option
 
 
 @click.command()
-@click.argument("run", default="last")
+@run_argument
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="The page (default: RUN.html).")
 @stack_option
 @context_option

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
-from awsrun.cli.output import common, connect, context_option, emit, say
-from awsrun.cli.runs import stack_option
+from awsrun.cli.output import common, connect, context_option, emit
+from awsrun.cli.runs import run_argument, stack_option
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from awsrun.jobs.run import Run
-    from awsrun.worker.records import TrialRecord
-
-_NAMED = 10  # trials that are named in a line
-_NARROW = 10  # characters: columns of lines that are wider share what room there is
-
 
 @click.command()
-@click.argument("run", default="last")
+@run_argument
 @click.option("--csv", "as_csv", is_flag=True, help="CSV on stdout, every parameter and result a column.")
 @click.option("--jsonl", "as_jsonl", is_flag=True, help="The same as JSON, an object per line, by number.")
-@click.option("-n", "limit", type=int, default=100, show_default=True, help="Rows of the table at most.")
+@click.option("-n", "limit", type=int, metavar="N", default=100, show_default=True, help="Rows of the table at most.")
 @stack_option
 @common
 def results(
@@ -59,13 +52,17 @@ def results(
     elif as_csv:
         write_csv(sys.stdout, list(found.rows()) if by_line else [*map(row, best_first(found.record, found.trials()))])
     elif by_line:
-        _lines(found, limit)
+        from awsrun.cli.trials import print_lines
+
+        print_lines(found, limit)
     else:
-        _table(found, limit)
+        from awsrun.cli.trials import print_trials
+
+        print_trials(found, limit)
 
 
 @click.command()
-@click.argument("run", default="last")
+@run_argument
 @click.argument("trial", type=int, required=False)
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="The picture (default: RUN.png).")
 @click.option(
@@ -73,8 +70,8 @@ def results(
     type=click.Choice(["heatmap", "line", "scatter", "bars", "history", "importance", "pareto", "curves"]),
     help="What to draw (default: what fits the search).",
 )
-@click.option("-x", help="Parameter of the rows, or of the axis.")
-@click.option("-y", help="Parameter of the columns.")
+@click.option("-x", metavar="NAME", help="Parameter of the rows, or of the axis.")
+@click.option("-y", metavar="NAME", help="Parameter of the columns.")
 @stack_option
 @context_option
 def plot(
@@ -124,122 +121,3 @@ def save(draw: Callable[[], Figure], path: str) -> None:
     except (OSError, ValueError) as error:
         raise AwsrunError(f"cannot write {path}", str(error), "-o picture.png, .svg or .pdf") from error
     click.echo(path)
-
-
-def _lines(run: Run, limit: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from awsrun.cli.follow import counted
-
-    status = run.status(diagnose=False)
-    found = list(islice(run.lines(), limit + 1))
-    rows = [line.row() for line in found[:limit]]
-    names = dict.fromkeys(name for row in rows for name, value in row.items() if not isinstance(value, list | dict))
-    empty = [name for name in names if all(row.get(name) in (None, "") for row in rows)]
-    for name in ("trial", *run.record.fixed, *empty):
-        names.pop(name, None)
-    cells = {name: [_cell(row.get(name)) for row in rows] for name in names}
-    console = Console()
-    widths = {name: max(map(len, [name, *column])) for name, column in cells.items()}
-    wide = [name for name, width in widths.items() if width > _NARROW]
-    left = console.width - 2 * len(widths) - sum(width for name, width in widths.items() if name not in wide)
-    table = Table(box=None, header_style="bold")
-    for name in names:
-        most = max(_NARROW, left // len(wide)) if name in wide else None
-        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=most)
-    for row, told in zip(rows, zip(*cells.values(), strict=True), strict=True):
-        table.add_row(*map(Text, told), style={"failed": "red", "done": ""}.get(row["state"], "dim"))
-    if rows:
-        console.print(table)
-    if len(found) > limit:
-        say(f"and more: awsrun results {run.id} --csv")
-    say(f"{run.id} is {status.state}: {counted(status)}")
-    if status.hint:
-        say(f"→ {status.hint}")
-
-
-def _unmeasured(metric: str, trials: Iterable[TrialRecord]) -> str:
-    """Which trials are done without the number that the run is after; empty if none is, or all are."""
-    done = [trial for trial in trials if trial.state == "done"]
-    found = sorted(trial.n for trial in done if trial.value is None or trial.value != trial.value)
-    if not metric or not found or len(found) == len(done):
-        return ""
-    named = ", ".join(map(str, found[:_NAMED])) + ", ..." * (len(found) > _NAMED)
-    return f"done without a {metric} that is a number: trial{'s' * (len(found) > 1)} {named}"
-
-
-def _cell(value: Any) -> str:
-    """Briefly, and without what a terminal would obey."""
-    from awsrun.jobs.style import short
-
-    return "" if value is None else "".join(c if c.isprintable() else " " for c in short(value))
-
-
-def _table(run: Run, limit: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from awsrun.cli.follow import counted, last_words, lasting, measured, priced
-    from awsrun.jobs.pareto import front
-    from awsrun.jobs.style import short
-    from awsrun.jobs.table import best_first, error_line, measures, varied
-    from awsrun.prices.price import dollars
-
-    record, status = run.record, run.status(diagnose=False)
-    trials = best_first(record, run.trials())
-    costs = run.costs(trials)
-    best = {trial.n for trial in front(record, trials)} if record.objectives else {one.n for one in trials[:1]}
-    if record.objectives:
-        trials.sort(key=lambda trial: trial.n not in best)
-    names = varied(record) or list(dict.fromkeys(name for trial in trials for name in trial.params))
-    metrics = [*record.goals] or ["result"]
-    steps = ["steps"] if record.prunes else []
-    cost = ["cost"] if costs.billed and costs.hourly else []
-    table = Table("trial", *names, *metrics, "state", *steps, "attempt", "time", *cost, box=None, header_style="bold")
-    for name in ("trial", *metrics, *steps, "attempt", "time", *cost):
-        next(column for column in table.columns if column.header == name).justify = "right"
-    failures = []
-    for trial in trials[:limit]:
-        if record.metric:
-            found = measures(record, trial)
-            values = ["" if value is None else measured(name, value) for name, value in found.items()]
-        else:
-            values = [short(trial.result) if trial.result is not None else ""]
-        cells = [short(trial.params.get(name, "")) for name in names]
-        good = trial.n in best and trial.state == "done" and bool(record.metric)
-        colour = "bold green" if good else {"failed": "red", "done": ""}.get(trial.state, "dim")
-        time = lasting(trial.seconds) if trial.seconds or trial.ended_ms else ""
-        reached = [str(trial.step or "")] if steps else []
-        price = [dollars(costs.trial(trial) or 0.0) if time else ""] if cost else []
-        shown = (
-            str(trial.n),
-            *cells,
-            *values,
-            "reused" if trial.reused else trial.state,
-            *reached,
-            str(trial.attempt),
-            time,
-            *price,
-        )
-        table.add_row(*map(Text, shown), style=colour)
-        if trial.state == "failed":
-            failures.append(f"trial {trial.n}: {error_line(trial)}")
-    if trials:
-        Console().print(table)
-    if len(trials) > limit:
-        say(f"and {len(trials) - limit:,} more: awsrun results {run.id} --csv")
-    for line in failures[:20]:
-        say(click.style(line, fg="red"))
-    last_words(run, trials[:limit])
-    if said := _unmeasured(record.metric, trials):
-        say(click.style(said, fg="yellow"))
-    if record.objectives and trials:
-        say(f"{len(best)} on the Pareto front, first in the table; a picture: awsrun plot {run.id} --kind pareto")
-    say(f"{run.id} is {status.state}: {counted(status)}")
-    if said := priced(costs):
-        say(f"cost: {said}")
-    if status.hint:
-        say(f"→ {status.hint}")

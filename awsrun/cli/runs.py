@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from awsrun.cli.complete import stack_names
-from awsrun.cli.output import common, connect, emit, say
+from awsrun.cli.complete import run_ids, stack_names
+from awsrun.cli.output import common, connect, console, emit, say
 
 if TYPE_CHECKING:
     from awsrun.jobs.run import Run
 
-stack_option = click.option("--stack", shell_complete=stack_names, help="Look in this stack only.")
+run_argument = click.argument("run", default="last", shell_complete=run_ids)
+stack_option = click.option("--stack", metavar="STACK", shell_complete=stack_names, help="Look in this stack only.")
 
 
 @click.command()
-@click.option("-n", "limit", type=int, default=20, show_default=True, help="How many.")
+@click.option("-n", "limit", type=int, metavar="N", default=20, show_default=True, help="How many.")
 @stack_option
 @common
 def runs(limit: int, stack: str | None, context: str | None, as_json: bool) -> None:
@@ -37,26 +40,38 @@ def runs(limit: int, stack: str | None, context: str | None, as_json: bool) -> N
     if not found:
         say("no runs yet: awsrun submit jobs/mnist.py --grid lr=0.1,0.01")
         return
-    from rich.console import Console
-    from rich.table import Column, Table
+    rows = [
+        {
+            "run": entry.run,
+            "job": entry.job,
+            "trials": f"{entry.total:,}",
+            "state": entry.state,
+            "submitted (UTC)": entry.submitted_at[:16].replace("T", " "),
+            "stack": where,
+        }
+        for where, entry in found
+    ]
+    _listed(rows)
 
-    head = (
-        Column("run", no_wrap=True),
-        "job",
-        "trials",
-        "state",
-        "submitted (UTC)",
-        "stack",
-    )  # an id is never cut short
-    table = Table(*head, box=None, header_style="bold", pad_edge=False)
-    for where, entry in found:
-        at = entry.submitted_at[:16].replace("T", " ")
-        table.add_row(entry.run, entry.job, f"{entry.total:,}", entry.state, at, where)
-    Console().print(table)
+
+def _listed(rows: Sequence[Mapping[str, str]]) -> None:
+    """Print runs as a table; in a narrow terminal without what their ids say, rather than with names cut short."""
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    screen = console()
+    for left_out in ((), ("stack",), ("stack", "job"), ("stack", "job", "submitted (UTC)")):
+        names = [name for name in rows[0] if name not in left_out]
+        table = Table(*(Column(name, no_wrap=True) for name in names), box=None, header_style="bold", pad_edge=False)
+        for row in rows:
+            table.add_row(*(Text(row[name]) for name in names))
+        if screen.measure(table, options=screen.options.update(max_width=10_000)).maximum <= screen.width:
+            break
+    screen.print(table)
 
 
 @click.command()
-@click.argument("run", default="last")
+@run_argument
 @click.option("--watch", "-w", is_flag=True, help="Keep showing until it is over.")
 @click.option("--yaml", "as_yaml", is_flag=True, help="Print it as the file of an experiment, to submit it again.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write that file.")
@@ -108,10 +123,8 @@ def show(
 
     if watch:
         return keep_showing(found)
-    from rich.console import Console
-
     status = found.status()
-    Console().print(View(found).panel(status))
+    console().print(View(found).panel(status))
     last_words(found, status.aside)
     return 0
 
@@ -122,4 +135,4 @@ def _as_file(run: Run, output: Path | None) -> None:
         click.echo(text, nl=False)
         return
     output.write_text(text, encoding="utf-8")
-    say(f"wrote {output}; again: awsrun submit {output}")
+    say(f"wrote {output}; again: {shlex.join(['awsrun', 'submit', str(output)])}")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--grid", multiple=True, metavar="NAME=V1,V2", help="Values to combine; the first one turns slowest.")
 @click.option("--range", multiple=True, metavar="NAME=LO..HI[:log]", help="Draw from a range; needs --trials.")
 @click.option("--set", multiple=True, metavar="NAME=V", help="The same value for every trial.")
-@click.option("--inputs", type=click.Path(), help="A JSON, JSONL or CSV file: one trial per line.")
+@click.option("--inputs", type=click.Path(), metavar="FILE", help="A JSON, JSONL or CSV file: one trial per line.")
 @click.option(
     "--block", type=int, metavar="N", help="Lines that a trial takes at once, where the job can (default: 32 at most)."
 )
@@ -35,13 +35,14 @@ if TYPE_CHECKING:
     help="Random if there is a --range, else grid; bayes (TPE) and gp (a Gaussian process) learn from the trials so "
     "far and need optuna in the image, gp scipy and torch, too.",
 )
-@click.option("--trials", type=int, help="How many in a search that is not a grid.")
-@click.option("--seed", type=int, help="Of the draws and of each trial (default: 0).")
+@click.option("--trials", type=int, metavar="N", help="How many in a search that is not a grid.")
+@click.option("--seed", type=int, metavar="N", help="Of the draws and of each trial (default: 0).")
 @click.option(
     "--workers",
     "--concurrency",
     "workers",
     type=int,
+    metavar="N",
     help="At most so many, each with a trial at a time (default: as many as trials and vCPUs allow; in a search "
     "that learns, one for each 5 trials).",
 )
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 )
 @click.option("--prune-eta", type=int, metavar="N", help="Prune so that the best one in N goes on (default: 3).")
 @click.option("--prune-min", type=int, metavar="N", help="Prune after N reports at the soonest (default: 1).")
-@click.option("--retries", type=int, help="How often a trial that raised is run again (default: 0).")
+@click.option("--retries", type=int, metavar="N", help="How often a trial that raised is run again (default: 0).")
 @click.option("--timeout", metavar="TIME", help="Per attempt of a trial: 90s, 30m, 2h (default: none).")
 @click.option(
     "--checkpoints",
@@ -77,8 +78,12 @@ if TYPE_CHECKING:
 @click.option("--until", multiple=True, metavar="METRIC=V", help="Start no further trial once one is so good.")
 @click.option("--max-time", metavar="TIME", help="Start no further trial after 90s, 30m, 2h.")
 @click.option("--max-cost", type=float, metavar="USD", help="Start no further trial at so many dollars.")
-@click.option("--requirements", type=click.Path(), help="A requirements file, installed once per worker.")
-@click.option("--stack", shell_complete=stack_names, help="Needed only where several stacks can run jobs.")
+@click.option(
+    "--requirements", type=click.Path(), metavar="FILE", help="A requirements file, installed once per worker."
+)
+@click.option(
+    "--stack", metavar="STACK", shell_complete=stack_names, help="Needed only where several stacks can run jobs."
+)
 @click.option("--wait", is_flag=True, help="Follow the run until it is over.")
 @click.option("--yes", is_flag=True, help="Submit also what will cost more than `awsrun use --ask-over` allows.")
 @click.option("--dry-run", is_flag=True, help="Show what would be packed and run, and do nothing.")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs import engines, launch
-from awsrun.jobs.reader import Reader
+from awsrun.jobs.reader import Reader, absent
 from awsrun.jobs.site import Site
 from awsrun.jobs.status import trial_state
 from awsrun.worker.control import PUT_BACK
@@ -37,7 +37,7 @@ def cancel_trial(site: Site, run: str, n: int) -> str:
     site.live()
     whole = _run(site, run)
     if not 0 <= n < whole.total:
-        raise AwsrunError(f"{run} has no trial {n}", f"its trials are 0 to {whole.total - 1}")
+        raise absent(whole, n)
     if whole.state in FINAL:
         raise AwsrunError(f"{run} is over: {whole.state}", "a trial of it cannot be cancelled any more")
     return site.store.cancel_trial(run, n, _now_ms()).state
@@ -117,8 +117,8 @@ def current(run: Run) -> Run:
 
 def _check(site: Site, whole: Run, trials: Collection[int]) -> None:
     """Refuse trials that cannot be put back, before anything is changed."""
-    if absent := sorted(n for n in set(trials) if not 0 <= n < whole.total):
-        raise AwsrunError(f"{whole.run} has no trial {absent[0]}", f"its trials are 0 to {whole.total - 1}")
+    if beyond := sorted(n for n in set(trials) if not 0 <= n < whole.total):
+        raise absent(whole, beyond[0])
     wrong = dict(_wrong(site, whole, trials))
     if not wrong:
         return

@@ -6,6 +6,7 @@ The index lets a worker read line n with two small ranged reads (see awsrun.work
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -91,6 +92,10 @@ def _rows(path: Path) -> Iterator[tuple[int, Any]]:
     """(line or item number from 1, value)."""
     try:
         text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        near = difflib.get_close_matches(path.name, [p.name for p in path.absolute().parent.glob("*.*")], n=1)
+        hint = f"did you mean {path.with_name(near[0])}?" if near else ""
+        raise AwsrunError(f"cannot read inputs {path}", "there is no such file", hint) from None
     except (OSError, ValueError) as error:
         raise AwsrunError(f"cannot read inputs {path}", str(error)) from error
     match path.suffix.lower():

@@ -14,7 +14,7 @@ from typing import Any
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError, matches
 from awsrun.jobs import engines
-from awsrun.jobs.reader import Reader
+from awsrun.jobs.reader import Reader, absent
 from awsrun.jobs.site import Site
 from awsrun.worker.records import FINAL, Me, Run, TrialRecord, Worker
 
@@ -115,7 +115,7 @@ def lines(
     if not whole.log_group:
         raise AwsrunError(f"the stack {site.stack} keeps no logs", "its job definition names no log group")
     if n is not None and not 0 <= n < whole.total:
-        raise AwsrunError(f"{run} has no trial {n}", f"its trials are 0 to {whole.total - 1}")
+        raise absent(whole, n)
     source = _Workers(site, cloud, whole) if n is None else _Trial(site, cloud, whole, n, follow)
     patience, silent = max(POLL, LINGER * cloud.time_scale), 0.0
     while True:

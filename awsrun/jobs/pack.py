@@ -22,6 +22,7 @@ from awsrun.aws.errors import AwsrunError
 WARN_BYTES = 5_000_000
 MOST_BYTES = 50_000_000
 MOST_DIFF = 1_000_000
+_WORTH = 20  # a file that many times smaller than the biggest is none of the big ones
 PROJECT = "project/"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time a zip can state: equal contents make equal archives
 _PACKAGE = Path(awsrun.__file__).parent
@@ -225,7 +226,8 @@ def _mode(path: Path) -> int:
 
 def _biggest(files: dict[str, Path]) -> str:
     sizes = sorted(((path.stat().st_size, name) for name, path in files.items()), reverse=True)[:3]
-    return ", ".join(f"{name.removeprefix(PROJECT)} {_mb(size)}" for size, name in sizes)
+    worth = [(size, name) for size, name in sizes if size * _WORTH >= sizes[0][0]]
+    return ", ".join(f"{name.removeprefix(PROJECT)} {_mb(size)}" for size, name in worth)
 
 
 def _mb(size: int) -> str:

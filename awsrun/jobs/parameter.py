@@ -91,7 +91,8 @@ class Parameter:
         if self.type in (*_SCALARS, "literal", ANY):
             article = "an" if self.described[0] in "aeiou" else "a"
             kind = f"one of {self.described}" if self.type == "literal" else f"{article} {self.described}"
-            return AwsrunError(f"{self.name}={value}: {value!r} is not {kind}")
+            hint = "write true or false" if self.type == "bool" else ""
+            return AwsrunError(f"{self.name}={value}: {value!r} is not {kind}", hint=hint)
         supported = "int, float, bool, str, Literal[...] and Optional[...] can"
         return AwsrunError(f"{self.name}: a parameter of type {self.type} cannot be set", supported)
 

@@ -125,6 +125,12 @@ class Reader:
         return counted
 
 
+def absent(run: Run, n: int) -> AwsrunError:
+    """That a run has no trial ``n``."""
+    why = f"its trials are 0 to {run.total - 1}" if run.total > 1 else "its only trial is 0"
+    return AwsrunError(f"{run.run} has no trial {n}", why)
+
+
 def _latest(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
     return heapq.nlargest(_RECENT, (trial for trial in trials if trial.settled), key=lambda trial: trial.ended_ms)
 

@@ -18,7 +18,7 @@ from awsrun.jobs.costs import Costs
 from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.lines import Line
 from awsrun.jobs.looks import Looks
-from awsrun.jobs.reader import Reader
+from awsrun.jobs.reader import Reader, absent
 from awsrun.jobs.stages import Stages
 from awsrun.jobs.status import PATIENCE, Status, derive, trial_state
 from awsrun.jobs.table import best_first
@@ -219,9 +219,10 @@ class Run:
         """
         found = self._site.store.trial(self.id, n)
         if found is None:
-            total = self._reader.run().total
-            why = "it has not started" if 0 <= n < total else f"its trials are 0 to {total - 1}"
-            raise AwsrunError(f"nothing is known of trial {n} of {self.id}", why, f"awsrun show {self.id}")
+            run = self._reader.run()
+            if not 0 <= n < run.total:
+                raise absent(run, n)
+            raise AwsrunError(f"trial {n} of {self.id} has not started", hint=f"awsrun show {self.id}")
         return found
 
     def reports(self, n: int) -> list[records.Report]:

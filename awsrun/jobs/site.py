@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -84,16 +86,20 @@ def entries(cloud: Cloud, stack: str | None = None, limit: int | None = None) ->
 
 
 def locate(cloud: Cloud, run: str, stack: str | None = None) -> tuple[Site, str]:
-    """Where the run is, and its whole id; ``run`` may be a prefix that fits only one, or ``last``.
+    """Where the run is, and its whole id; ``run`` may be a prefix that fits only one, ``last``, or ``last~2`` for the
+    second before the last.
 
     Raises:
         AwsrunError: no run is called that, or several are.
     """
-    if run == "last":
-        newest = entries(cloud, stack, limit=1)
+    if counted := re.fullmatch(r"last(?:~(\d{1,6}))?", run):
+        back = int(counted[1] or 0)
+        newest = entries(cloud, stack, limit=back + 1)
         if not newest:
             raise AwsrunError(f"there is no run in context {cloud.context}", hint="awsrun submit jobs/mnist.py")
-        run = newest[0][1].run
+        if len(newest) <= back:
+            raise AwsrunError(f"there is no run {run}", f"there are {len(newest)} in all", "awsrun runs")
+        run = newest[back][1].run
     found: dict[str, Site] = {}
     for site in sites(cloud, stack):
         for name in _starting(site, run):
@@ -109,7 +115,9 @@ def locate(cloud: Cloud, run: str, stack: str | None = None) -> tuple[Site, str]
         return site, name
     if found:
         raise AwsrunError(f"{run!r} fits several runs", ", ".join(sorted(found)[:5]), "type more of the one you mean")
-    raise AwsrunError(f"there is no run {run!r} in context {cloud.context}", hint="awsrun runs")
+    near = difflib.get_close_matches(run, [entry.run for _, entry in entries(cloud, stack)], n=1)
+    hint = f"did you mean {near[0]}?" if near else "awsrun runs"
+    raise AwsrunError(f"there is no run {run!r} in context {cloud.context}", hint=hint)
 
 
 def _site(cloud: Cloud, record: stacks.StackRecord) -> Site:

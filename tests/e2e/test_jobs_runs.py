@@ -95,8 +95,9 @@ def test_a_run_is_a_page_and_can_be_compared_and_followed_to_its_end(place: Plac
     assert "t0 │ awsrun: done after" in followed.stdout, "the last line too"
     shown = json.loads(place.awsrun("show", other, "--watch", "--json").stdout)
     assert (shown["state"], shown["cost"]["total"]) == ("done", 0.0)
-    found = json.loads(place.awsrun("compare", sweep, other, "--json").stdout)
+    found = json.loads(place.awsrun("compare", sweep, "last", "--json", "--stack", place.stack).stdout)
     assert (found["best"], found["differ"]["parameters"]) == (other, ["lr", "momentum"])
+    assert place.awsrun("compare", "last~1", "last", "--stack", place.stack).stdout.split()[:2] == [sweep, other]
     changes = place.awsrun("compare", sweep, other, "--code").stdout
     assert f"+++ {other}/added.py\n@@ -0,0 +1 @@\n+x = 1\n" in changes
     assert "job.py" not in changes, "that is the same in both"
@@ -118,6 +119,10 @@ def test_runs_are_listed_and_shown(place: Place, sweep: str) -> None:
     shown = json.loads(place.awsrun("show", sweep, "--json").stdout)
     assert (shown["state"], shown["done"], shown["pending"], shown["failed"]) == ("done", 6, 0, 0)
     assert sweep in place.awsrun("show", sweep[:-1]).stdout, "a prefix that fits only one run will do"
+    assert f"did you mean {sweep}?" in place.awsrun("show", f"{sweep}x", code=1).stderr
+    typed = {"_AWSRUN_COMPLETE": "bash_complete", "COMP_WORDS": f"awsrun show {sweep[:-2]}", "COMP_CWORD": "2"}
+    offered = subprocess.run([AWSRUN], env={**place.env, **typed}, capture_output=True, text=True).stdout
+    assert offered.split() == [f"plain,{sweep}"], "as a shell asks for it on a tab"
 
 
 def test_the_same_from_python(place: Place, sweep: str, cloud: Cloud) -> None:
