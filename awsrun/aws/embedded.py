@@ -52,6 +52,14 @@ def sites(endpoint_url: str | None) -> str:
     return "" if endpoint_url is None or is_aws(endpoint_url) else str(_about(endpoint_url).get("sites", ""))
 
 
+def runs_images(endpoint_url: str | None) -> bool:
+    """Whether jobs run in containers of their image there: on AWS they do, on the embedded cloud where it was asked to;
+    another emulator is taken at its word."""
+    if endpoint_url is None or is_aws(endpoint_url):
+        return True
+    return bool(_about(endpoint_url).get("containers", True))
+
+
 def about() -> dict[str, Any]:
     """What the embedded cloud of this user says of itself (``version``, ``strict`` ...); nothing where none runs."""
     url = _running()

@@ -147,7 +147,7 @@ def submit(
             say(line)
     if request.reuse:
         earlier = reuse.look(site, request)
-        request = replace(request, earlier=earlier.runs)
+        request = replace(request, earlier=earlier.runs, image=earlier.image)
         say(_reused(earlier))
     if ends := stops(request.limits, request.job.metric or ""):
         say(f"no further trial starts once {ends}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from awsrun.jobs import image
 from awsrun.jobs.costs import Costs
 from awsrun.jobs.pack import PROJECT
 from awsrun.jobs.status import Status
@@ -163,7 +164,8 @@ def _settings(run: Run) -> dict[str, str]:
         "changed files": ", ".join(dirty[:5]) + (" …" if len(dirty) > 5 else ""),
         "code": run.code_hash[:10],
         "requirements": run.requirements,
-        "image": str(run.engine.get("definition", "")).rsplit("/", 1)[-1],
+        "job definition": str(run.engine.get("definition", "")).rsplit("/", 1)[-1],
+        "image": image.told(run, short=True),
         "user": str(known.get("user") or ""),
         "python": str(known.get("python") or ""),
         "awsrun": str(known.get("awsrun") or ""),

@@ -31,11 +31,12 @@ class Engine(Protocol):
     def replaces(self) -> bool:
         """It starts a lost worker again by itself."""
 
-    def start(self, run: Run, count: int, slot: int, again: bool, sleep: Callable[[float], None]) -> int:
+    def start(self, run: Run, count: int, slot: int, image: str, again: bool, sleep: Callable[[float], None]) -> int:
         """Start ``count`` workers on the slots from ``slot`` on, as another group of the run, and note that in its
         record; how many were, which may be fewer where the record then says why.
 
         Args:
+            image: the identity of the image that they start from (see `awsrun.jobs.image`), which is noted with them.
             again: an earlier command may have started this very group and been killed before it noted it.
 
         Raises:
@@ -85,7 +86,9 @@ class OnBatch:
     name: str = "Batch"
     replaces: bool = True
 
-    def start(self, run: Run, count: int, slot: int, again: bool, sleep: Callable[[float], None] = time.sleep) -> int:
+    def start(
+        self, run: Run, count: int, slot: int, image: str, again: bool, sleep: Callable[[float], None] = time.sleep
+    ) -> int:
         groups: list[dict[str, Any]] = list(run.engine.get("groups", ()))
         queue, definition = self.jobs["queue"], self.jobs["definition"]
         name = f"awsrun-{run.run}-w{len(groups)}"
@@ -94,7 +97,7 @@ class OnBatch:
         tags = {STACK: self.site.stack, RUN_TAG: run.run}
         job = batch.find(self.cloud, queue, name) if again else None
         job = job or batch.start(self.cloud, queue, definition, name, count, command, tags, sleep, run.size)
-        groups.append({"job": job, "workers": count, "slot": slot})
+        groups.append({"job": job, "workers": count, "slot": slot, "image": image})
         engine = {"kind": "batch", "queue": queue, "definition": definition, "groups": groups}
         self.site.store.attach(run.run, engine)
         return count
@@ -126,11 +129,14 @@ class OnFargate:
     name: str = "ECS"
     replaces: bool = False
 
-    def start(self, run: Run, count: int, slot: int, again: bool, sleep: Callable[[float], None] = time.sleep) -> int:
+    def start(
+        self, run: Run, count: int, slot: int, image: str, again: bool, sleep: Callable[[float], None] = time.sleep
+    ) -> int:
         """The group is noted before its tasks are asked for: they look themselves up in it.  It stays noted if this is
         cut off, as some of them may be there; ``started`` is fewer than ``workers`` where others are certainly not."""
         before: list[dict[str, Any]] = list(run.engine.get("groups", ()))
-        group = {"job": f"{run.run}/w{len(before)}", "workers": count, "slot": slot, "at": int(time.time())}
+        group = {"job": f"{run.run}/w{len(before)}", "workers": count, "slot": slot, "image": image}
+        group["at"] = int(time.time())
         engine = self._engine(run, [*before, group])
         self.site.store.attach(run.run, engine)
         try:

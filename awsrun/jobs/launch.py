@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs import engines
+from awsrun.jobs import image as images
+from awsrun.jobs.image import Image
 from awsrun.jobs.site import Site
 from awsrun.worker.runs import Run
 
@@ -22,6 +24,7 @@ def workers(
     count: int,
     first_slot: int = 0,
     again: bool = False,
+    image: Image | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
     """Start ``count`` workers and note them in the run's record; how many were started.
@@ -29,6 +32,7 @@ def workers(
     Args:
         first_slot: their slots follow on those of earlier groups, so that no two workers share one.
         again: an earlier command may have started this very group and been killed before it noted it: look first.
+        image: that they start from, if it was looked up just now.
 
     Raises:
         AwsrunError: AWS refuses them; the run stays and can be resumed.  Or the stack has another way to get workers
@@ -39,6 +43,7 @@ def workers(
         what = f"the workers of {run.run} came from {before.name}, and stack {site.stack} has {now.name} now"
         raise AwsrunError(what, "a run keeps to one of them", "submit it again")
     try:
-        return now.start(run, count, first_slot, again, sleep)
+        found = image or images.resolve(*site.live())
+        return now.start(run, count, first_slot, found.identity, again, sleep)
     except AwsrunError as error:
         raise AwsrunError(error.what, error.why, f"the run is written; to go on: awsrun resume {run.run}") from error

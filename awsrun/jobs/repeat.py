@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import experiment_file, pack
+from awsrun.jobs import experiment_file, image, pack
 from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.site import Site
 from awsrun.worker.runs import Run
@@ -96,4 +96,6 @@ def _comments(run: Run, output: Path | None) -> tuple[str, ...]:
         f"from commit {commit[:12]}" if commit else "",
         f"with changes in {changed} file{'s' * (changed > 1)}" if changed else "",
     ]
-    return (" ".join(part for part in parts if part), f"again: awsrun submit {output or 'FILE.yaml'}")
+    ran = image.told(run)
+    in_image = [f"image: {ran}"] if ran else []
+    return (" ".join(part for part in parts if part), *in_image, f"again: awsrun submit {output or 'FILE.yaml'}")

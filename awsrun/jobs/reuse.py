@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from awsrun.jobs import ids
+from awsrun.jobs import image as images
+from awsrun.jobs.image import Image
 from awsrun.jobs.site import Site
 from awsrun.worker.runs import Run
 
@@ -26,16 +28,22 @@ class Earlier:
     Attributes:
         runs: their ids, the newest first.
         why: what is different in the newest run of the job, where there are none.
+        image: what workers start from now.
     """
 
     runs: tuple[str, ...] = ()
     why: str = ""
+    image: Image = Image()  # noqa: RUF009  frozen
 
 
 def look(site: Site, request: Request) -> Earlier:
     """The earlier runs whose trials are the same as those of a submit, where number and parameters are."""
     found, why = [], ""
-    job, differences = request.archive.job, _against(site, request)
+    image = images.resolve(*site.live())
+    if not image.identity:
+        name = f" {image.name}" if image.name else ""
+        return Earlier(why=f"whether the image{name} is still the same is not known ({image.why})", image=image)
+    job, differences = request.archive.job, _against(site, request, image)
     for item in site.store.table.query("RUNS", f"{ids.stem(job)}-", limit=LOOKED_AT, backwards=True):
         earlier = site.store.run(str(item["sk"])) if item.get("job") == job else None
         if earlier is None or not earlier.next:
@@ -46,10 +54,10 @@ def look(site: Site, request: Request) -> Earlier:
         why = why or (f"{earlier.run} {differs}" if differs else "")
         if len(found) == MOST:
             break
-    return Earlier(tuple(found), "" if found else why or f"there is no earlier run of {job}")
+    return Earlier(tuple(found), "" if found else why or f"there is no earlier run of {job}", image)
 
 
-def _against(site: Site, request: Request) -> Callable[[Run], Iterator[str]]:
+def _against(site: Site, request: Request, image: Image) -> Callable[[Run], Iterator[str]]:
     """What tells why no trial of an earlier run can be one of this submit."""
     _, jobs = site.live()
     code = request.archive.zipped().sha256
@@ -61,7 +69,9 @@ def _against(site: Site, request: Request) -> Callable[[Run], Iterator[str]]:
         if (earlier.function, earlier.requirements) != (request.job.entry, request.requirements):
             yield "had another function or requirements file"
         if earlier.engine.get("definition") != jobs["definition"]:
-            yield "ran with another revision of the job definition, and so perhaps in another image"
+            yield "ran with another revision of the job definition"
+        if images.identities(earlier) != [image.identity]:
+            yield f"ran in another image ({images.told(earlier, short=True) or 'which one was not recorded'})"
         if earlier.seed != request.seed:
             yield f"had --seed {earlier.seed}"
         if earlier.goals != goals:

@@ -20,8 +20,8 @@ def rights(cloud: Cloud, stack: str, where: Mapping[str, str], command: str) -> 
 
     Args:
         where: ARNs by the names of the stack's record: ``queue`` or ``cluster``, ``definition`` (without revision),
-            ``bucket``, ``table``, ``log_group``; of a cluster's definition also ``role`` and ``execution_role``; empty
-            for a stack without jobs, which needs nothing.
+            ``bucket``, ``table``, ``log_group``, ``repository``; of a cluster's definition also ``role`` and
+            ``execution_role``; empty for a stack without jobs, which needs nothing.
     """
     if where:
         workers = _batch if "queue" in where else _fargate
@@ -39,6 +39,8 @@ def _rights(cloud: Cloud, stack: str, where: Mapping[str, str]) -> Iterator[Righ
         yield allow("results", "logs", "FilterLogEvents", where["log_group"], f"{where['log_group']}:*")
     yield allow("change", "dynamodb", "UpdateItem", where["table"])
     yield allow("submit", "dynamodb", "PutItem", where["table"])
+    if "repository" in where:  # which image its tag stands for
+        yield allow("submit", "ecr", "DescribeImages", where["repository"])
     # Without the right to list, S3 answers 403 rather than 404 for the code that is not there yet.
     yield allow("submit", "s3", "ListBucket", where["bucket"])
     yield allow("submit", "s3", "PutObject", f"{where['bucket']}/awsrun/*")

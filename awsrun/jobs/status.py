@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from awsrun.jobs import image
 from awsrun.jobs.costs import Costs
 from awsrun.jobs.reader import Best, Tally
 from awsrun.jobs.stages import ALIVE, Stages
@@ -39,6 +40,7 @@ class Status:
         elapsed: seconds since the submit.
         recent: trials that ended last, the latest first; without those of shards that are read by their summary.
         reused: how many of the done ones were taken from earlier runs.
+        image: what its workers were started from, in words.
         failures: a few trials that failed, likewise: those that took their workers with them first, then by number.
     """
 
@@ -65,6 +67,7 @@ class Status:
     recent: Sequence[TrialRecord] = ()
     failures: Sequence[TrialRecord] = ()
     reused: int = 0
+    image: str = ""
 
     @property
     def stage(self) -> str:
@@ -121,6 +124,7 @@ class Status:
             "stopped": self.stopped,
             "aside": [{"trial": trial.n, "why": (trial.error or {}).get("message")} for trial in self.aside],
             "reused": self.reused,
+            "image": self.image,
             "cost": self.costs.record() if self.costs else None,
         }
 
@@ -162,6 +166,7 @@ def derive(run: Run, tally: Tally, stages: Stages, now: float, submitted: float)
         recent=tally.recent,
         failures=tally.failed,
         reused=tally.reused,
+        image=image.told(run),
     )
 
 

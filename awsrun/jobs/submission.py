@@ -21,7 +21,9 @@ from awsrun import __version__
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError, code_of
 from awsrun.jobs import batch, ids, inputs, launch, pack, price, pruning, reuse, signature, sizes, spaces
+from awsrun.jobs import image as images
 from awsrun.jobs.experiment import Experiment
+from awsrun.jobs.image import Image
 from awsrun.jobs.site import Site
 from awsrun.worker.runs import Limits, Run
 from awsrun.worker.samplers import SAMPLERS
@@ -45,6 +47,7 @@ class Request:
         batch: the function that takes a block of inputs at once; "" where each line is a trial.
         size: of each worker, where it is to be another than the stack's definition says.
         reuse: take results from earlier runs; ``earlier``: from these, None as long as nobody has looked.
+        image: that the workers start from, None as long as nobody has looked.
     """
 
     job: signature.Signature
@@ -61,6 +64,7 @@ class Request:
     size: sizes.Size = sizes.Size()  # noqa: RUF009  frozen
     reuse: bool = False
     earlier: Sequence[str] | None = None
+    image: Image | None = None
 
     @property
     def total(self) -> int:
@@ -204,9 +208,11 @@ def submit(
     if diff:
         _put(cloud, jobs["bucket"], code.beside(diff), diff)
     workers = fitting(request, jobs)
-    earlier = request.earlier
+    earlier, image = request.earlier, request.image
     if request.reuse and earlier is None:
-        earlier = reuse.look(site, request).runs
+        looked = reuse.look(site, request)
+        earlier, image = looked.runs, looked.image
+    image = image or images.resolve(cloud, jobs)
     whole = Run(
         run="",
         job=request.archive.job,
@@ -230,6 +236,7 @@ def submit(
             "command": request.command,
             "context": cloud.context.name,
             "hourly": listed,
+            "image": image.record(),
             "diff": code.beside(diff) if diff else "",
         },
         asked=request.asked,
@@ -237,7 +244,7 @@ def submit(
         submitted_at=at.isoformat(timespec="seconds"),
     )
     run = _create(site, whole, request, at, token)
-    launch.workers(site, run, workers, sleep=sleep)
+    launch.workers(site, run, workers, sleep=sleep, image=image)
     return run.run
 
 

@@ -16,7 +16,8 @@ from awsrun.resources.kind import Outputs
 from awsrun.spec.references import references
 
 _MACHINES = ("capacity", "instance_types")
-_WORKER = ("vcpus", "gpus", "memory_mib", "log_group", "container", "architecture", "storage_gib", "stop_timeout")
+_SIZE = ("vcpus", "gpus", "memory_mib", "architecture", "storage_gib")
+_WORKER = (*_SIZE, "image", "container", "log_group", "stop_timeout")
 MAX_VCPUS = 16  # of one run's workers on a cluster, where the spec says nothing
 
 

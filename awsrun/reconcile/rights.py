@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from awsrun.aws.clients import Cloud
+from awsrun.aws.image_names import ImageName
 from awsrun.aws.names import runs_table, stack_table
 from awsrun.aws.rights import Right, allow
 from awsrun.prices import refresh
@@ -13,7 +14,7 @@ from awsrun.reconcile import graph as graphs
 from awsrun.reconcile.graph import Spec
 from awsrun.resources.iam_role import role_arn
 from awsrun.resources.kind import Kind
-from awsrun.resources.ours import arn
+from awsrun.resources.ours import arn, partition
 from awsrun.spec.references import ResourceSpec
 
 _LOOK = frozenset({"find", "read"})
@@ -55,12 +56,28 @@ def where_jobs_run(spec: Spec, kinds: Mapping[str, Kind[Any, Any]], cloud: Cloud
     if logs:
         kind = kinds[nodes[logs].kind]
         found["log_group"] = kind.arn(kind.physical(spec.stack, logs, nodes[logs].spec))
+    if repository := _repository(nodes, nodes[spec.jobs.definition].spec, spec.stack, kinds, cloud):
+        found["repository"] = repository
     for role in ("role", "execution_role") if spec.jobs.cluster else ():  # whoever runs a task passes them
         name = getattr(nodes[spec.jobs.definition].spec, role)
         if name:
             physical = kinds["iam.role"].physical(spec.stack, name, nodes[name].spec)
             found[role] = role_arn(cloud, spec.stack, physical)
     return found | {"table": arn(cloud, "dynamodb", f"table/{runs_table(spec.stack)}")}
+
+
+def _repository(
+    nodes: Mapping[str, Any], definition: Any, stack: str, kinds: Mapping[str, Kind[Any, Any]], cloud: Cloud
+) -> str:
+    """The ARN of the repository in ECR that workers' image comes from; empty where it comes from elsewhere."""
+    name = nodes[definition.built].spec.repository if definition.built else definition.repository
+    if name:
+        kind = kinds[nodes[name].kind]
+        return kind.arn(kind.physical(stack, name, nodes[name].spec))
+    image = ImageName.parse(definition.image or "")
+    if not image.account:
+        return ""
+    return f"arn:{partition(cloud.region)}:ecr:{image.region}:{image.account}:repository/{image.repository}"
 
 
 def engine(cloud: Cloud, stack: str) -> Iterator[Right]:

@@ -150,6 +150,7 @@ class JobDefinition(BatchKind[JobDefinitionSpec, JobDefinitionState]):
             "arn": entry["jobDefinitionArn"],
             "name": entry["jobDefinitionName"],
             "revision": entry["revision"],
+            "image": state.image,
             "vcpus": state.vcpus,
             "gpus": state.gpus,
             "memory_mib": state.memory_mib,

@@ -224,7 +224,8 @@ class TaskDefinition(EcsKind[TaskDefinitionSpec, TaskDefinitionState]):
             execution_role=entry.get("executionRoleArn", ""),
             log_group=container.get("logConfiguration", {}).get("options", {}).get("awslogs-group", ""),
         )
-        outputs |= {"revision": entry["revision"], "container": container["name"], "vcpus": state.vcpus}
+        outputs |= {"revision": entry["revision"], "container": container["name"], "image": state.image}
+        outputs |= {"vcpus": state.vcpus}
         outputs |= {"memory_mib": state.memory_mib, "log_group": state.log_group, "storage_gib": state.storage_gib}
         outputs |= {"architecture": state.architecture, "stop_timeout": state.stop_timeout}
         return Seen(state, "ready", outputs=outputs)

@@ -102,7 +102,8 @@ class Run:
         size: ``vcpus``, ``memory_mib`` and ``gpus`` of a worker, where the submit asked for others than the stack's.
         provenance: git commit, dirty files and the S3 key of their diff, versions, user, command, the project's root
             on the machine that submitted it, context (``local`` or ``aws``), AWS's list price of a worker's hour
-            (``hourly``, dollars, None if not known).
+            (``hourly``, dollars, None if not known), image (see `awsrun.jobs.image`; of each group of workers in
+            ``engine``, too).
         asked: what the user asked for beside job, space and seed, as an experiment's file has it.
         reuse: earlier runs whose results count where parameters and seed are the same, the first one first.
         submitted_at: ISO 8601, UTC.

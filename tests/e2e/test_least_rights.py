@@ -118,7 +118,7 @@ def _look(team: Team) -> None:
 def _run(team: Team) -> None:
     shell, reader = team.shell("submit"), team.shell("results")
     run = team.submit("--grid", "lr=0.1,0.2", "--workers", "2", "--wait")
-    reader.awsrun("show", run)
+    assert reader.json("show", run)["image"].endswith("/mnist-images:latest, not used: workers were processes")
     assert [trial["state"] for trial in reader.json("results", run)["trials"]] == ["done", "done"]
     assert "training with lr" in reader.awsrun("logs", run, "0").stdout
     assert run in reader.awsrun("runs").stdout

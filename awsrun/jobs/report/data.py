@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import pareto, spaces
+from awsrun.jobs import image, pareto, spaces
 from awsrun.jobs.cells import cells, varying
 from awsrun.jobs.costs import Costs
 from awsrun.jobs.curves import reported
@@ -137,6 +137,7 @@ def _provenance(run: Run) -> Iterable[tuple[str, str]]:
     yield "code", run.code_hash
     yield "requirements", run.requirements
     yield "job definition", str(run.engine.get("definition", "")).rsplit("/", 1)[-1]
+    yield "image", image.told(run)
     yield "seed", str(run.seed)
     yield "workers", str(run.limits.workers)
     yield "price of a worker", f"${known['hourly']:.4f} per hour on AWS" if known.get("hourly") else ""
