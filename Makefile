@@ -27,9 +27,10 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The schema that editors complete specs by, and the reference of kinds; tests say when they are out of date.
+# The schemas that editors complete specs and experiments by, and the reference of kinds; tests say when they are out of date.
 schema: $(VENV)/.test
 	$(BIN)/awsrun schema -o awsrun.schema.json
+	$(BIN)/awsrun schema --experiment -o experiment.schema.json
 	$(BIN)/awsrun schema --docs docs/kinds
 
 bench: $(VENV)/.test

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -38,7 +39,7 @@ def results(
     Works while the run goes on, and after its stack was torn down.
     """
     from awsrun.jobs.run import Run
-    from awsrun.jobs.table import best_first, row, write_csv, write_jsonl
+    from awsrun.jobs.table import best_first, row, varied, write_csv, write_jsonl
     from awsrun.worker.space import blocked
 
     if as_csv + as_jsonl + as_json > 1:
@@ -50,7 +51,9 @@ def results(
     elif as_jsonl:
         write_jsonl(sys.stdout, found.rows())
     elif as_csv:
-        write_csv(sys.stdout, list(found.rows()) if by_line else [*map(row, best_first(found.record, found.trials()))])
+        rows = list(found.rows()) if by_line else [*map(row, best_first(found.record, found.trials()))]
+        known = [*found.record.fixed, *varied(found.record)]
+        write_csv(sys.stdout, rows, ["n", *known, "state", "attempt", "seconds", "error"])
     elif by_line:
         from awsrun.cli.trials import print_lines
 
@@ -113,11 +116,16 @@ def save(draw: Callable[[], Figure], path: str) -> None:
         AwsrunError: what draws it is not installed, or it cannot be written.
     """
     from awsrun.aws.errors import AwsrunError
+    from awsrun.jobs.pack import MADE_HERE
 
+    suffix = Path(path).suffix.lower()
+    made = {".png": {"Software": MADE_HERE}, ".svg": {"Creator": MADE_HERE}, ".pdf": {"Creator": MADE_HERE}}
     try:
-        draw().savefig(path)
+        draw().savefig(path, metadata=made.get(suffix))
     except ModuleNotFoundError as error:
         raise AwsrunError(f"drawing needs {error.name}", hint="pip install 'awsrun-jobs[jobs]'") from error
+    except FileNotFoundError as error:
+        raise AwsrunError(f"cannot write {path}", f"there is no folder {Path(path).parent}") from error
     except (OSError, ValueError) as error:
         raise AwsrunError(f"cannot write {path}", str(error), "-o picture.png, .svg or .pdf") from error
     click.echo(path)

@@ -35,6 +35,10 @@ _SECRETS = (
     *(".netrc", ".pypirc", ".npmrc", ".htpasswd", "credentials", "credentials.json"),
 )
 _JUNK = ("*.pyc", ".ds_store")
+_PAGES = (".png", ".svg", ".pdf", ".html")
+MADE_HERE = "made by awsrun"
+"""Stands in the first or last `_ENDS` bytes of pictures and pages of runs: what shows a run is no code of the next."""
+_ENDS = 4096
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,8 @@ def collect(job: Path, extra: Iterable[Path] = ()) -> Archive:
     """What belongs to the job file ``job``; nothing is written or uploaded.
 
     In git: tracked files and untracked ones that are not ignored, under the repository's root; else everything in the
-    job's folder.  Never keys, ``.env``, ``.aws``, ``.git``, virtual environments.
+    job's folder.  Never keys, ``.env``, ``.aws``, ``.git``, virtual environments; nor pictures and pages of earlier
+    runs, with which the same code would look like other code.
 
     Args:
         extra: further files below the project root that must be in it (``--requirements``).
@@ -119,7 +124,7 @@ def collect(job: Path, extra: Iterable[Path] = ()) -> Archive:
     repository = _git_root(job.parent)
     root = repository or job.parent.resolve()
     listed = _git_files(root) if repository else _walk(root)
-    wanted = {path for path in listed if not _excluded(path.relative_to(root))}
+    wanted = {path for path in listed if not _excluded(path.relative_to(root)) and not _shows_a_run(path)}
     for path in (job, *extra):
         if not path.resolve().is_relative_to(root):
             raise AwsrunError(f"{path} is outside the project", f"the project root is {root}")
@@ -193,6 +198,16 @@ def _excluded(path: Path) -> bool:
     return bool(_FOLDERS.intersection(path.parts[:-1])) or any(
         fnmatch(path.name.lower(), bad) for bad in (*_SECRETS, *_JUNK)
     )
+
+
+def _shows_a_run(path: Path) -> bool:
+    """Whether `awsrun plot` or `awsrun report` wrote it."""
+    if path.suffix.lower() not in _PAGES or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(_ENDS)
+        file.seek(max(0, path.stat().st_size - _ENDS))
+        return MADE_HERE.encode() in start + file.read(_ENDS)
 
 
 def _resolve_links(root: Path, listed: set[Path]) -> dict[str, Path]:

@@ -347,6 +347,8 @@ class Run:
         text = page(data(gather(self), datetime.now(timezone.utc)))
         try:
             target.write_text(text, "utf-8")
+        except FileNotFoundError as error:
+            raise AwsrunError(f"cannot write {target}", f"there is no folder {target.parent}") from error
         except OSError as error:
             raise AwsrunError(f"cannot write {target}", str(error), "-o report.html") from error
         return target

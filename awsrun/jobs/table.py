@@ -88,11 +88,16 @@ def error_line(trial: TrialRecord) -> str:
     return f"{said or 'failed'}{where}"
 
 
-def write_csv(file: TextIO, rows: Sequence[Mapping[str, Any]]) -> None:
-    """The rows as CSV, with every column that any of them has; lists and dictionaries as JSON."""
+def write_csv(file: TextIO, rows: Sequence[Mapping[str, Any]], columns: Iterable[str] = ()) -> None:
+    """The rows as CSV, with every column that any of them has; lists and dictionaries as JSON.
+
+    Args:
+        columns: what there is where there are no rows.
+    """
     ends = ("trial", "state", "attempt", "seconds", "error")
-    names = dict.fromkeys(name for found in rows for name in found if name not in ends)
-    last = [name for name in ends if any(name in found for found in rows)]
+    heads: list[list[str]] = [[*found] for found in rows] or [[*columns]]
+    names = dict.fromkeys(name for found in heads for name in found if name not in ends)
+    last = [name for name in ends if any(name in found for found in heads)]
     writer = csv.DictWriter(file, [*names, *last], restval="")
     writer.writeheader()
     for found in rows:

@@ -1,7 +1,12 @@
-"""Loads a user's job file as Python runs a script, without running its ``__main__`` part; and calls its function."""
+"""Loads a user's job file as Python runs a script, without running its ``__main__`` part; and calls its function.
+
+A file with relative imports is loaded as ``python -m`` runs it: as a part of the package that it lies in.
+"""
 
 from __future__ import annotations
 
+import ast
+import importlib
 import importlib.util
 import inspect
 import json
@@ -44,6 +49,10 @@ def load(root: Path, job: str, function: str, batch: str = "") -> Entry:
     path = root / job
     sys.path[:0] = list(dict.fromkeys([str(path.parent), str(root)]))
     name = path.stem if path.stem.isidentifier() and path.stem not in sys.stdlib_module_names else "awsrun_job"
+    if _imports_relatively(path):
+        package = _package(path)
+        importlib.import_module(package)
+        name = f"{package}.{name}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{job} is not a Python file")
@@ -51,6 +60,24 @@ def load(root: Path, job: str, function: str, batch: str = "") -> Entry:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return Entry(getattr(module, function), getattr(module, batch) if batch else None)
+
+
+def _imports_relatively(path: Path) -> bool:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return False  # to be raised where it is imported, with its line
+    return any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree))
+
+
+def _package(path: Path) -> str:
+    """The package that a file lies in, which can be imported from now on: the folders with an ``__init__.py``, else the
+    file's own folder."""
+    top = path.parent
+    while (top / "__init__.py").is_file() and (top.parent / "__init__.py").is_file():
+        top = top.parent
+    sys.path.insert(0, str(top.parent))
+    return ".".join(path.parent.relative_to(top.parent).parts)
 
 
 def call(function: Function, trial: Trial) -> Any:

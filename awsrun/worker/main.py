@@ -70,10 +70,18 @@ def main(
         raise SystemExit(130) from None
     if result is not None:
         print(f"result: {json.dumps(result)}")
+    if metric and table.best is None and not _has(metric, result):
+        print(f"no {metric}: on a run's workers this trial could not be told from others", file=sys.stderr)
     if table.best is not None:
         print(f"best {metric}: {_cell(table.pick(mode))} at step {table.at(mode)}")
     print(f"took {time.monotonic() - began:.1f} s; {_left(folder)}")
     return typing.cast("dict[str, Any] | None", result)
+
+
+def _has(metric: str, result: Any) -> bool:
+    """Whether a result says how good it is, as the workers look at it."""
+    value = result.get(metric) if isinstance(result, dict) else result
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
 
 
 def parser(function: Function) -> argparse.ArgumentParser:

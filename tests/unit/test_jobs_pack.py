@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from awsrun.aws.errors import AwsrunError
+from awsrun.cli.results import save
 from awsrun.jobs import pack
+from awsrun.jobs.report.page import page
 
 
 def write(root: Path, *names: str, text: str = "x = 1\n") -> None:
@@ -61,6 +63,19 @@ def test_an_ignored_job_file_is_packed_all_the_same(tmp_path: Path) -> None:
     write(tmp_path, ".gitignore", text="scratch/\n")
     write(tmp_path, "scratch/job.py", "scratch/other.py")
     assert project(pack.collect(tmp_path / "scratch/job.py")) == [".gitignore", "scratch/job.py"]
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_pictures_of_runs_are_not_packed_and_others_are(tmp_path: Path, suffix: str) -> None:
+    pyplot = pytest.importorskip("matplotlib.figure")
+    write(tmp_path, "job.py")
+    write(tmp_path, f"data.{suffix}", "page.html", text="a template of the job's own")
+    before = pack.collect(tmp_path / "job.py").zipped().sha256
+    save(lambda: pyplot.Figure(), str(tmp_path / f"heat.{suffix}"))
+    write(tmp_path, "report.html", text=page({"run": {"id": "job-1123-1432-k3f"}}))
+    archive = pack.collect(tmp_path / "job.py")
+    assert project(archive) == sorted([f"data.{suffix}", "job.py", "page.html"])
+    assert archive.zipped().sha256 == before, "the same code as before the run was looked at"
 
 
 def test_the_worker_travels_and_runs_without_the_rest(tmp_path: Path) -> None:

@@ -152,6 +152,12 @@ def test_json_has_the_published_shape_and_no_nan() -> None:
     json.dumps(shape, allow_nan=False)
 
 
+def test_csv_of_no_trial_yet_has_its_header() -> None:
+    file = io.StringIO()
+    table.write_csv(file, [], ["n", "lr", "state", "error"])
+    assert file.getvalue().splitlines() == ["n,lr,state,error"]
+
+
 def test_csv_has_every_column_and_the_error() -> None:
     run = a_run({**GRID, "total": 2})
     good, bad = trials_of(run, lambda p: 0.5)

@@ -68,3 +68,11 @@ def test_a_parameter_without_default_is_required_and_its_name_wins(tmp_path: Pat
 def test_the_mode_is_checked() -> None:
     with pytest.raises(ValueError, match="'max' or 'min'"):
         main(train, mode="best", arguments=[])
+
+
+@pytest.mark.parametrize(("metric", "told"), [("accuracy", False), ("lr", False), ("data", True), ("acuracy", True)])
+def test_a_metric_that_nothing_has_is_said(
+    metric: str, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(train, metric=metric, arguments=["--out", str(tmp_path)])
+    assert (f"no {metric}:" in capsys.readouterr().err) == told

@@ -44,6 +44,23 @@ def test_a_syntax_error_names_its_line(tmp_path: Path, monkeypatch: pytest.Monke
     assert (found["file"], found["line"]) == ("wrong.py", 2)
 
 
+def test_a_job_in_a_package_imports_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    package = tmp_path / "src" / "labpack" / "deep"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    (package.parent / "words.py").write_text("WORD = 'above'\n")
+    (package / "beside.py").write_text("from ..words import WORD\nBOTH = WORD + ' and beside'\n")
+    (package / "job.py").write_text("from .beside import BOTH\n\ndef go():\n    return BOTH, __name__\n")
+    assert load(tmp_path, "src/labpack/deep/job.py", "go").one() == ("above and beside", "labpack.deep.job")
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "near.py").write_text("X = 7\n")
+    (alone / "job.py").write_text("from .near import X\n\ndef go():\n    return X\n")
+    assert load(tmp_path, "alone/job.py", "go").one() == 7, "a folder without __init__.py is a package, too"
+
+
 def test_a_long_traceback_keeps_its_end(tmp_path: Path) -> None:
     found = describe(ValueError("x" * 10_000 + "end"), tmp_path)
     assert len(found["traceback"]) <= TRACEBACK and found["traceback"].endswith("end\n")
