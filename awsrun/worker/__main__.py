@@ -32,13 +32,15 @@ from awsrun.worker.courier import Courier
 from awsrun.worker.heartbeat import Heartbeat
 from awsrun.worker.nursery import Job, Zygote
 from awsrun.worker.objects import Objects
+from awsrun.worker.patience import LONG, PatientTable
+from awsrun.worker.reads import PAUSES
 from awsrun.worker.records import DONE, FAILED, FINAL, ON_HOLD, Me, Run
 from awsrun.worker.relief import Relief
 from awsrun.worker.requirements import install
 from awsrun.worker.search import Bayes
 from awsrun.worker.store import RunStore
 from awsrun.worker.supervisor import TERMINATED, Supervisor
-from awsrun.worker.table import Value
+from awsrun.worker.table import Unanswered, Value
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def main(arguments: list[str]) -> int:
     asked = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what jobs and their errors say may be anything
-    store = RunStore(dynamodb.DynamoTable(dynamodb.client(), asked.table))
+    store = RunStore(PatientTable(dynamodb.DynamoTable(dynamodb.client(), asked.table)), pauses=LONG)
     run = store.run(asked.run)
     if run is None:
         print(f"[awsrun] there is no run {asked.run} in table {asked.table}", flush=True)
@@ -131,8 +133,10 @@ def main(arguments: list[str]) -> int:
 
 def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, scratch: Path) -> int:
     import boto3
+    from botocore.config import Config
 
-    objects = Objects(boto3.client("s3"), run.bucket, run.run)
+    patient = Config(retries={"mode": "standard", "total_max_attempts": 10})  # a minute and more
+    objects = Objects(boto3.client("s3", config=patient), run.bucket, run.run)
     bayes = Bayes(store, run) if run.adaptive else None
     tools = Tools(
         bayes.params if bayes else lambda n: space.params(run.space, run.seed, n, objects.read_range),
@@ -146,7 +150,7 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
     env = dict(os.environ)  # as it is now: while Optuna chooses a trial, it bounds the threads of all that starts
     supervisor = Supervisor(run, claims, lambda: Zygote(job, str(site) if run.requirements else "", env))
     signal.signal(signal.SIGTERM, supervisor.terminate)
-    own = RunStore(dynamodb.DynamoTable(dynamodb.client(), asked.table))
+    own = RunStore(dynamodb.DynamoTable(dynamodb.client(), asked.table), pauses=())  # each beat is a repeat
     heartbeat = Heartbeat(own, run.run, who, run.limits.beat, supervisor.tell)
     heartbeat.start()
     relief = _relief(run, who, asked)
@@ -168,7 +172,15 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
             relief.stop()
         heartbeat.stop()
         courier.close()
-        store.leave(run.run, who.me, how)
+        _say_goodbye(store, run, who.me, how)
+
+
+def _say_goodbye(store: RunStore, run: Run, me: Me, how: str) -> None:
+    """Others need not wait for a lease then; for a table that does not answer, this one does not wait long."""
+    try:
+        RunStore(store.table, pauses=PAUSES).leave(run.run, me, how)
+    except Unanswered as error:
+        print(f"[awsrun] nobody is told that this worker has left: {error}", flush=True)
 
 
 def _relief(run: Run, who: Identity, asked: Any) -> Relief | None:

@@ -11,9 +11,10 @@ PROJECT = "project"
 """The folder of the archive that holds the user's code."""
 
 SCRIPT = """
-import boto3, hashlib, io, os, pathlib, sys, tempfile, zipfile
+import boto3, botocore.config, hashlib, io, os, pathlib, sys, tempfile, zipfile
 bucket, key, digest, region, *rest = sys.argv[1:]
-s3 = boto3.client("s3", region_name=region or None)
+patient = botocore.config.Config(retries={"mode": "standard", "total_max_attempts": 10})
+s3 = boto3.client("s3", region_name=region or None, config=patient)
 data = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 if hashlib.sha256(data).hexdigest() != digest:
     sys.exit(f"awsrun: s3://{bucket}/{key} is not the code that was submitted")

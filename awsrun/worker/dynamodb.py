@@ -10,7 +10,6 @@ from awsrun.worker.table import Condition, ConditionFailed, Item, Unanswered, Va
 
 BATCH = 25
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html"""
-_UNKNOWN = frozenset({"InternalServerError", "ServiceUnavailable", "RequestTimeout", "500", "502", "503", "504"})
 
 
 def client(session: Any = None, **options: Any) -> Any:
@@ -109,7 +108,7 @@ class DynamoTable:
                 delay = min(delay * 2, 5.0)
 
     def _call(self, operation: str, whole: bool = False, **request: Any) -> dict[str, Any]:
-        from botocore.exceptions import ClientError, HTTPClientError
+        from botocore.exceptions import ClientError, ConnectionError, CredentialRetrievalError, HTTPClientError
 
         if not whole:
             request["TableName"] = self.name
@@ -120,10 +119,11 @@ class DynamoTable:
             if code == "ConditionalCheckFailedException":
                 old: Any = error.response.get("Item")
                 raise ConditionFailed(decode(old) if old else None) from error
-            if code in _UNKNOWN or code in THROTTLED:
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if code in THROTTLED or code == "RequestTimeout" or status >= 500:
                 raise Unanswered(f"{operation}: {code}") from error
             raise
-        except HTTPClientError as error:
+        except (HTTPClientError, ConnectionError, CredentialRetrievalError) as error:
             raise Unanswered(f"{operation}: {error}") from error
         return answer
 

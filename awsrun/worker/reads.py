@@ -23,7 +23,7 @@ from awsrun.worker.records import (
 from awsrun.worker.table import Condition, ConditionFailed, Item, Table, Unanswered, Value
 
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 30.0, 30.0, 30.0)
-"""Seconds between repeats of a write whose answer was lost: about three minutes in all."""
+"""Seconds between repeats of a write whose answer was lost: about three minutes in all.  See also `patience`."""
 
 
 Mine = Callable[[Item], bool]
