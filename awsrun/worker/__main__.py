@@ -162,8 +162,7 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
             error = bayes.prepare(site)
         if error:
             print(f"[awsrun] {error['message']}\n{error['traceback']}", flush=True)
-            claims.fail_run(error)
-            return 0
+            return 0 if claims.fail_run(error) else 1
         code = supervisor.work(courier)
         how = {0: DONE, TERMINATED: records.TERMINATED}.get(code, FAILED)
         return code

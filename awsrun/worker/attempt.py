@@ -63,6 +63,7 @@ class Attempt:
         self.deadline = self.began + run.limits.timeout if run.limits.timeout else 0.0
         self.grace = 0.0
         self.why = ""
+        self._killed = False
         self.reports: list[Report] = []
         self.checkpointed = claimed.restored is not None
         self.asks: Standing | None = None
@@ -216,6 +217,7 @@ class Attempt:
     def kill(self, why: str) -> None:
         """End it now."""
         self.why = self.why or why
+        self._killed = True  # for good: its process may not be known yet
         self.zygote.kill_trial()
 
     def wake_at(self) -> float:
@@ -225,7 +227,7 @@ class Attempt:
     def check(self) -> None:
         """Kill the trial if it takes too long."""
         now = time.monotonic()
-        if self.grace and now >= self.grace:
+        if self._killed or (self.grace and now >= self.grace):
             self.zygote.kill_trial()
         elif self.deadline and now >= self.deadline and not self.why:
             self.kill("timeout")

@@ -170,13 +170,12 @@ class Claims:
         if trial.state == "failed" and not self._succeeded and not self._run.limits.keep_going:
             weigh(self._store, self._run, trial, self._tools.rng, self._tools.now_ms())
 
-    def fail_run(self, error: Mapping[str, Any]) -> None:
-        """Fail the run: no trial of it can succeed."""
+    def fail_run(self, error: Mapping[str, Any]) -> bool:
+        """Fail the run, as no trial can be started; False if one was elsewhere: then it is this worker that cannot."""
         status = self._store.status(self._run.run)
-        if status.state == "running" and self._store.finish(
-            self._run.run, status.generation, "failed", error, self._tools.now_ms()
-        ):
-            self.ended = "failed"
+        if status.state == "running" and not status.next:
+            self._store.finish(self._run.run, status.generation, "failed", error, self._tools.now_ms())
+        return status.state != "running" or not status.next
 
     def goes_on(self, standing: Standing) -> bool:
         """Whether a trial that has reached a rung is among the best there."""

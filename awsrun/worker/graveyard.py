@@ -12,13 +12,16 @@ class Graveyard:
     """Watches the workers whose trials wait.  Clocks affect only how soon a death is seen, never whether it is safe.
 
     Args:
-        limits: a worker is buried when its record showed the same (boot, beat) for as long as a lease.
+        limits: a worker is buried when its record showed the same (boot, beat) for as long as a lease.  Of the time
+            between two looks half a lease counts at most: whoever was held up meanwhile, by a table that did not answer
+            or a frozen machine, cannot know whether the others were, too.
         clock: seconds of a monotonic clock.
     """
 
     def __init__(self, store: RunStore, run: str, limits: Limits, clock: Callable[[], float]) -> None:
         self._store, self._run, self._limits, self._clock = store, run, limits, clock
-        self._seen: dict[int, tuple[int, int, float]] = {}
+        self._seen: dict[int, tuple[int, int]] = {}
+        self._stands: dict[int, tuple[float, float]] = {}  # slot -> when last looked at, and how long the same was seen
 
     def dead(self, owner: Me, me: Me) -> bool:
         """Whether a trial's owner will never settle it: gone, buried (now, if its lease ran out), or restarted."""
@@ -31,11 +34,14 @@ class Graveyard:
         """Whether a worker has left or was lost; buries it once its lease has run out."""
         if worker.dead:
             return True
-        boot, beat, since = self._seen.get(worker.slot, (-1, -1, 0.0))
-        if (boot, beat) != (worker.boot, worker.beat):
-            self._seen[worker.slot] = (worker.boot, worker.beat, self._clock())
+        now, lease, seen = self._clock(), self._limits.lease, (worker.boot, worker.beat)
+        if self._seen.get(worker.slot) != seen:
+            self._seen[worker.slot], self._stands[worker.slot] = seen, (now, 0.0)
             return False
-        return self._clock() - since >= self._limits.lease and self._store.bury(self._run, worker)
+        looked, stood = self._stands[worker.slot]
+        stood += min(now - looked, lease / 2)
+        self._stands[worker.slot] = now, stood
+        return stood >= lease and self._store.bury(self._run, worker)
 
     def ran_ms(self, trial: TrialRecord, me: Me) -> int:
         """How long the attempt of a dead owner ran: until its last report, or its worker's last heartbeat.

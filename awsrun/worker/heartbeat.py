@@ -81,6 +81,8 @@ class Heartbeat:
         me = self._who.me
         worker = self._store.beat(self._run, me)
         if worker is None:
+            if self._stopped.is_set():
+                return None  # it has said goodbye meanwhile, and is not there any more
             again = self._register_anew(me)
             if again is None:
                 return Notice("superseded")

@@ -252,11 +252,13 @@ class Supervisor:
             return
         error = zygote.error or died(zygote.code or 0, zygote.peak_kib)
         print(f"[awsrun] the job cannot be imported\n{error.get('traceback') or error['message']}", flush=True)
-        if self._ran or self._attempt or self._run.limits.keep_going:
-            self._leave("the job cannot be imported", 1)
-        else:
-            self._tasks.add(self._courier.call(lambda: self._claims.fail_run({**error, "import": True})))
-            self._leave("the job cannot be imported", 0)
+        self._leave("the job cannot be imported", 1)
+        if not (self._ran or self._attempt or self._run.limits.keep_going):
+            self._tasks.add(self._courier.call(lambda: self._cannot_start({**error, "import": True})))
+
+    def _cannot_start(self, error: Mapping[str, Any]) -> None:
+        if self._claims.fail_run(error) and self._leaving == "the job cannot be imported":
+            self._code = 0  # the run says what is wrong, this worker need not
 
     def _finish(self, attempt: Attempt) -> None:
         """A trial's process has ended."""

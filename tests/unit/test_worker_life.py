@@ -1,0 +1,96 @@
+"""Workers that are held up, that leave, that cannot start: others judge them rightly, and they judge others rightly."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jobs_runs import a_run
+
+from awsrun.worker.attempt import Attempt, Claimed
+from awsrun.worker.claims import Claims, Identity, Tools
+from awsrun.worker.graveyard import Graveyard
+from awsrun.worker.heartbeat import Heartbeat
+from awsrun.worker.memory import MemoryTable
+from awsrun.worker.records import Limits, Me, TrialRecord
+from awsrun.worker.store import RunStore
+
+RUN = a_run(next=0).run
+ME, OTHER = Me(0, 1000), Me(1, 1000)
+
+
+@pytest.fixture
+def store() -> RunStore:
+    made = RunStore(MemoryTable())
+    assert made.create(a_run(next=0)) and made.register(RUN, ME) and made.register(RUN, OTHER)
+    return made
+
+
+def test_nobody_is_buried_by_one_who_was_held_up(store: RunStore) -> None:
+    now = [0.0]
+    graves = Graveyard(store, RUN, Limits(lease=90.0), lambda: now[0])
+
+    def gone(at: float) -> bool:
+        now[0] = at
+        worker = store.worker(RUN, 1)
+        assert worker is not None
+        return graves.gone(worker)
+
+    assert not gone(0.0)
+    assert not gone(300.0), "the table did not answer for five minutes, not to the other either"
+    assert store.beat(RUN, OTHER)
+    assert not gone(305.0), "it lives"
+    assert not any(gone(305.0 + seconds) for seconds in range(5, 90, 5))
+    assert gone(395.0), "a lease without a beat, looked at all the time"
+    assert store.beat(RUN, OTHER) is None
+
+
+def test_a_heartbeat_that_comes_behind_the_goodbye_brings_nobody_back(store: RunStore) -> None:
+    heart = Heartbeat(store, RUN, Identity(ME), 600.0, lambda notice: None)
+    heart.start()
+    heart.stop()
+    store.leave(RUN, ME)
+    assert heart.beat() is None
+    worker = store.worker(RUN, 0)
+    assert worker is not None and (worker.boot, worker.dead) == (1000, True)
+
+
+def test_a_run_of_which_trials_have_started_does_not_fail_with_one_worker_that_cannot(store: RunStore) -> None:
+    run = a_run(next=0)
+    claims = Claims(store, run, Identity(ME), Tools(lambda n: {}))
+    error = {"type": "ConnectionError", "message": "a download failed", "import": True}
+    store.reserve(RUN, 1, run.total)
+    assert not claims.fail_run(error) and store.status(RUN).state == "running"
+    other = a_run(run="other", next=0)
+    assert store.create(other)
+    assert Claims(store, other, Identity(ME), Tools(lambda n: {})).fail_run(error)
+    assert store.status("other").state == "failed" and store.status("other").error == error
+
+
+class Starting:
+    """A zygote whose trial's process is not known yet."""
+
+    pid, code = 0, None
+
+    def __init__(self) -> None:
+        self.killed: list[int] = []
+
+    def begin(self, spec: Any, fds: tuple[int, ...]) -> None:
+        self.fds = [os.dup(fd) for fd in fds]
+
+    def kill_trial(self) -> None:
+        self.killed.append(self.pid)
+
+
+def test_a_trial_that_is_killed_before_its_process_is_known_is_killed(tmp_path: Path) -> None:
+    zygote: Any = Starting()
+    attempt = Attempt(a_run(), Claimed(TrialRecord(0, "run", 1, str(ME)), tmp_path), zygote)
+    attempt.kill("cancelled")
+    assert zygote.killed == [0]
+    zygote.pid = 7
+    attempt.check()
+    assert zygote.killed == [0, 7]
+    for fd in (*zygote.fds, attempt.messages, attempt.output):
+        os.close(fd)
