@@ -149,6 +149,7 @@ class Attempt:
     def _restored(self, message: Mapping[str, Any]) -> None:
         """It goes on from a checkpoint: what that knows of itself and of the best."""
         assert self.claimed.restored is not None
+        self._steps, self._best = message["step"], message["top"]
         self.kept["last"] = {"attempt": int(self.claimed.restored.name.partition("-")[2]), "step": message["step"]}
         if message["best"]:
             self.kept["best"] = message["best"]

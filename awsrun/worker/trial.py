@@ -93,13 +93,14 @@ class Trial:
         self._looping = self._last = False
         self._paused_at = 0
         self._best: Mapping[str, Any] | None = self._found.get("best")
+        self._top: float | None = self._found.get("top")  # the best value reported, with a checkpoint or without
         self._reporting = False
         self._born = self._written = clock()
         self._spent = 0.0  # seconds, on writing what is only the best
         self._covers = (self._reports, self._loop)
         self._count = 0
         if restored:
-            channel.send({"type": "restored", "step": self._reports, "best": self._best})
+            channel.send({"type": "restored", "step": self._reports, "best": self._best, "top": self._top})
 
     def keep(self, **objects: Stateful) -> None:
         """Checkpoint these objects from now on; after a loss, load their states back, here and now.
@@ -148,6 +149,8 @@ class Trial:
         self._channel.send({"type": "report", "step": self._reports, "metrics": values, "at_ms": now_ms})
         self._reports += 1
         self._metrics, self._reporting = values, True
+        if better(self._mode, value := number(values.get(self._metric)), self._top):
+            self._top = value
         rung = None if self._last else self._rung
         if rung is None:
             self._pause()
@@ -229,6 +232,7 @@ class Trial:
             "saved": self._saved,
             "random": randomness.state(),
             "best": self._best,
+            "top": self._top,
         }
         path = self._scratch / f"{self._count}.ckpt"
         self._count += 1

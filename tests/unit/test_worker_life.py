@@ -1,7 +1,8 @@
-"""Workers that are held up, that leave, that cannot start: others judge them rightly, and they judge others rightly."""
+"""Workers that are held up, that leave, that cannot start; trials that are killed, and that go on elsewhere."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from awsrun.worker.heartbeat import Heartbeat
 from awsrun.worker.memory import MemoryTable
 from awsrun.worker.records import Limits, Me, TrialRecord
 from awsrun.worker.store import RunStore
+from awsrun.worker.trial import Trial
 
 RUN = a_run(next=0).run
 ME, OTHER = Me(0, 1000), Me(1, 1000)
@@ -82,6 +84,48 @@ class Starting:
 
     def kill_trial(self) -> None:
         self.killed.append(self.pid)
+
+
+class Said:
+    """A channel that keeps what was said."""
+
+    def __init__(self) -> None:
+        self.lines = b""
+
+    def send(self, message: Any) -> None:
+        self.lines += json.dumps(message).encode() + b"\n"
+
+    def stopping(self) -> bool:
+        return False
+
+    def told_to_stop(self) -> bool:
+        return False
+
+
+def test_a_trial_that_goes_on_elsewhere_is_as_good_as_it_ever_was(tmp_path: Path) -> None:
+    run = a_run(metric="y", mode="max")
+    first = Trial(0, {}, 1, tmp_path, Said(), every=0.0, scratch=tmp_path, metric="y")
+    first.save({})
+    first.report(y=0.9)
+    first.report(y=0.5)
+    written = sorted(tmp_path.glob("*.ckpt"))[-1].rename(tmp_path / "restored-1")
+    zygote: Any = Starting()
+    folder = tmp_path / "t0.2"
+    folder.mkdir()
+    attempt = Attempt(run, Claimed(TrialRecord(0, "run", 2, str(ME)), folder, restored=written), zygote)
+    said = Said()
+    second = Trial(0, {}, 1, folder, said, attempt=2, scratch=folder, restored=written, metric="y")
+    os.write(zygote.fds[0], said.lines)
+    attempt.hear()
+    assert attempt._steps == 2, "of a trial that is lost again at once it is known how far it was"
+    said.lines = b""
+    second.report(y=0.6)
+    said.send({"type": "result", "result": None})
+    os.write(zygote.fds[0], said.lines)
+    for fd in zygote.fds:
+        os.close(fd)
+    found = attempt.finish()
+    assert (found.state, found.value, found.step) == ("done", 0.9, 3)
 
 
 def test_a_trial_that_is_killed_before_its_process_is_known_is_killed(tmp_path: Path) -> None:

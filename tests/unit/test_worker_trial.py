@@ -161,7 +161,7 @@ def test_the_best_state_and_the_last_are_kept(tmp_path: Path) -> None:
     assert load_states(made[2]["path"]) == {"box": {"value": 6}}
     again = Recorder()
     a_life(tmp_path, again, [0.0] * 6 + [0.4, 0.6], Path(made[2]["path"]), attempt=2)
-    assert again.of("restored") == [{"type": "restored", "step": 6, "best": made[1]["best"]}]
+    assert again.of("restored") == [{"type": "restored", "step": 6, "best": made[1]["best"], "top": 0.5}]
     (better,) = again.of("checkpoint")
     assert (better["best"], better["last"]) == ({"attempt": 2, "step": 8, "value": 0.6}, None), "the best is the last"
 
