@@ -84,6 +84,8 @@ def retry(site: Site, run: str, trials: Collection[int] = (), fresh: bool = Fals
             why = f"{counts['done']:,} of {whole.total:,} are done{cancelled}"
             hint = f"awsrun retry {run} N runs the cancelled trial N again" if cancelled else ""
             raise AwsrunError(f"no trial of {run} has failed", why, hint)
+    if whole.state in FINAL:
+        states |= {"retry"}  # which were under way when it ended
     back = site.store.retry(run, sorted(set(trials)) or None, states, fresh)
     return back, _start(site, run, whole.state in FINAL or whole.state == ON_HOLD)
 

@@ -247,10 +247,8 @@ class Attempt:
         if self.why == "paused" and self._stood:
             result = dict(self._metrics)
             return replace(record, state="paused", rung=self._stood.rung, value=self._stood.value, result=result)
-        if self.why == "released" or self._said.get("type") == "stopped":
-            return replace(record, state="retry")
-        if self.why in ("cancelled", "lost"):
-            return replace(record, state="cancelled")
+        if self.why in ("released", "cancelled", "lost") or self._said.get("type") == "stopped":
+            return replace(record, state="retry")  # not cancelled: the run may go on again before this is written
         return self._failed(record)
 
     def _succeeded(self, record: TrialRecord, result: Any) -> TrialRecord:

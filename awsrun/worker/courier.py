@@ -67,9 +67,9 @@ class Courier:
         """Write everything that an attempt left, then settle it; False if it was lost to another worker."""
         return self._submit(self._commits, lambda: self._commit(attempt, record))
 
-    def give_back(self, claimed: Claimed, state: str) -> Future[bool]:
-        """Settle a trial that was claimed and not started: ``retry`` or ``cancelled``."""
-        return self._submit(self._commits, lambda: self._settle(replace(claimed.record, state=state), claimed))
+    def give_back(self, claimed: Claimed) -> Future[bool]:
+        """Settle a trial that was claimed and not started: ``retry``."""
+        return self._submit(self._commits, lambda: self._settle(replace(claimed.record, state="retry"), claimed))
 
     def note(self, attempt: Attempt) -> Future[None]:
         """While the trial goes on: write its reports, then upload the newest checkpoint, and the best."""

@@ -207,7 +207,7 @@ class RunStore(Control):
         return trial if outcome.ok else None
 
     def settle(self, run: str, trial: TrialRecord) -> bool:
-        """Commit what became of one's attempt: done, failed, retry, paused or cancelled.
+        """Commit what became of one's attempt: done, failed, retry or paused.
 
         Returns:
             False: the attempt was lost to somebody else, and nothing of it counts.

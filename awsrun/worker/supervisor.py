@@ -62,7 +62,6 @@ class Supervisor:
         self._leaving = ""
         self._releasing = False
         self._code = 0
-        self._over = False
         self._ran = 0
         self._mean = SHORT
         self._idle_since = 0.0
@@ -122,7 +121,6 @@ class Supervisor:
                 if self._attempt and self._attempt.name == f"t{notice.n}.{notice.attempt}":
                     self._attempt.kill("cancelled")
             elif notice.kind == "over":
-                self._over = True
                 self._leave(f"the run is {notice.why}", 0)
                 self._end_attempt("cancelled")
             elif notice.kind == "leave":
@@ -134,7 +132,7 @@ class Supervisor:
         if self._leaving:
             self._claims.release()
             while self._ready:
-                self._tasks.add(self._courier.give_back(self._ready.popleft(), "cancelled" if self._over else "retry"))
+                self._tasks.add(self._courier.give_back(self._ready.popleft()))
             if self._attempt and self._releasing:
                 self._attempt.stop("released", self._run.limits.grace)
 
@@ -273,7 +271,8 @@ class Supervisor:
         self._ran += 1
         seconds = time.monotonic() - attempt.began
         self._mean = seconds if self._ran == 1 else 0.8 * self._mean + 0.2 * seconds
-        told = [*_traceback(record), f"awsrun: {_ending(record, self._run.metric)} after {seconds:.3g} s"]
+        ending = "cancelled" if attempt.why == "cancelled" else _ending(record, self._run.metric)
+        told = [*_traceback(record), f"awsrun: {ending} after {seconds:.3g} s"]
         print("".join(f"[{attempt.name}] {line}\n" for line in told), end="", flush=True)
         if attempt.why != "lost":
             self._tasks.add(self._courier.commit(attempt, record))

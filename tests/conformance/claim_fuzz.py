@@ -175,6 +175,7 @@ class World:
         self.back = threading.Semaphore(0)
         self.artifacts: dict[tuple[int, int], str] = {}
         self.told: Counter[int] = Counter()
+        self.cancelled: set[int] = set()
         self._done: Counter[int] = Counter()
         self._took: Counter[int] = Counter()
         self._plain = table
@@ -353,7 +354,7 @@ class World:
         for _ in range(self.rng.randint(0, 3)):
             actor.sleep(self.rng.uniform(0, LEASE / 4))
             notice = heart.beat()
-            if notice is not None and notice.kind == "leave":
+            if notice is not None and notice.kind in ("leave", "over"):
                 released = True
                 break
         rung = self._climb(actor, claims, trial) if self.run.prunes and not released else None
@@ -394,7 +395,9 @@ class World:
             actor.sleep(self.rng.uniform(0, 2 * LEASE))
             at = self.rng.random()
             if at < 0.2:
-                store.cancel_trial(RUN, self.rng.randrange(self.run.total), self._now_ms())
+                n = self.rng.randrange(self.run.total)
+                self.cancelled.add(n)
+                store.cancel_trial(RUN, n, self._now_ms())
             elif at < 0.3:
                 store.cancel(RUN)
             elif at < 0.5:
@@ -465,6 +468,8 @@ class World:
                 raise Violation(f"trial {n} was given back, and that counts as a loss")
             if int(new["attempt"]) < int(old["attempt"]):
                 raise Violation(f"trial {n} went back to attempt {new['attempt']}")
+        if new["state"] == "cancelled" and n not in self.cancelled:
+            raise Violation(f"trial {n} was cancelled, and nobody has asked for that")
         if new["state"] == "done":
             self._done[n] += 1
         if old is not None and (old["state"], old["attempt"]) == ("run", new["attempt"]) and new["state"] != "run":

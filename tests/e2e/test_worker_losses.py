@@ -145,7 +145,8 @@ def test_cancelling_a_run_stops_its_trials(bench: Bench) -> None:
     until("a trial runs", lambda: bench.store.trial(run, 0))
     assert bench.store.cancel(run) == "cancelled"
     assert bench.ended(worker, 30) == 0
-    assert [trial.state for trial in bench.store.trials(run, 0)] == ["cancelled"]
+    assert [trial.state for trial in bench.store.trials(run, 0)] == ["retry"], "it runs if the run goes on again"
+    assert "[t0.1] awsrun: cancelled after" in bench.log(0)
 
 
 def test_cancelling_one_trial_stops_it_alone(bench: Bench) -> None:

@@ -52,7 +52,7 @@ def test_a_record_that_is_too_large_for_the_table_is_a_failed_trial(tmp_path: Pa
     no_objects: Any = None
     courier = Courier(store, no_objects, run, Claims(store, run, Identity(me), Tools(lambda n: {})), print, tmp_path)
     done = replace(record, result={"text": "b" * (LARGEST // 2)})
-    assert courier.give_back(Claimed(done, tmp_path / "t0.1"), "done").result(timeout=10)
+    assert courier.give_back(Claimed(done, tmp_path / "t0.1")).result(timeout=10)
     found = store.trial(run.run, 0)
     assert found is not None and (found.state, found.result) == ("failed", None)
     assert (found.error or {})["message"].startswith("parameters, result and list of files take 390,")
