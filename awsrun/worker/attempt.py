@@ -20,6 +20,9 @@ from awsrun.worker.space import trial_seed
 TAIL = 2000
 """Characters of output that are kept with a failure that left no traceback."""
 
+AT_ONCE, ALL = 1 << 18, 4 << 20
+"""Bytes: so many that a job which never stops talking holds nothing up; more than any pipe holds (pipe(7))."""
+
 
 @dataclass(frozen=True)
 class Claimed:
@@ -112,9 +115,9 @@ class Attempt:
             "kept": sorted(self._run.limits.kinds),
         }
 
-    def hear(self) -> bool:
-        """Take the messages that are there; True when no more can come."""
-        data, closed = wire.drain(self.messages)
+    def hear(self, most: int = AT_ONCE) -> bool:
+        """Take the messages that are there, about ``most`` bytes of them; True when no more can come."""
+        data, closed = wire.drain(self.messages, most)
         for line in self._heard.feed(data):
             try:
                 message = json.loads(line)
@@ -172,9 +175,9 @@ class Attempt:
         if better(self._run.mode, value, self._best):
             self._best = value
 
-    def show(self) -> bool:
+    def show(self, most: int = AT_ONCE) -> bool:
         """Print the output that is there, each line with the trial's name; True when no more can come."""
-        data, closed = wire.drain(self.output)
+        data, closed = wire.drain(self.output, most)
         self._print(self._printed.feed(data))
         return closed
 
@@ -235,8 +238,8 @@ class Attempt:
 
     def finish(self) -> TrialRecord:
         """Once its process has ended: everything that was said and printed, and the record to settle."""
-        self.hear()
-        self.show()
+        self.hear(ALL)
+        self.show(ALL)
         if rest := self._printed.end():
             self._print([rest])
         for fd in (self.messages, self.output, self._orders):

@@ -137,7 +137,10 @@ class Courier:
             record = replace(record, checkpoints=self._staying(record))
         won = self._settle(record, attempt.claimed)
         if attempt.checkpointed:
-            self._tidy(record if won else self._store.trial(self._run, record.n), attempt)
+            try:
+                self._tidy(record if won else self._store.trial(self._run, record.n), attempt)
+            except Exception as error:  # the trial is settled: its result is worth more than a clean bucket
+                print(f"[{attempt.name}] awsrun: old checkpoints not deleted: {error}", flush=True)
         return won
 
     def _with_artifacts(self, record: TrialRecord, folder: Path) -> TrialRecord:

@@ -86,7 +86,7 @@ class Trial:
         self._metric, self._mode, self._wanted = metric, mode, kept
         self._kept: dict[str, Stateful] = {}
         self._saved: dict[str, Any] | None = None
-        self._found: dict[str, Any] = checkpoint.read(restored) if restored else {}
+        self._found: dict[str, Any] = _read(restored) if restored else {}
         self._reports: int = self._found.get("reports", 0)
         self._metrics: dict[str, Any] = self._found.get("metrics", {})
         self._loop: int = self._found.get("loop", 0)
@@ -99,7 +99,7 @@ class Trial:
         self._spent = 0.0  # seconds, on writing what is only the best
         self._covers = (self._reports, self._loop)
         self._count = 0
-        if restored:
+        if self._found:
             channel.send({"type": "restored", "step": self._reports, "best": self._best, "top": self._top})
 
     def keep(self, **objects: Stateful) -> None:
@@ -245,6 +245,16 @@ class Trial:
             self._written = now
         else:
             self._spent += now - began
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A checkpoint; nothing where it cannot be read, which is no fault of the job's: it starts anew."""
+    try:
+        found: dict[str, Any] = checkpoint.read(path)
+    except Exception as error:
+        print(f"awsrun: the checkpoint cannot be read, the trial starts anew: {type(error).__name__}: {error}")
+        return {}
+    return found
 
 
 def plain(value: Any, where: str) -> Any:

@@ -37,10 +37,15 @@ def write(fd: int, message: Mapping[str, Any]) -> None:
         data = data[os.write(fd, data) :]
 
 
-def drain(fd: int) -> tuple[bytes, bool]:
-    """What can be read from a non-blocking descriptor now, and whether the other end is closed."""
+def drain(fd: int, most: int = 1 << 18) -> tuple[bytes, bool]:
+    """What can be read from a non-blocking descriptor now, and whether the other end is closed.
+
+    Args:
+        most: about so many bytes, and the rest another time: who writes faster than this reads keeps nobody busy for
+            good.
+    """
     found = b""
-    while True:
+    while len(found) < most:
         try:
             data = os.read(fd, 65536)
         except BlockingIOError:
@@ -50,6 +55,7 @@ def drain(fd: int) -> tuple[bytes, bool]:
         if not data:
             return found, True
         found += data
+    return found, False
 
 
 def send(sock: socket.socket, message: Mapping[str, Any], fds: tuple[int, ...] = ()) -> None:

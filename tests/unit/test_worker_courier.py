@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -56,4 +57,35 @@ def test_a_record_that_is_too_large_for_the_table_is_a_failed_trial(tmp_path: Pa
     found = store.trial(run.run, 0)
     assert found is not None and (found.state, found.result) == ("failed", None)
     assert (found.error or {})["message"].startswith("parameters, result and list of files take 390,")
+    courier.close()
+
+
+class NoDeletes:
+    """A bucket whose policy lets nobody delete."""
+
+    def put_artifacts(self, n: int, attempt: int, folder: Path) -> dict[str, int]:
+        return {}
+
+    def drop_checkpoints(self, *_: Any) -> None:
+        raise PermissionError("AccessDenied")
+
+
+def test_a_result_stands_though_old_checkpoints_cannot_be_deleted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, run, me = RunStore(MemoryTable()), a_run(next=1), Me(0, 1000)
+    store.create(run)
+    record, objects = store.claim(run.run, 0, me, {}), NoDeletes()
+    assert record is not None
+    bucket: Any = objects
+    courier = Courier(store, bucket, run, Claims(store, run, Identity(me), Tools(lambda n: {})), print, tmp_path)
+    kept = {"last": {"attempt": 1, "step": 1}, "best": {"attempt": 1, "step": 1}}
+    attempt: Any = SimpleNamespace(
+        name="t0.1", checkpointed=True, kept=kept, reports=[], take_checkpoints=dict,
+        claimed=Claimed(record, tmp_path / "t0.1"),
+    )  # fmt: skip
+    assert courier.commit(attempt, replace(record, state="done", result=1)).result(timeout=10)
+    found = store.trial(run.run, 0)
+    assert found is not None and (found.state, found.result) == ("done", 1)
+    assert "[t0.1] awsrun: old checkpoints not deleted: AccessDenied" in capsys.readouterr().out
     courier.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -83,6 +84,21 @@ def test_lines_from_pieces() -> None:
     assert list(lines.feed(b"c\n\nd")) == [b"bc", b""]
     assert list(lines.feed(b"efghi")) == [b"defghi"], "too long: in parts"
     assert lines.end() == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere pipes are small")
+def test_a_job_that_never_stops_talking_is_read_piece_by_piece() -> None:
+    reads, writes = os.pipe()
+    fcntl.fcntl(writes, fcntl.F_SETPIPE_SZ, 1 << 20)
+    os.set_blocking(reads, False)
+    os.write(writes, bytes(1 << 19))
+    assert [len(wire.drain(reads)[0]) for _ in range(3)] == [1 << 18, 1 << 18, 0]
+    os.write(writes, bytes(1 << 19))
+    os.close(writes)
+    assert [(len(data), closed) for data, closed in (wire.drain(reads, 4 << 20), wire.drain(reads))] == [
+        (1 << 19, True), (0, True)
+    ]  # fmt: skip
+    os.close(reads)
 
 
 @pytest.mark.parametrize(

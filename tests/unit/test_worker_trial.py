@@ -235,3 +235,13 @@ def test_numbers_of_numpy_and_torch_are_plain() -> None:
     found = plain(values, "result")
     assert found == {"a": 0.5, "b": 2, "c": [3], "d": True}
     assert [type(value) for value in found.values()] == [float, int, list, bool]
+
+
+def test_a_checkpoint_that_cannot_be_read_costs_no_more_than_what_was_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "restored-1").write_bytes(b"half a checkpo")
+    channel = Recorder()
+    assert len(count(make(tmp_path, channel, restored=tmp_path / "restored-1", attempt=2), 3)) == 3
+    assert not channel.of("restored") and len(channel.of("report")) == 3
+    assert "the checkpoint cannot be read, the trial starts anew: ValueError" in capsys.readouterr().out
