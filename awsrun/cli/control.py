@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from awsrun.cli.complete import run_ids
-from awsrun.cli.follow import missing
+from awsrun.cli.follow import called_off, missing
 from awsrun.cli.output import common, connect, emit, say
 from awsrun.cli.runs import stack_option
 
@@ -34,6 +34,8 @@ def cancel(run: str, trial: int | None, stack: str | None, context: str | None, 
         emit({"run": found.id, "trial": trial, "state": state})
     what = found.id if trial is None else f"trial {trial} of {found.id}"
     say(f"{what} is cancelled" if state == "cancelled" else f"{what} was over already: {state}")
+    if trial is None and state != "cancelled":
+        called_off(found.dismiss())
     return 0 if state == "cancelled" else 1
 
 

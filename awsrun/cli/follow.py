@@ -48,6 +48,12 @@ def follow(run: Run) -> int:
     return exit_code(status)
 
 
+def called_off(number: int) -> None:
+    """Say how many workers will not begin any more, if there are any."""
+    if number:
+        say(f"  {number:,} worker{'s' * (number > 1)} that had not begun {'were' if number > 1 else 'was'} called off")
+
+
 def missing(run: Run) -> None:
     """Say which workers AWS did not start."""
     from awsrun.jobs import launch
@@ -103,6 +109,7 @@ def conclude(status: Status) -> None:
     headline(status)
     if status.stopped:
         say(f"  no further trial started: {status.stopped}")
+    called_off(status.called_off)
     for reason in status.reasons:
         say(f"  AWS says: {reason}")
     if status.error:

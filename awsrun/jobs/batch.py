@@ -188,6 +188,24 @@ def stop(cloud: Cloud, jobs: Sequence[str], reason: str) -> None:
         cloud.read("batch").terminate_job(jobId=job, reason=reason)
 
 
+def dismiss(cloud: Cloud, jobs: Sequence[str], reason: str) -> int:
+    """Have those of these jobs and of their children that have not begun never begin; how many they were.
+
+    CancelJob on the parent of an array is for its children: those that are SUBMITTED, PENDING or RUNNABLE fail, those
+    that are STARTING or RUNNING are left alone (https://docs.aws.amazon.com/batch/latest/APIReference/API_CancelJob.html;
+    older versions of that page have a RUNNABLE one fail only once it is at the head of its queue, which is before a
+    container of it starts).  It may be said again.
+    """
+    count = 0
+    for first in range(0, len(jobs), _DESCRIBED):
+        for job in cloud.read("batch").describe_jobs(jobs=list(jobs[first : first + _DESCRIBED]))["jobs"]:
+            waiting = sum(n for status, n in _statuses(job).items() if _STAGE[status] in ("submitted", "waiting"))
+            if waiting:
+                cloud.read("batch").cancel_job(jobId=job["jobId"], reason=reason)
+            count += waiting
+    return count
+
+
 def _statuses(job: Mapping[str, Any]) -> Mapping[str, int]:
     array = job.get("arrayProperties") or {}
     if not array.get("size"):

@@ -60,6 +60,20 @@ def pause(site: Site, run: str) -> None:
     engines.of_run(site, whole).stop(whole, "paused by awsrun pause")
 
 
+def dismiss(site: Site, run: str) -> int:
+    """Call off the workers of a run that is over that have not begun: AWS would get a machine for each of them, which
+    would find nothing to do.  How many they were; those that run go by themselves.
+
+    To do it twice, or half and then again, is to do it once.  The workers are read before the state: those of a retry
+    that begins meanwhile are not among them, and the ones before it do not count for it.
+    """
+    site.live()
+    whole = _run(site, run)
+    if not whole.engine.get("groups") or site.store.status(run).state not in FINAL:
+        return 0
+    return engines.of_run(site, whole).dismiss(whole, "the run was over before this worker began")
+
+
 def retry(site: Site, run: str, trials: Collection[int] = (), fresh: bool = False) -> tuple[int, int]:
     """Put trials back and see to it that there are workers; (trials put back, workers started).
 

@@ -52,6 +52,9 @@ class Engine(Protocol):
     def stop(self, run: Run, reason: str) -> None:
         """Stop those that are there or wait."""
 
+    def dismiss(self, run: Run, reason: str) -> int:
+        """Have those of a run that is over that have not begun never begin; how many they were."""
+
     def fallen(self, run: Run) -> list[str]:
         """Ids of a few that failed."""
 
@@ -112,6 +115,9 @@ class OnBatch:
     def stop(self, run: Run, reason: str) -> None:
         batch.stop(self.cloud, _ids(run), reason)
 
+    def dismiss(self, run: Run, reason: str) -> int:
+        return batch.dismiss(self.cloud, _ids(run), reason)
+
     def fallen(self, run: Run) -> list[str]:
         return batch.fallen(self.cloud, run.engine.get("groups", ()))
 
@@ -169,6 +175,9 @@ class OnFargate:
 
     def stop(self, run: Run, reason: str) -> None:
         fargate.stop(self.cloud, run, reason)
+
+    def dismiss(self, run: Run, reason: str) -> int:
+        return fargate.dismiss(self.cloud, run, reason)
 
     def fallen(self, run: Run) -> list[str]:
         return fargate.fallen(self.cloud, run)

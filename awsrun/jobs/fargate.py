@@ -179,6 +179,23 @@ def diagnose(cloud: Cloud, run: Run) -> list[str]:
 
 def stop(cloud: Cloud, run: Run, reason: str) -> None:
     """Stop a run's tasks: they get SIGTERM and a while; one that has ended is left as it is."""
+    _stop(cloud, run, list(_living(cloud, run)), reason)
+
+
+def dismiss(cloud: Cloud, run: Run, reason: str) -> int:
+    """Stop those of a run's tasks that have not begun; how many they were.
+
+    ECS has no call that stops only what does not run yet: a task that comes to run between the look and the call gets
+    SIGTERM as in `stop`, so this is for a run that is over.  A task is billed from the pull of its image on
+    (https://aws.amazon.com/fargate/pricing/).
+    """
+    living = _described(cloud, run, _living(cloud, run))
+    waiting = [task for task in living if _stage(task)[0] in ("waiting", "starting")]
+    _stop(cloud, run, [str(task["taskArn"]) for task in waiting], reason)
+    return len(waiting)
+
+
+def _stop(cloud: Cloud, run: Run, tasks: Sequence[str], reason: str) -> None:
     from botocore.exceptions import ClientError
 
     ecs, pace = cloud.read("ecs"), Pace(STOPS, STOP_BURST, cloud.time_scale)
@@ -190,12 +207,10 @@ def stop(cloud: Cloud, run: Run, reason: str) -> None:
             if not matches(error, _GONE):
                 raise
 
-    for group in run.engine.get("groups", ()):
-        listed = list(_listed(cloud, run, startedBy=str(group["job"])))
-        for first in range(0, len(listed), 8):
-            some = listed[first : first + 8]
-            pace.take(len(some))
-            cloud.together(*(partial(one, task) for task in some))
+    for first in range(0, len(tasks), 8):
+        some = tasks[first : first + 8]
+        pace.take(len(some))
+        cloud.together(*(partial(one, task) for task in some))
 
 
 def streams(run: Run, tasks: Iterable[str]) -> dict[str, list[str]]:
@@ -213,9 +228,7 @@ def fallen(cloud: Cloud, run: Run) -> list[str]:
 
 def _tasks(cloud: Cloud, run: Run) -> Iterator[Task]:
     """The run's tasks that ECS shows, described; some that are new it may list and not describe yet."""
-    groups = (str(group["job"]) for group in run.engine.get("groups", ()))
-    living = [arn for group in groups for arn in _listed(cloud, run, startedBy=group)]
-    return _described(cloud, run, dict.fromkeys([*living, *_stopped(cloud, run)]))
+    return _described(cloud, run, dict.fromkeys([*_living(cloud, run), *_stopped(cloud, run)]))
 
 
 def _described(cloud: Cloud, run: Run, arns: Iterable[str]) -> Iterator[Task]:
@@ -225,6 +238,12 @@ def _described(cloud: Cloud, run: Run, arns: Iterable[str]) -> Iterator[Task]:
         some = every[first : first + _DESCRIBED]
         described = cloud.read("ecs").describe_tasks(cluster=run.engine["cluster"], tasks=some)["tasks"]
         yield from (task for task in described if task.get("startedBy") in groups)
+
+
+def _living(cloud: Cloud, run: Run) -> Iterator[str]:
+    """The run's tasks that run or are to."""
+    for group in run.engine.get("groups", ()):
+        yield from _listed(cloud, run, startedBy=str(group["job"]))
 
 
 def _stopped(cloud: Cloud, run: Run) -> Iterator[str]:

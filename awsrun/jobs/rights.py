@@ -50,6 +50,7 @@ def _batch(stack: str, where: Mapping[str, str]) -> Iterator[Right]:
     jobs = f"{where['queue'].partition(':job-queue/')[0]}:job/*"
     yield allow("results", "batch", "DescribeComputeEnvironments DescribeJobQueues DescribeJobs ListJobs")
     yield allow("change", "batch", "TerminateJob", jobs, when=[owned_by(stack)])
+    yield allow("submit", "batch", "CancelJob", jobs, when=[owned_by(stack)])
     yield allow("submit", "batch", "SubmitJob", where["queue"], f"{where['definition']}:*")
     # Batch has no key for tags in a create call: jobs that have an owner already must be out of reach.
     yield allow("submit", "batch", "SubmitJob TagResource", jobs, when=[made_for(stack), not_owned()])

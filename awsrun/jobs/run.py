@@ -137,7 +137,7 @@ class Run:
         poll: float = _POLL,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Status:
-        """Wait until it is over (or stalled); its last status.
+        """Wait until it is over (or stalled), and call off workers that have not begun by then; its last status.
 
         Args:
             timeout: seconds, None for ever.
@@ -153,7 +153,7 @@ class Run:
             if progress:
                 progress(status)
             if status.over:
-                return status
+                return replace(status, called_off=self.dismiss() if status.state in FINAL else 0)
             if looks.late:
                 raise TimeoutError(f"{self.id} is still running: {status.done} of {status.total} trials are done")
             looks.pause()
@@ -184,6 +184,7 @@ class Run:
             finished = list(completed.look(run))
             yield from finished
             if run.state in FINAL or self._site.cloud is None:
+                self.dismiss()
                 return
             if not finished:
                 status = self.status(diagnose=False)
@@ -385,6 +386,19 @@ class Run:
     def cancel(self, n: int | None = None) -> str:
         """Cancel the run, or trial ``n`` of it; the state that it has then."""
         return control.cancel(self._site, self.id) if n is None else control.cancel_trial(self._site, self.id, n)
+
+    def dismiss(self) -> int:
+        """Once it is over: call off the workers that have not begun, so that AWS gets no machines for them.  How many
+        they were; 0 where this identity may not do that, or nobody answers, and they will come and go.
+
+        `wait` and `as_completed` do it at their end.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return control.dismiss(self._site, self.id)
+        except (AwsrunError, BotoCoreError, ClientError):
+            return 0
 
     def pause(self) -> None:
         """Have the workers checkpoint their trials, give them back and go; nothing runs until `resume`."""

@@ -41,6 +41,7 @@ class Status:
         recent: trials that ended last, the latest first; without those of shards that are read by their summary.
         reused: how many of the done ones were taken from earlier runs.
         image: what its workers were started from, in words.
+        called_off: workers that had not begun when the run was over, where somebody waited for its end.
         failures: a few trials that failed, likewise: those that took their workers with them first, then by number.
     """
 
@@ -68,6 +69,7 @@ class Status:
     failures: Sequence[TrialRecord] = ()
     reused: int = 0
     image: str = ""
+    called_off: int = 0
 
     @property
     def stage(self) -> str:

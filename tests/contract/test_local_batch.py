@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -241,8 +242,33 @@ def test_cancel_ends_what_has_not_started_only(place: Place) -> None:
     waiting = place.submit(nap, dependsOn=[{"jobId": running}])
     place.batch.cancel_job(jobId=running, reason="no")
     place.batch.cancel_job(jobId=waiting, reason="no")
-    assert place.describe(waiting)["statusReason"] == "no"
+    assert place.describe(waiting)["status"] == "PENDING", "until what it waits for is over"
+    assert place.describe(waiting)["isCancelled"] and not place.describe(running)["isCancelled"]
     assert place.finished(running)["status"] == "SUCCEEDED"
+    ended = place.finished(waiting)
+    assert (ended["status"], ended["statusReason"], ended["attempts"]) == ("FAILED", "no", [])
+
+
+def test_cancelling_a_parent_ends_the_children_that_have_not_started(place: Place, tmp_path: Path) -> None:
+    code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.02)"
+    gate = tmp_path / "gate"
+    job = place.submit(place.define("python", "-c", code, str(gate)), arrayProperties={"size": 40})
+
+    def count(status: str) -> int:
+        return int(place.describe(job)["arrayProperties"]["statusSummary"][status])
+
+    place.wait(job, lambda found: found["arrayProperties"]["statusSummary"]["RUNNING"] > 0)
+    for _ in range(2):
+        place.batch.cancel_job(jobId=job, reason="no")
+    assert (count("RUNNABLE"), place.describe(job)["status"]) == (0, "PENDING"), "some still run"
+    running = count("RUNNING")
+    assert running > 0 and count("FAILED") == 40 - running
+    gate.touch()
+    parent = place.finished(job)
+    assert (parent["status"], count("SUCCEEDED"), count("FAILED")) == ("FAILED", running, 40 - running)
+    place.batch.cancel_job(jobId=job, reason="of one that is over")
+    place.batch.cancel_job(jobId="of-none", reason="no")
+    assert place.describe(job)["status"] == "FAILED"
 
 
 def test_listing_shows_running_jobs_unless_asked(place: Place) -> None:

@@ -203,3 +203,24 @@ def test_who_has_the_policy_for_submit_runs_sweeps_and_stops_them(stack: Stack) 
     assert "2 workers" in shell.awsrun("resume", run.id).stderr
     shell.awsrun("cancel", run.id)
     assert stack.user("results").json("results", run.id)["state"] == "cancelled"
+
+
+def test_tasks_that_wait_for_a_run_that_is_over_are_stopped_and_no_others(stack: Stack) -> None:
+    stack.gate.unlink(missing_ok=True)
+    asked = Experiment(job=stack.shell.folder / "job.py", grid={"n": list(range(12))}, set={"gate": str(stack.gate)})
+    request, site = submission.prepare(asked), open_site(stack.cloud)
+    # Workers hear of the run's end only when their trial ends.
+    request = replace(request, limits=replace(request.limits, beat=600.0, lease=3600.0))
+    run = Run(submission.submit(request, site), cloud=stack.cloud)
+    until("a trial runs", lambda: any(trial.state == "run" for trial in run.trials()))
+    running = {task["taskArn"] for task in stack.tasks(run) if task["lastStatus"] == "RUNNING"}
+    assert running and site.store.finish(run.id, 0, "failed", {"type": "E", "message": "m"}, 1)
+    status = run.wait(timeout=60)
+    left, stopped = stack.tasks(run), stack.tasks(run, "STOPPED")
+    assert running <= {task["taskArn"] for task in left} and {task["lastStatus"] for task in left} == {"RUNNING"}
+    assert (status.state, status.called_off) == ("failed", 12 - len(left)) and len(stopped) == 12 - len(left) > 0
+    assert {task["stopCode"] for task in stopped} == {"UserInitiated"}
+    assert not any("startedAt" in task for task in stopped)
+    assert run.wait(timeout=60).called_off == 0
+    stack.gate.touch()
+    until("the others have gone by themselves", lambda: not stack.tasks(run))

@@ -96,7 +96,7 @@ def test_each_policy_is_enough_for_its_commands_and_all_of_it_is_used(team: Team
 def _make(team: Team) -> None:
     apply, plan = team.shell("apply"), team.shell("plan")
     said = plan.awsrun("doctor", "batch.yaml", code=1).stdout  # a new account has no GPU quota
-    assert "may not call batch:CreateComputeEnvironment" in said, "doctor knows what this user lacks"
+    assert "may not call batch:CancelJob, batch:CreateComputeEnvironment" in said, "doctor knows what this user lacks"
     plan.awsrun("plan", "batch.yaml", code=2)
     apply.awsrun("apply", "batch.yaml", "--yes")
     in_place = apply.write(TEXT.replace("max_vcpus: 64", "max_vcpus: 32"), "in-place.yaml")
@@ -130,6 +130,7 @@ def _run(team: Team) -> None:
     for user in (team.users["submit"], team.users["results"]):
         _ask_why_it_waits(_cloud(user), run)
         _ask_why_it_waits(_cloud(user), long)  # of a single worker
+    _call_off(team)
     shell.awsrun("cancel", long, "1")
     shell.awsrun("cancel", long)
     shell.awsrun("retry", long)
@@ -142,6 +143,15 @@ def _ask_why_it_waits(cloud: Cloud, run: str) -> None:
     where, _ = locate(cloud, run)
     record = Reader(where.store, run).run()
     engines.of_run(where, record).diagnose(record)
+
+
+def _call_off(team: Team) -> None:
+    """What ``submit --wait`` does at the end of a run for which workers still wait."""
+    run = team.submit("--grid", f"lr={','.join(str(n / 100) for n in range(64))}", "--set", "gate=/never")
+    where, _ = locate(_cloud(team.users["submit"]), run)
+    record = Reader(where.store, run).run()
+    assert engines.of_run(where, record).dismiss(record, "over") > 0, "64 workers have no room on this machine"
+    team.shell("submit").awsrun("cancel", run)
 
 
 def _cloud(user: User) -> Cloud:

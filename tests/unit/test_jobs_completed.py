@@ -83,6 +83,8 @@ def test_a_run_is_iterated_to_its_end_at_no_more_than_a_query_a_second() -> None
     run._open(Site("lab", store, Counting(run), {}), record.run)
     run.status = lambda diagnose: pytest.fail("something finished: nobody needs to ask Batch")
     slept: list[float] = []
+    over: list[str] = []
+    run.dismiss = lambda: over.append(store.status(record.run).state)
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
@@ -93,6 +95,7 @@ def test_a_run_is_iterated_to_its_end_at_no_more_than_a_query_a_second() -> None
 
     found = [trial.n for trial in run.as_completed(sleep=sleep, poll=1.0)]
     assert sorted(found) == list(range(2500)) and len(slept) == 3
+    assert over == ["done"], "workers that still wait are called off, once and not before"
     last = 4  # the run and its three shards
     assert run._reader.calls - last <= sum(slept) <= 12
 

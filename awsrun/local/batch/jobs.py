@@ -41,6 +41,7 @@ class Unit:
     Attributes:
         index: of the child; None for a plain job.
         ending: why it was terminated, while its process still ends.
+        cancelled: why it was cancelled before it began; it fails once what it depends on is over.
         stopped: when it was over.
     """
 
@@ -51,6 +52,7 @@ class Unit:
     attempts: list[Attempt] = field(default_factory=list)
     stopped: int | None = None
     ending: str | None = None
+    cancelled: str | None = None
 
     @property
     def over(self) -> bool:
@@ -171,7 +173,7 @@ def describe(job: Job, unit: Unit | None) -> dict[str, Any]:
         told["startedAt"] = last.started
         told["container"].update(last.describe()["container"])
     told["attempts"] = [attempt.describe() for attempt in unit.attempts if attempt.stopped is not None]
-    told["isTerminated"] = unit.ending is not None
+    told["isTerminated"], told["isCancelled"] = unit.ending is not None, unit.cancelled is not None
     return told
 
 

@@ -52,9 +52,11 @@ class Region:
             return False
         for unit in job.units:
             if unit.status in ("SUBMITTED", "PENDING"):
-                verdict = self._dependencies(job, unit)
+                verdict, reason = self._dependencies(job, unit), DEPENDENCY_FAILED
+                if verdict == "RUNNABLE" and unit.cancelled is not None:
+                    verdict, reason = "FAILED", unit.cancelled
                 if verdict != unit.status:
-                    job.move(unit, verdict, DEPENDENCY_FAILED if verdict == "FAILED" else "")
+                    job.move(unit, verdict, reason if verdict == "FAILED" else "")
                     unit.stopped = at if verdict == "FAILED" else None
                     changed = True
         job.roll_up(at)
@@ -111,10 +113,13 @@ class Region:
         return {}
 
     def cancel(self, body: Record, at: int) -> Record:
-        """CancelJob: units that have not started fail; the others are left alone."""
+        """CancelJob: units that have not started fail, one that waits for others once those are over; what has started
+        is left alone (https://docs.aws.amazon.com/batch/latest/APIReference/API_CancelJob.html)."""
         for job, unit in self._named(body):
             if unit.status in WAITING:
-                self._fail(job, unit, body["reason"], at)
+                unit.cancelled = body["reason"]
+                if unit.status != "PENDING":
+                    self._fail(job, unit, body["reason"], at)
         self.advance_all(at)
         return {}
 
