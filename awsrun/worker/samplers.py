@@ -26,10 +26,11 @@ class Sampler:
         trials: how many a search may have.
         lag: seconds of a core that it takes to choose one after so many trials.
         metrics: how many a search may be after.
-        pending: how many trials without a value it is told of, the newest; the memory to choose one grows with them.
+        pending: how many trials under way it is told of, the newest; the memory to choose one grows with them.
         asks: how often it is asked for something that was not tried yet, before chance decides.
         pruned: it learns from trials that did not come to their end.
-        insists: it asks for the same again as long as it does not learn what comes of it.
+        insists: it asks for the same again as long as it does not learn what comes of it; so trials that failed are
+            told to it as bad ones.
     """
 
     called: str

@@ -39,6 +39,7 @@ class Bayes:
         self._optuna: Any = None
         self._distributions: dict[str, Any] = {}
         self._known: dict[int, Any] = {}  # trials as the sampler takes them
+        self._failed: dict[int, dict[str, Any]] = {}  # parameters of those that it takes to be bad
         self._closed: set[int] = set()
         self._first = 0  # every trial below is closed
         self._tried: set[str] = set()
@@ -103,15 +104,26 @@ class Bayes:
         sampler = self._sampler.made(self._optuna, seed)
         directions = ["maximize" if mode == "max" else "minimize" for mode in self._run.goals.values()]
         study = self._optuna.create_study(directions=directions, sampler=sampler)
-        left_out = set(self._pending()[: -self._sampler.pending])
-        study.add_trials([self._known[n] for n in sorted(self._known) if n not in left_out])
+        told = self._known | self._bad()
+        running = self._optuna.trial.TrialState.RUNNING
+        left_out = set(sorted(n for n, trial in told.items() if trial.state == running)[: -self._sampler.pending])
+        study.add_trials([told[n] for n in sorted(told) if n not in left_out])
         return study
 
-    def _pending(self) -> list[int]:
-        """The trials without a value, those that never will have one first."""
-        running = self._optuna.trial.TrialState.RUNNING
-        found = [n for n, trial in self._known.items() if trial.state == running]
-        return sorted(found, key=lambda n: (n >= self._first and n not in self._closed, n))
+    def _bad(self) -> dict[int, Any]:
+        """The trials that failed, each as bad as the worst of those that did not; none as long as all did."""
+        ended = [t.values for t in self._known.values() if t.state == self._optuna.trial.TrialState.COMPLETE]
+        if not ended:
+            return {}
+        worst = [
+            (min if mode == "max" else max)(values[i] for values in ended)
+            for i, mode in enumerate(self._run.goals.values())
+        ]
+        create = self._optuna.trial.create_trial
+        return {
+            n: create(params=inner, distributions=self._distributions, values=worst)
+            for n, inner in self._failed.items()
+        }
 
     def _ask(self, study: Any) -> dict[str, Any]:
         """What the sampler suggests."""
@@ -139,21 +151,21 @@ class Bayes:
         if trial.settled:
             self._closed.add(trial.n)
         self._known.pop(trial.n, None)
+        self._failed.pop(trial.n, None)
         if not trial.params:  # cancelled before it started
             return
         varied = {name: trial.params[name] for name in self._distributions}
         self._tried.add(_key(varied))
         states, found = self._optuna.trial.TrialState, self._outcome(trial)
-        if trial.settled and found["state"] == states.RUNNING and not self._sampler.insists:
-            return
         inner = varied | {name: values.index(varied[name]) for name, values in self._axes.items()}
+        if trial.settled and found["state"] == states.RUNNING:
+            if self._sampler.insists:
+                self._failed[trial.n] = inner
+            return
         self._known[trial.n] = self._optuna.trial.create_trial(params=inner, distributions=self._distributions, **found)
 
     def _outcome(self, trial: TrialRecord) -> dict[str, Any]:
-        """A trial's end as the sampler takes it: its value, or where it stood at its last rung; else it runs.
-
-        One that failed runs for ever, for a sampler that insists: it then looks elsewhere.
-        """
+        """A trial's end as the sampler takes it: its value, or where it stood at its last rung; else it runs."""
         states, limits = self._optuna.trial.TrialState, self._run.limits
         if (values := goals.reached(self._run, trial)) is not None:
             return {"state": states.COMPLETE, "values": values}

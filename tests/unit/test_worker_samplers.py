@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,19 +65,18 @@ def test_it_goes_by_what_has_ended_and_keeps_off_what_has_not() -> None:
     second = chosen(store, run, 13)
     assert abs(second - first) > 0.002, "another worker is there"
     end(store, trial, "failed")
-    assert chosen(store, run, 13) == second, "what failed there would fail again"
+    assert abs(chosen(store, run, 13) - first) > 5 * abs(second - first), "what failed there would fail again"
 
 
-def test_of_many_without_a_value_the_newest_count_and_those_that_run_before_those_that_failed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_of_many_under_way_the_newest_count(monkeypatch: pytest.MonkeyPatch) -> None:
     import optuna
 
-    seen: list[Mapping[str, Any]] = []
+    seen: list[float] = []
 
     class Watching(optuna.samplers.RandomSampler):  # type: ignore[misc]
         def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
-            seen[:] = [t.params for t in study.get_trials() if t.state == optuna.trial.TrialState.RUNNING and t.params]
+            running = [t for t in study.get_trials() if t.state == optuna.trial.TrialState.RUNNING]
+            seen[:] = [t.params["x"] for t in running if t.params]
             return {}
 
     watched = replace(SAMPLERS["gp"], make=lambda _, seed: Watching(seed=seed), needs=("optuna",), pending=4)
@@ -86,11 +84,11 @@ def test_of_many_without_a_value_the_newest_count_and_those_that_run_before_thos
     store, run = a_store(12)
     begun = [start(store, n, n / 100) for n in range(12, 18)]
     chosen(store, run, 18)
-    assert [params["x"] for params in seen] == [0.14, 0.15, 0.16, 0.17]
-    for trial in begun[3:]:
-        end(store, trial, "failed")
+    assert seen == [0.14, 0.15, 0.16, 0.17]
+    end(store, begun[4])
+    end(store, begun[5], "failed")
     chosen(store, run, 18)
-    assert [params["x"] for params in seen] == [0.12, 0.13, 0.14, 0.17]
+    assert seen == [0.12, 0.13, 0.14, 0.15]
 
 
 def test_it_says_what_the_image_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
