@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -128,14 +129,14 @@ def _serve() -> int:
     from awsrun.local.__main__ import main
     from awsrun.local.iam.layer import Enforcement
 
-    judge, seen = Enforcement.verdict, set()
+    judge, seen, one_by_one = Enforcement.verdict, set(), threading.Lock()
 
     def verdict(self: Any, call: Any, who: Any, needed: Any) -> str:
         reason = judge(self, call, who, needed)
         line = json.dumps([who.name, needed.action, needed.resource, not reason])
         if line not in seen:
             seen.add(line)
-            with open(os.environ[LOG], "a") as file:
+            with one_by_one, open(os.environ[LOG], "a") as file:
                 file.write(line + "\n")
         return reason
 

@@ -97,9 +97,10 @@ class OnBatch:
         name = f"awsrun-{run.run}-w{len(groups)}"
         table, region = str(self.jobs["table"]), self.cloud.region
         command = bootstrap.command(run.bucket, run.code_key, run.code_hash, run.run, table, region, slot)
-        tags = {STACK: self.site.stack, RUN_TAG: run.run}
         job = batch.find(self.cloud, queue, name) if again else None
-        job = job or batch.start(self.cloud, queue, definition, name, count, command, tags, sleep, run.size)
+        job = job or batch.start(
+            self.cloud, queue, definition, name, count, command, _tags(self.site, run), sleep, run.size
+        )
         groups.append({"job": job, "workers": count, "slot": slot, "image": image})
         engine = {"kind": "batch", "queue": queue, "definition": definition, "groups": groups}
         self.site.store.attach(run.run, engine)
@@ -162,7 +163,7 @@ class OnFargate:
             "kind": KIND,
             **{key: self.jobs[key] for key in kept},
             "region": self.cloud.region,
-            "tags": {STACK: self.site.stack, RUN_TAG: run.run},
+            "tags": _tags(self.site, run),
             "tries": int(run.engine.get("tries", 0)),
             "groups": groups,
         }
@@ -191,6 +192,11 @@ def _short(made: fargate.Started, count: int, reason: str) -> str:
     missing = count - made.count
     unsure = f"{made.unsure} of them perhaps were" if made.unsure else ""
     return f"{missing} of {count} workers were not started{f' ({unsure})' * bool(unsure)}: {reason}"
+
+
+def _tags(site: Site, run: Run) -> dict[str, str]:
+    """Of all that is started for a run."""
+    return {STACK: site.stack, RUN_TAG: run.run}
 
 
 def _ids(run: Run) -> list[str]:

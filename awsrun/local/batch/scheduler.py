@@ -22,7 +22,7 @@ from awsrun.local.batch.service import ACCOUNT, Batch
 from awsrun.local.work.environment import ROOT
 from awsrun.local.work.errors import NoRole
 from awsrun.local.work.logs import read
-from awsrun.local.work.machine import Machine, Work
+from awsrun.local.work.machine import Machine, Work, end_unknown
 from awsrun.local.work.process import LOST
 from awsrun.local.work.slots import Slots
 from awsrun.local.world import World
@@ -98,11 +98,7 @@ class Scheduler:
                             self._running[unit.id] = Running(name, job, unit, self._machine.adopt(folder))
                             self._slots.take(always=True)
         known = {self._folder_of(running.unit).name for running in self._running.values()}
-        for path in self._folder.iterdir():
-            if path.name not in known and path.name != "bin":
-                lost = self._machine.adopt(path)  # started, but its record was lost with the server
-                lost.signal(signal.SIGKILL)
-                lost.remove()
+        end_unknown(self._machine, self._folder, known | {"bin"})
         return known
 
     def start(self) -> None:

@@ -21,7 +21,7 @@ from awsrun.local.ecs.task import DEPROVISIONING, EXITED, ON_MACHINE, PENDING, P
 from awsrun.local.work import logs
 from awsrun.local.work.environment import ROOT
 from awsrun.local.work.errors import NoRole
-from awsrun.local.work.machine import Machine, Work
+from awsrun.local.work.machine import Machine, Work, end_unknown
 from awsrun.local.work.process import LOST
 from awsrun.local.work.slots import Slots
 from awsrun.local.world import World
@@ -92,11 +92,7 @@ class Scheduler:
                         self._slots.take(always=True)
                     elif task.status == DEPROVISIONING:
                         self._leaving.append((0.0, name, task))
-        for path in self._folder.iterdir():
-            if path.name not in known:
-                lost = self._machine.adopt(path)  # started, but its record was lost with the server
-                lost.signal(signal.SIGKILL)
-                lost.remove()
+        end_unknown(self._machine, self._folder, known)
         return known
 
     def start(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,16 @@ class Machine(Protocol):
 
     def tidy(self, known: Collection[str]) -> None:
         """Remove what is left of work whose folders have other names than ``known``."""
+
+
+def end_unknown(machine: Machine, folder: Path, known: Collection[str]) -> None:
+    """End and remove what has a folder in ``folder`` of another name than ``known``: it was started, and its record was
+    lost with the server."""
+    for path in folder.iterdir():
+        if path.name not in known:
+            lost = machine.adopt(path)
+            lost.signal(signal.SIGKILL)
+            lost.remove()
 
 
 class Processes:
