@@ -13,6 +13,8 @@ from awsrun.cli.runs import stack_option
 if TYPE_CHECKING:
     from awsrun.jobs.comparison import Comparison, Side
 
+_WIDEST = 80  # characters of a column: in a file, too, a long command takes some lines
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN [RUN]...", shell_complete=run_ids)
@@ -62,7 +64,7 @@ def _table(compared: Comparison) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
-    sides = [Column(side.run, overflow="fold") for side in compared.sides]
+    sides = [Column(side.run, overflow="fold", max_width=_WIDEST) for side in compared.sides]
     table = Table(Column("", style="bold", no_wrap=True), *sides, box=None, header_style="bold", pad_edge=False)
     for name in compared.parameters:
         table.add_row(name, *(Text(side.parameters.get(name, "–")) for side in compared.sides))

@@ -95,10 +95,12 @@ def locate(cloud: Cloud, run: str, stack: str | None = None) -> tuple[Site, str]
     if counted := re.fullmatch(r"last(?:~(\d{1,6}))?", run):
         back = int(counted[1] or 0)
         newest = entries(cloud, stack, limit=back + 1)
+        where = f"of stack {stack!r} in context {cloud.context}" if stack else f"in context {cloud.context}"
         if not newest:
-            raise AwsrunError(f"there is no run in context {cloud.context}", hint="awsrun submit jobs/mnist.py")
+            hint = "awsrun runs" if stack else "awsrun submit jobs/mnist.py"
+            raise AwsrunError(f"there is no run {where}", hint=hint)
         if len(newest) <= back:
-            raise AwsrunError(f"there is no run {run}", f"there are {len(newest)} in all", "awsrun runs")
+            raise AwsrunError(f"there is no run {run} {where}", f"runs in all: {len(newest)}", "awsrun runs")
         run = newest[back][1].run
     found: dict[str, Site] = {}
     for site in sites(cloud, stack):
@@ -114,7 +116,8 @@ def locate(cloud: Cloud, run: str, stack: str | None = None) -> tuple[Site, str]
         ((name, site),) = found.items()
         return site, name
     if found:
-        raise AwsrunError(f"{run!r} fits several runs", ", ".join(sorted(found)[:5]), "type more of the one you mean")
+        names = ", ".join(sorted(found)[:5]) + ", ..." * (len(found) > 5)
+        raise AwsrunError(f"{run!r} fits several runs", names, "type more of the one you mean")
     near = difflib.get_close_matches(run, [entry.run for _, entry in entries(cloud, stack)], n=1)
     hint = f"did you mean {near[0]}?" if near else "awsrun runs"
     raise AwsrunError(f"there is no run {run!r} in context {cloud.context}", hint=hint)

@@ -95,8 +95,8 @@ def test_the_data_has_costs_history_and_cells() -> None:
     assert (heat["rows"]["name"], heat["columns"]["name"], heat["others"]) == ("opt", "depth", ["learning rate"])
     headings = [name for name, _ in found["table"]["columns"]]
     assert headings == [
-        "trial", "opt", "depth", "learning rate", "val_accuracy", "size", "word", "state", "attempt", "time", "cost",
-        "error",
+        "trial", "opt", "depth", "learning rate", "validation accuracy", "size", "word", "state", "attempt", "time",
+        "cost", "error",
     ]  # fmt: skip
     assert found["table"]["rows"][0][4] == max(row[4] or 0 for row in found["table"]["rows"])
 
@@ -186,9 +186,15 @@ def test_in_a_browser_it_sorts_searches_and_shows_markup_as_text(browser: Any, t
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, tmp_path: Path, scheme: str) -> None:
-    text = page(made(material()))
+    found = material(metric="loss")
+    curve = [Report(0, 1, step, {"loss": 0.000031 * step}) for step in range(9)]
+    text = page(made(replace(found, curves=[(found.trials[0], curve)])))
     tab = opened(browser, tmp_path / "r.html", text, viewport={"width": 375, "height": 700}, color_scheme=scheme)
     assert tab.evaluate("document.documentElement.scrollWidth") == 375
+    places = "[...document.querySelectorAll('#curves svg text')].map((text) => [text.textContent, text.getBBox().x])"
+    marks = dict(tab.evaluate(places))
+    assert "0.00005" in marks and min(marks.values()) >= 0, f"a long number at an axis is whole: {marks}"
+    assert "1.5" not in marks, "there is no epoch and a half"
     back = tab.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (max(map(int, re.findall(r"\d+", back))) < 100) == (scheme == "dark")
     assert tab.wrong == []

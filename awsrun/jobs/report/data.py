@@ -105,7 +105,8 @@ def _facts(found: Material, scale: Scale) -> Iterable[tuple[str, str]]:
         "with",
         ", ".join(f"{name_of(k)} {short(v)}" for k, v in best.params.items() if k not in run.fixed) if best else "",
     )
-    counts = [f"{number:,} {state}" for state, number in status.counts.items() if number]
+    states = sorted(status.counts.items(), key=lambda pair: pair[0] != "done")
+    counts = [f"{number:,} {state}" for state, number in states if number]
     if run.objectives:
         goals = ", ".join(f"{name_of(name)} ({mode})" for name, mode in run.goals.items())
         yield "Pareto front", f"{len(pareto.front(run, found.trials)):,} trials, by {goals}"
@@ -154,7 +155,7 @@ def _table(found: Material, trials: Sequence[TrialRecord]) -> dict[str, Any]:
     names = [name for name in names if name != LINES]
     results = list(itertools.islice(dict.fromkeys(name for t in trials for name in _results(run, t)), MOST_RESULTS))
     columns = [["trial", "number"], *([name_of(name), _kind(t.params.get(name) for t in trials)] for name in names)]
-    columns += [[run.metric or "value", "metric"]] * bool(run.metric)
+    columns += [[name_of(run.metric), "metric"]] * bool(run.metric)
     columns += [[name_of(name), _kind(_results(run, t).get(name) for t in trials)] for name in results]
     columns += [["state", "state"], ["attempt", "number"], ["time", "seconds"]]
     columns += [["cost", "dollars"]] * found.costs.billed + [["error", "text"]]

@@ -50,7 +50,7 @@ function ticks(low, high) {
 
 // A chart's frame: an SVG with labelled axes, and what turns values into places on it.
 function chart(xs, ys, xlabel, ylabel, log) {
-  const [width, height, left, right, top, bottom] = [520, 300, 56, 18, 12, 44];
+  const [width, height, right, top, bottom] = [520, 300, 18, 12, 44];
   const ends = (values) => {
     let [low, high] = [Infinity, -Infinity];
     for (const value of values) { low = Math.min(low, value); high = Math.max(high, value); }
@@ -58,15 +58,17 @@ function chart(xs, ys, xlabel, ylabel, log) {
   };
   const [x0, x1] = ends(xs);
   const [y0, y1] = ends(log ? ys.map(Math.log10) : ys);
+  const marks = ticks(y0, y1).map((raw) => log ? 10 ** raw : raw);
+  const left = Math.max(56, 14 + 7 * Math.max(...marks.map((value) => brief(value).length)));
   const x = (value) => left + (value - x0) / (x1 - x0) * (width - left - right);
   const y = (value) => height - bottom - ((log ? Math.log10(value) : value) - y0) / (y1 - y0) * (height - top - bottom);
   const root = svg("svg", {viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${ylabel} over ${xlabel}`});
-  for (const raw of ticks(y0, y1)) {
-    const value = log ? 10 ** raw : raw;
+  for (const value of marks) {
     root.append(svg("line", {class: "axis", x1: left, x2: width - right, y1: y(value), y2: y(value)}));
     root.append(svg("text", {x: left - 6, y: y(value) + 4, "text-anchor": "end"}, brief(value)));
   }
-  for (const across of ticks(x0, x1)) {
+  const counted = xs.every(Number.isInteger);
+  for (const across of ticks(x0, x1).filter((across) => !counted || Number.isInteger(across))) {
     root.append(svg("text", {x: x(across), y: height - bottom + 18, "text-anchor": "middle"}, brief(across)));
   }
   root.append(svg("text", {x: (left + width - right) / 2, y: height - 6, "text-anchor": "middle"}, xlabel));
