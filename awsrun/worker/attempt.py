@@ -24,6 +24,10 @@ AT_ONCE, ALL = 1 << 18, 4 << 20
 """Bytes: so many that a job which never stops talking holds nothing up; more than any pipe holds (pipe(7))."""
 
 
+AGAIN = 0.5
+"""Seconds between two kills: the process may not have been known at the first, or be held by the kernel."""
+
+
 @dataclass(frozen=True)
 class Claimed:
     """A trial that is this worker's, ready to start.
@@ -66,7 +70,6 @@ class Attempt:
         self.deadline = self.began + run.limits.timeout if run.limits.timeout else 0.0
         self.grace = 0.0
         self.why = ""
-        self._killed = False
         self.reports: list[Report] = []
         self.checkpointed = claimed.restored is not None
         self.asks: Standing | None = None
@@ -197,7 +200,7 @@ class Attempt:
     def stop(self, why: str, grace: float) -> None:
         """Ask the trial to checkpoint and stop; it is killed after ``grace`` seconds."""
         if not self.why:
-            self.why = why
+            self.why, self.deadline = why, 0.0
             self.grace = time.monotonic() + grace
             self._order(b"s")
 
@@ -220,8 +223,8 @@ class Attempt:
 
     def kill(self, why: str) -> None:
         """End it now."""
-        self.why = self.why or why
-        self._killed = True  # for good: its process may not be known yet
+        self.why, self.deadline = self.why or why, 0.0
+        self.grace = time.monotonic() + AGAIN
         self.zygote.kill_trial()
 
     def wake_at(self) -> float:
@@ -231,9 +234,9 @@ class Attempt:
     def check(self) -> None:
         """Kill the trial if it takes too long."""
         now = time.monotonic()
-        if self._killed or (self.grace and now >= self.grace):
-            self.zygote.kill_trial()
-        elif self.deadline and now >= self.deadline and not self.why:
+        if self.grace and now >= self.grace:
+            self.kill(self.why)
+        elif self.deadline and now >= self.deadline:
             self.kill("timeout")
 
     def finish(self) -> TrialRecord:

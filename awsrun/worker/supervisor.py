@@ -123,12 +123,12 @@ class Supervisor:
             elif notice.kind == "over":
                 self._leave(f"the run is {notice.why}", 0)
                 self._end_attempt("cancelled")
-            elif notice.kind == "leave":
-                self._leave(notice.why, 0)
-                self._releasing = True
-            else:
-                self._leave(notice.why or notice.kind, 0 if notice.kind == "superseded" else 1)
+            elif notice.kind == "superseded":
+                self._leave(notice.kind, 0)
                 self._end_attempt("lost")
+            else:  # "broken", too: the trial is whose it is, and its checkpoint of use to whoever is next
+                self._leave(notice.why, 0 if notice.kind == "leave" else 1)
+                self._releasing = True
         if self._leaving:
             self._claims.release()
             while self._ready:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from jobs_runs import a_run
 from awsrun.worker.attempt import Attempt, Claimed
 from awsrun.worker.claims import Claims, Identity, Tools
 from awsrun.worker.graveyard import Graveyard
-from awsrun.worker.heartbeat import Heartbeat
+from awsrun.worker.heartbeat import Heartbeat, Notice
 from awsrun.worker.memory import MemoryTable
 from awsrun.worker.records import Limits, Me, TrialRecord
 from awsrun.worker.store import RunStore
+from awsrun.worker.supervisor import Supervisor
 from awsrun.worker.trial import Trial
 
 RUN = a_run(next=0).run
@@ -134,8 +136,29 @@ def test_a_trial_that_is_killed_before_its_process_is_known_is_killed(tmp_path: 
     attempt.kill("cancelled")
     assert zygote.killed == [0]
     zygote.pid = 7
-    attempt.check()
+    while attempt.check() or zygote.killed == [0]:
+        time.sleep(max(0.0, attempt.wake_at() - time.monotonic()))
     assert zygote.killed == [0, 7]
+    assert attempt.wake_at() > time.monotonic(), "nobody waits for its end in a busy loop"
     for fd in zygote.fds:
         os.close(fd)
     assert attempt.finish().state == "retry", "if its run was cancelled, that may have been put back meanwhile"
+
+
+@pytest.mark.parametrize(("kind", "order", "why"), [("broken", b"s", "released"), ("superseded", b"", "lost")])
+def test_a_worker_without_a_heartbeat_goes_and_its_trial_keeps_its_checkpoint(
+    store: RunStore, tmp_path: Path, kind: Any, order: bytes, why: str
+) -> None:
+    zygote: Any = Starting()
+    run = a_run(next=0)
+    attempt = Attempt(run, Claimed(TrialRecord(0, "run", 1, str(ME)), tmp_path), zygote)
+    supervisor = Supervisor(run, Claims(store, run, Identity(ME), Tools(lambda n: {})), pytest.fail)
+    supervisor._attempt = attempt
+    supervisor.tell(Notice(kind, why="ClientError: AccessDeniedException"))
+    supervisor._obey()
+    os.set_blocking(zygote.fds[1], False)
+    assert attempt.why == why and bool(zygote.killed) == (kind == "superseded")
+    assert not order or os.read(zygote.fds[1], 9) == order, "it is told to checkpoint and stop"
+    for fd in zygote.fds:
+        os.close(fd)
+    assert attempt.finish().state == "retry"
