@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Literal
 
 from awsrun.worker.claims import Identity
 from awsrun.worker.records import FINAL, ON_HOLD, Me
+from awsrun.worker.regular import Regular
 from awsrun.worker.store import RunStore
 from awsrun.worker.table import Unanswered, Value
 
@@ -30,7 +30,7 @@ class Notice:
     why: str = ""
 
 
-class Heartbeat:
+class Heartbeat(Regular):
     """Beats every ``every`` seconds until stopped.
 
     A worker that was buried alive registers anew; its trial goes on, and the commit decides whose it is.
@@ -48,33 +48,27 @@ class Heartbeat:
         tell: Callable[[Notice], None],
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
+        super().__init__("heartbeat")
         self._store, self._run, self._who, self._every, self._tell = store, run, who, every, tell
         self._now_ms = now_ms
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="heartbeat", daemon=True)
+        self._told: Notice | None = None
 
-    def start(self) -> None:
-        self._thread.start()
+    def _pause(self) -> float:
+        return self._every
 
-    def stop(self) -> None:
-        """Stop beating; waits for a beat that is under way, a few seconds at most."""
-        self._stopped.set()
-        self._thread.join(timeout=5)
-
-    def _work(self) -> None:
-        told = ""
-        while not self._stopped.wait(self._every):
-            try:
-                notice = self.beat()
-            except Unanswered as error:
-                print(f"[awsrun] heartbeat: {error}", flush=True)
-                continue
-            except Exception as error:  # whatever it is, a worker without a heartbeat must not go on unnoticed
-                self._tell(Notice("broken", why=f"{type(error).__name__}: {error}"))
-                return
-            if notice is not None and f"{notice}" != told:
-                told = f"{notice}"
-                self._tell(notice)
+    def _turn(self) -> bool:
+        try:
+            notice = self.beat()
+        except Unanswered as error:
+            print(f"[awsrun] heartbeat: {error}", flush=True)
+            return True
+        except Exception as error:  # whatever it is, a worker without a heartbeat must not go on unnoticed
+            self._tell(Notice("broken", why=f"{type(error).__name__}: {error}"))
+            return False
+        if notice is not None and notice != self._told:
+            self._told = notice
+            self._tell(notice)
+        return True
 
     def beat(self) -> Notice | None:
         """One beat; what it brought."""

@@ -10,7 +10,6 @@ had no room, it is asked for again, `MOST` times in all for one slot.
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,6 +19,7 @@ from awsrun.worker.claims import Identity
 from awsrun.worker.fargate import Denied, Start
 from awsrun.worker.graveyard import Graveyard
 from awsrun.worker.records import DONE, FAILED, Run, Worker
+from awsrun.worker.regular import Regular
 from awsrun.worker.store import RunStore
 from awsrun.worker.table import Unanswered
 
@@ -31,7 +31,7 @@ Ask = Callable[[Run, Start], str]
 """Asks ECS for a start; what hinders it, or ``""`` (see `awsrun.worker.fargate.ask`)."""
 
 
-class Relief:
+class Relief(Regular):
     """Has lost workers replaced.
 
     Args:
@@ -49,30 +49,24 @@ class Relief:
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
+        super().__init__("relief")
         self._store, self._run, self._who, self._ask, self._clock = store, run, who, ask, clock
         self._rng = rng or random.Random()
         self._graves = Graveyard(store, run.run, run.limits, clock)
         self._noticed: dict[tuple[int, int], float] = {}
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="relief", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
+    def _pause(self) -> float:
+        return self._run.limits.beat * self._rng.uniform(0.8, 1.2)
 
-    def stop(self) -> None:
-        """Look no more; waits for a look that is under way, a few seconds at most."""
-        self._stopped.set()
-        self._thread.join(timeout=5)
-
-    def _work(self) -> None:
-        while not self._stopped.wait(self._run.limits.beat * self._rng.uniform(0.8, 1.2)):
-            try:
-                self.look()
-            except Unanswered as error:
-                print(f"[awsrun] looking for lost workers: {error}", flush=True)
-            except Denied as error:
-                print(f"[awsrun] lost workers are not replaced: {error}", flush=True)
-                return
+    def _turn(self) -> bool:
+        try:
+            self.look()
+        except Unanswered as error:
+            print(f"[awsrun] looking for lost workers: {error}", flush=True)
+        except Denied as error:
+            print(f"[awsrun] lost workers are not replaced: {error}", flush=True)
+            return False
+        return True
 
     def look(self) -> None:
         """One look; asks for new starts of the lost workers that it comes upon.
