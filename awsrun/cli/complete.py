@@ -78,11 +78,12 @@ def _asked(context: str | None, ask: Callable[[Cloud], list[T]]) -> list[T]:
     from awsrun.aws.context import current
     from awsrun.aws.errors import AwsrunError
     from awsrun.aws.paths import data_dir
+    from awsrun.worker.table import Unanswered
 
     try:
         chosen = current(context)
         if chosen.name == "local" and not (data_dir() / "local" / "server.json").exists():
             return []
         return ask(connect(chosen))
-    except (AwsrunError, BotoCoreError, ClientError):
+    except (AwsrunError, BotoCoreError, ClientError, Unanswered):
         return []

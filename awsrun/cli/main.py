@@ -141,6 +141,7 @@ def _leave(code: int) -> NoReturn:
 
 def _explain(error: Exception) -> None:
     from awsrun.aws.errors import DENIED, AwsrunError, code_of, matches, message_of
+    from awsrun.worker.table import Unanswered
 
     if isinstance(error, AwsrunError):
         lines = [line for line in (error.why, error.hint and f"→ {error.hint}") if line]
@@ -148,6 +149,8 @@ def _explain(error: Exception) -> None:
     if code_of(error):
         hint = "\n→ the rights that it takes: awsrun policy SPEC" if matches(error, DENIED) else ""
         _fail(f"AWS refused {getattr(error, 'operation_name', 'a call')}: {message_of(error)} ({code_of(error)}){hint}")
+    if isinstance(error, Unanswered):
+        _fail(f"the runs table does not answer: {error}\n→ run the command again")
     if type(error).__module__.startswith("botocore"):
         _fail(f"AWS could not be reached: {error}")
     raise error

@@ -26,6 +26,7 @@ from awsrun.worker import records
 from awsrun.worker.runs import FINAL
 from awsrun.worker.runs import Run as Record
 from awsrun.worker.space import blocked
+from awsrun.worker.table import Unanswered
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,7 +79,7 @@ class Run:
 
         try:
             return notebook.run(self)
-        except (AwsrunError, BotoCoreError, ClientError):
+        except (AwsrunError, BotoCoreError, ClientError, Unanswered):
             return None
 
     @property

@@ -12,7 +12,10 @@ from botocore.exceptions import EndpointConnectionError
 from jobs_runs import a_run, store_with, trials_of
 
 from awsrun.jobs import run as runs
+from awsrun.jobs.reader import Reader
 from awsrun.jobs.site import Site
+from awsrun.worker.dynamodb import DynamoTable
+from awsrun.worker.store import RunStore
 
 EVIL = "<script>alert(1)</script>"
 SPACE = {"search": "grid", "axes": {"lr": [0.1, 0.2], "opt": [EVIL, "b", "c", "d", "e", "f"]}, "set": {}, "total": 12}
@@ -68,9 +71,12 @@ def test_a_comparison_and_the_frame_show_markup_as_text() -> None:
 def test_without_an_answer_the_plain_text_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     found = a_shown_run()
 
-    def gone(run: str) -> None:
+    def gone(run: str = "", **_: object) -> None:
         raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
     found._reader = SimpleNamespace(run=lambda: gone(""))  # type: ignore[assignment]
+    assert found._repr_html_() is None
+    silent: Any = SimpleNamespace(get_item=gone, query=gone)
+    found._reader = Reader(RunStore(DynamoTable(silent, "t")), "r")
     assert found._repr_html_() is None
     assert repr(found) == "Run('job-1123-1432-k3f')"

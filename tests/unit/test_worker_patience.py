@@ -13,6 +13,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from awsrun.cli import main
 from awsrun.worker.dynamodb import DynamoTable
 from awsrun.worker.patience import LONG, PatientTable
 from awsrun.worker.table import Unanswered
@@ -86,3 +87,14 @@ def test_a_query_that_is_cut_off_between_two_pages_starts_again() -> None:
     client.later = [SILENCE[0]]
     assert [item["sk"] for item in PatientTable(DynamoTable(client, "t"), sleep=waits.append).query("a")] == ["1", "2"]
     assert len(waits) == 1
+
+
+def test_a_command_says_that_the_table_does_not_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Unanswered) as unanswered:
+        DynamoTable(Flaky(SILENCE[0]), "t").get("a", "b")
+    with pytest.raises(SystemExit):
+        main._explain(unanswered.value)
+    assert capsys.readouterr().err == (
+        'awsrun: the runs table does not answer: get_item: Could not connect to the endpoint URL: "https://dynamodb"\n'
+        "→ run the command again\n"
+    )
