@@ -1,8 +1,8 @@
 """A checkpoint file: nested plain values, arrays and tensors, without pickle of anybody's objects.
 
 The file is a zip with ``tree.json`` (the nested values; arrays and tensors are numbered), ``arrays.npz`` (numpy, loaded
-with ``allow_pickle=False``) and ``tensors.pt`` (torch's weights-only format, loaded onto the CPU).  It is written aside
-and moved into place, so that a file that is there is whole.
+with ``allow_pickle=False``) and ``tensors.pt`` (torch's weights-only format, loaded onto the CPU); below ``files/`` lie
+the files that the trial has left so far.  It is written aside and moved into place, so that one that is there is whole.
 """
 
 from __future__ import annotations
@@ -10,15 +10,23 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
 import sys
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from awsrun.worker.files import below
 
-def write(path: Path, state: Any) -> None:
-    """Write ``state`` to ``path``.
+FILES = "files/"
+MOST_FILES, MOST_BYTES = 5000, 64 << 20
+"""More are not taken along: a checkpoint is written every half minute."""
+
+
+def write(path: Path, state: Any, folder: Path | None = None) -> str:
+    """Write ``state`` to ``path``, with the files below ``folder``; why those are not in it, or ``""``.
 
     Raises:
         TypeError: it holds something else than None, bool, int, float, complex-free numbers, str, bytes, lists, tuples,
@@ -40,7 +48,40 @@ def write(path: Path, state: Any) -> None:
 
             with archive.open("tensors.pt", "w", force_zip64=True) as file:
                 torch.save(tensors, file)
+        without = _pack(archive, folder) if folder else ""
     fresh.replace(path)
+    return without
+
+
+def unpack(path: Path, folder: Path) -> None:
+    """Put the files that lie in a checkpoint below ``folder``; never elsewhere, whatever their names."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            target = folder / name.removeprefix(FILES)
+            if name.startswith(FILES) and target.resolve().is_relative_to(folder.resolve()):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(name) as kept, target.open("wb") as file:
+                    shutil.copyfileobj(kept, file)
+
+
+def _pack(archive: zipfile.ZipFile, folder: Path) -> str:
+    """Only what can be packed: a thread of the job may add to files meanwhile, or take them away."""
+    found, size = [], 0
+    for name, path in below(folder):
+        with suppress(OSError, UnicodeEncodeError):
+            size += path.stat().st_size
+            found.append((path, FILES + name.encode().decode()))
+    if len(found) > MOST_FILES or size > MOST_BYTES:
+        return f"{len(found):,} files of {size / 1e6:,.0f} MB"
+    for path, name in found:
+        with suppress(FileNotFoundError):
+            about = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
+            with path.open("rb") as file, archive.open(about, "w") as kept:
+                left = about.file_size  # no more, however it grows
+                while piece := file.read(min(left, 1 << 20)):
+                    kept.write(piece)
+                    left -= len(piece)
+    return ""
 
 
 def read(path: Path) -> Any:

@@ -7,12 +7,12 @@ overwrite its own, and whoever takes over goes on from the greatest attempt befo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from awsrun.worker.files import below
 from awsrun.worker.records import LARGEST_LIST, dump
 
 _FOLDERS = {"last": "ckpt", "best": "best"}
@@ -51,12 +51,7 @@ class Objects:
         Raises:
             ValueError: there are too many to be listed in a trial's record; none was uploaded.
         """
-        files = {}
-        for at, folders, names in os.walk(folder):
-            folders.sort()
-            for path in sorted(Path(at) / name for name in names):
-                if path.is_file() and not path.is_symlink():
-                    files[path.relative_to(folder).as_posix()] = path
+        files = dict(below(folder))
         sizes = {name: path.stat().st_size for name, path in files.items()}
         if len(dump(sizes)) > LARGEST_LIST:
             raise ValueError(f"there are too many of them ({len(sizes):,}): pack them into one")

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -59,7 +60,7 @@ class Trial:
         attempt: which start of it this is, from 1.
         params: its parameters; the function gets them as arguments too.
         seed: in [0, 2**32), a function of the run's seed and n; random, numpy and torch are seeded with it.
-        dir: whatever is left here is kept as the trial's artifacts.
+        dir: whatever is left here is kept as the trial's artifacts; it comes back with a checkpoint, as it was then.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Trial:
         self._metric, self._mode, self._wanted = metric, mode, kept
         self._kept: dict[str, Stateful] = {}
         self._saved: dict[str, Any] | None = None
-        self._found: dict[str, Any] = _read(restored) if restored else {}
+        self._found: dict[str, Any] = _read(restored, dir) if restored else {}
         self._reports: int = self._found.get("reports", 0)
         self._metrics: dict[str, Any] = self._found.get("metrics", {})
         self._loop: int = self._found.get("loop", 0)
@@ -99,6 +100,7 @@ class Trial:
         self._spent = 0.0  # seconds, on writing what is only the best
         self._covers = (self._reports, self._loop)
         self._count = 0
+        self._said = False
         if self._found:
             channel.send({"type": "restored", "step": self._reports, "best": self._best, "top": self._top})
 
@@ -236,7 +238,9 @@ class Trial:
         }
         path = self._scratch / f"{self._count}.ckpt"
         self._count += 1
-        checkpoint.write(path, state)
+        if (without := checkpoint.write(path, state, self.dir if last else None)) and not self._said:
+            print(f"awsrun: {without} in trial.dir are too much for checkpoints: a loss would lose them", flush=True)
+            self._said = True
         about = {"attempt": self.attempt, "step": self._reports}
         said = {"type": "checkpoint", "path": str(path), "last": about if last else None, "best": best}
         self._channel.send({**said, "step": self._reports})
@@ -247,12 +251,16 @@ class Trial:
             self._spent += now - began
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """A checkpoint; nothing where it cannot be read, which is no fault of the job's: it starts anew."""
+def _read(path: Path, folder: Path) -> dict[str, Any]:
+    """A checkpoint, its files put below ``folder``; nothing where it cannot be read, which is no fault of the job's: it
+    starts anew."""
     try:
         found: dict[str, Any] = checkpoint.read(path)
+        checkpoint.unpack(path, folder)
     except Exception as error:
         print(f"awsrun: the checkpoint cannot be read, the trial starts anew: {type(error).__name__}: {error}")
+        shutil.rmtree(folder)
+        folder.mkdir()
         return {}
     return found
 

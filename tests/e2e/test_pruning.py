@@ -36,6 +36,7 @@ def climb(trial, marks: str = "", x: int = 0, lr: float = 0.0):
             with open(f"{marks}/{trial.n}.{trial.attempt}", "a") as file:
                 file.write(f"{step}\\n")
         Path(trial.dir, "height.txt").write_text(f"{height.value}")
+        Path(trial.dir, f"{step}.txt").write_text("")
         trial.report(y=height.value)
     return {"y": height.value}
 
@@ -75,8 +76,11 @@ def test_a_worker_is_killed_and_every_trial_has_one_result(local_cloud: Any, tmp
                 assert [step for attempt in steps for step in attempt] == list(range(trial.step)), (
                     "it went on behind its checkpoint"
                 )
-                key = artifact_key(run, trial.n, trial.attempt, "height.txt")
-                assert float(bench.s3.get_object(Bucket=bench.bucket, Key=key)["Body"].read()) == trial.value
+            key = artifact_key(run, trial.n, trial.attempt, "height.txt")
+            assert float(bench.s3.get_object(Bucket=bench.bucket, Key=key)["Body"].read()) == trial.value
+            assert trial.artifacts.keys() == {"height.txt", *(f"{step}.txt" for step in range(trial.step))}, (
+                "what it left before a rung or a loss is there, too"
+            )
         assert bench.keys(checkpoint_key(run, 0).removesuffix("0/")) == [], "of none that has ended"
     finally:
         bench.close()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from awsrun.worker import checkpoint
+from awsrun.worker.files import below
 
 
 @pytest.mark.parametrize(
@@ -81,3 +82,28 @@ def test_what_is_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "c").write_bytes(b"half a file")
     with pytest.raises(ValueError, match="is not a checkpoint"):
         checkpoint.read(tmp_path / "c")
+
+
+def test_files_that_are_too_much_are_left_out_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, again = tmp_path / "out", tmp_path / "again"
+    folder.mkdir()
+    (folder / "small.txt").write_text("1234")
+    (folder / "elsewhere").symlink_to("/etc/passwd")
+    monkeypatch.setattr(checkpoint, "MOST_BYTES", 4)
+    assert checkpoint.write(tmp_path / "c", {"a": 1}, folder) == ""
+    checkpoint.unpack(tmp_path / "c", again)
+    assert [name for name, _ in below(again)] == ["small.txt"], "links are not followed"
+    (folder / "b\udcff").write_text("")
+    assert checkpoint.write(tmp_path / "c", {"a": 1}, folder) == "", "a name that is no text"
+    (folder / "more.txt").write_text("5")
+    assert checkpoint.write(tmp_path / "c", {"a": 1}, folder) == "2 files of 0 MB"
+    assert checkpoint.read(tmp_path / "c") == {"a": 1}
+
+
+def test_no_file_comes_back_outside_its_folder(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "c", "w") as archive:
+        archive.writestr("files/../../evil.txt", "")
+        archive.writestr("files//tmp/evil.txt", "")
+        archive.writestr("files/good.txt", "")
+    checkpoint.unpack(tmp_path / "c", tmp_path / "in" / "out")
+    assert [name for name, _ in below(tmp_path)] == ["c", "in/out/good.txt"]

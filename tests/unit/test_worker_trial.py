@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from awsrun.worker import randomness
+from awsrun.worker.files import below
 from awsrun.worker.rungs import Halving
 from awsrun.worker.states import load_states
 from awsrun.worker.trial import Stop, Trial, plain
@@ -47,7 +48,8 @@ class Box:
 
 
 def make(folder: Path, channel: Recorder, every: float = 0.0, restored: Path | None = None, **more: Any) -> Trial:
-    return Trial(3, {"lr": 0.1}, 42, folder, channel, every=every, scratch=folder, restored=restored, **more)
+    (folder / "out").mkdir(parents=True, exist_ok=True)
+    return Trial(3, {"lr": 0.1}, 42, folder / "out", channel, every=every, scratch=folder, restored=restored, **more)
 
 
 def count(trial: Trial, steps: int) -> list[float]:
@@ -76,10 +78,30 @@ def test_a_trial_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
     assert [(r["step"], r["metrics"]["value"]) for r in second.of("report")] == [(4, 5), (5, 6)]
 
 
+def test_files_come_back_as_they_were_at_the_checkpoint(tmp_path: Path) -> None:
+    trial = make(tmp_path / "first", first := Recorder(stop_after=2), every=1e9)
+    trial.keep(box=Box())
+    (trial.dir / "plots").mkdir()
+    with pytest.raises(Stop):
+        for step in trial.range(5):
+            with (trial.dir / "log.csv").open("a") as file:
+                file.write(f"{step}\n")
+            (trial.dir / "plots" / f"{step}.png").write_bytes(bytes([step]))
+            trial.report(value=step)
+    (trial.dir / "log.csv").write_text("behind the checkpoint")
+    (saved,) = first.of("checkpoint")
+    again = make(tmp_path / "second", Recorder(), restored=Path(saved["path"]))
+    assert {name: path.read_bytes() for name, path in below(again.dir)} == {
+        "log.csv": b"0\n1\n",
+        "plots/0.png": b"\0",
+        "plots/1.png": b"\1",
+    }
+
+
 def test_checkpoints_come_when_they_are_due(tmp_path: Path) -> None:
     now = [0.0]
     channel = Recorder()
-    trial = Trial(0, {}, 1, tmp_path, channel, every=30, scratch=tmp_path, clock=lambda: now[0])
+    trial = Trial(0, {}, 1, tmp_path / "out", channel, every=30, scratch=tmp_path, clock=lambda: now[0])
     trial.keep(box=Box())
     for _ in trial.range(10):
         now[0] += 10
@@ -138,7 +160,9 @@ def a_life(folder: Path, channel: Recorder, values: list[float], restored: Path 
     """Report one value after the other, each a second after the one before; the trial."""
     now = [0.0]
     settings: dict[str, Any] = {"every": 1e9, "metric": "value", "kept": frozenset({"best", "last"}), **more}
-    trial = Trial(3, {}, 42, folder, channel, scratch=folder, restored=restored, clock=lambda: now[0], **settings)
+    trial = Trial(
+        3, {}, 42, folder / "out", channel, scratch=folder, restored=restored, clock=lambda: now[0], **settings
+    )
     box = Box()
     trial.keep(box=box)
     for i in trial.range(len(values)):
@@ -182,7 +206,7 @@ def test_the_best_state_takes_no_more_than_a_tenth_of_the_time(tmp_path: Path) -
             return super().state_dict()
 
     trial = Trial(
-        0, {}, 1, tmp_path, channel, every=1e9, scratch=tmp_path, clock=lambda: now[0], metric="v",
+        0, {}, 1, tmp_path / "out", channel, every=1e9, scratch=tmp_path, clock=lambda: now[0], metric="v",
         kept=frozenset({"best"}),
     )  # fmt: skip
     trial.keep(box=Slow())
