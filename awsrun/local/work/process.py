@@ -15,8 +15,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
+YOUNG = 1.0  # seconds in which the shell may still be about to start the command
+AGAIN = 0.5  # seconds until a process that was told to go while it was young is told once more
 LOST = -1  # neither alive nor with an exit code: it went down with the machine
 _WRAPPER = """
 folder=$1
@@ -37,6 +40,8 @@ class JobProcess:
     def __init__(self, folder: Path, child: subprocess.Popen[bytes] | None) -> None:
         self.folder = folder
         self._child = child
+        self._young_until = time.monotonic() + YOUNG if child is not None else 0.0
+        self._again_at: float | None = None  # monotonic seconds
 
     @classmethod
     def start(cls, folder: Path, command: list[str], environment: dict[str, str]) -> JobProcess:
@@ -72,7 +77,11 @@ class JobProcess:
     def poll(self) -> int | None:
         """The exit code; None while it runs; `LOST`."""
         if self._child is not None:
-            return self._poll_child(self._child)
+            code = self._poll_child(self._child)
+            if code is None and self._again_at is not None and time.monotonic() >= self._again_at:
+                self._again_at = None
+                self._send(signal.SIGTERM)
+            return code
         code = self._exit_code()
         if code is not None or self._alive():
             return code
@@ -80,7 +89,16 @@ class JobProcess:
         return LOST if code is None else code
 
     def signal(self, number: int) -> None:
-        """Send a signal to the whole group, where it still lives."""
+        """Send a signal to the whole group, where it still lives.
+
+        A shell that is just forking has a SIGTERM for itself, and the command never hears of it: so one that comes so
+        early is sent again by a later `poll`.
+        """
+        self._send(number)
+        if number == signal.SIGTERM and time.monotonic() < self._young_until:
+            self._again_at = time.monotonic() + AGAIN
+
+    def _send(self, number: int) -> None:
         group = self._group()
         if group is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
