@@ -107,6 +107,11 @@ class Claims:
                 self._seal_behind(block[-1] // SHARD - 2)
         return None
 
+    def cut_if_enough(self) -> None:
+        """For a worker that cannot start anything yet: end the run all the same when it has had enough."""
+        if why := self._tools.enough():
+            self._cut(why)
+
     def sweep(self) -> TrialRecord | None:
         """Look once through what is not sealed; a trial to run, or None.  Finishes the run if nothing is left."""
         status = self._store.status(self._run.run)

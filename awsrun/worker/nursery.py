@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ class Zygote:
         sock: readable when the zygote has something to say; see :meth:`hear`.
         state: ``loading``, ``ready``, ``busy`` or ``gone``.
         lasts: whether it is there for the next trial when one has ended well; else it is gone with its first one.
+        began: when it was started, on the monotonic clock.
         error: why it could not import the job, or None.
         pid: of the trial it runs, 0 if there is none.
         code: exit code of the trial that ended last (minus the signal), None while it runs.
@@ -62,6 +64,7 @@ class Zygote:
         theirs.close()
         self._lines = wire.Lines()
         self.state = "loading"
+        self.began = time.monotonic()
         self.lasts = False
         self.why = ""
         self.error: Mapping[str, Any] | None = None
@@ -105,6 +108,11 @@ class Zygote:
                     kill(self.pid, signal.SIGKILL)
                 except ProcessLookupError:
                     continue
+
+    def give_up(self, why: str) -> None:
+        """End it while it imports the job: it could not."""
+        self.error = {"type": "ImportHangs", "message": why}
+        os.kill(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End the process and whatever it runs."""

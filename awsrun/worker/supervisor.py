@@ -30,6 +30,7 @@ from awsrun.worker.records import Run, Standing, TrialRecord
 SHORT = 1.0  # seconds: shorter trials are reserved in blocks and claimed ahead
 AHEAD = 4
 FLUSH = 2.0  # seconds between two writes of a running trial's reports
+LOADING = 3600.0  # seconds: a job whose import takes longer hangs, and its worker costs money
 TERMINATED = 128 + signal.SIGTERM
 """Exit code after SIGTERM: not 0, so that the engine starts the slot anew where it can (a spot instance taken back)."""
 
@@ -66,6 +67,7 @@ class Supervisor:
         self._mean = SHORT
         self._idle_since = 0.0
         self._look_again = 0.0
+        self._bide_until = 0.0
         self._flush_at = 0.0
         self._said_why = self._said_anew = False
 
@@ -177,13 +179,24 @@ class Supervisor:
             self._zygote, self._spare = self._spare or self._launch(), None
         if self._zygote and self._zygote.state == "ready" and self._attempt is None and self._ready:
             self._start(self._ready.popleft(), self._zygote)
-        if not (self._claiming or self._loading):
-            self._fetch()
+        if not self._claiming:
+            self._bide() if self._loading else self._fetch()
 
     @property
     def _loading(self) -> bool:
         """The job is being imported: nothing is claimed before it is known that it can be."""
-        return self._zygote is not None and self._zygote.state == "loading"
+        return self._zygote is not None and self._zygote.state == "loading" and not self._claims.exhausted
+
+    def _bide(self) -> None:
+        """While the job is imported: the run's limits hold, and patience ends."""
+        now, zygote = time.monotonic(), self._zygote
+        if now < self._bide_until or zygote is None:
+            return
+        self._bide_until = now + self._run.limits.beat
+        if now - zygote.began > LOADING:
+            zygote.give_up(f"importing the job took longer than {LOADING:g} s")
+        elif self._run.limits.bounded:
+            self._claiming = self._courier.claim(self._claims.cut_if_enough)
 
     def _start(self, claimed: Claimed, zygote: Zygote) -> None:
         attempt = self._attempt = Attempt(self._run, claimed, zygote)
@@ -289,6 +302,7 @@ class Supervisor:
         """Wait until something happens; pass on what a running trial has said."""
         now = time.monotonic()
         due = [self._look_again] if self._idle_since and not (self._claiming or self._loading) else []
+        due += [self._bide_until] if self._loading and not self._claiming else []
         if self._attempt:
             due += [
                 self._attempt.wake_at(),

@@ -108,3 +108,12 @@ def test_one_worker_outlives_every_odd_trial(bench: Bench) -> None:
     assert trials[5].value == -math.inf, "an integer that no float holds"
     assert len(bench.store.reports(run, 11)) > 0
     assert "FileNotFoundError: caf\\udce9.txt" in bench.log(0)
+
+
+def test_a_job_whose_import_hangs_costs_no_more_than_the_run_may(bench: Bench) -> None:
+    bench.write(HEAD + "time.sleep(600)\ndef job(trial, x=0): pass\n")
+    run = bench.submit("job", total=2, max_seconds=1.0)
+    assert bench.ended(bench.start(run)) == 0
+    found = bench.store.run(run)
+    assert found is not None and (found.state, found.cut, found.total) == ("done", 0, 0)
+    assert found.cut_why == "1 s has passed since the submit"

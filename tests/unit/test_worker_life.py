@@ -16,9 +16,10 @@ from awsrun.worker.claims import Claims, Identity, Tools
 from awsrun.worker.graveyard import Graveyard
 from awsrun.worker.heartbeat import Heartbeat, Notice
 from awsrun.worker.memory import MemoryTable
+from awsrun.worker.nursery import Job, Zygote
 from awsrun.worker.records import Limits, Me, TrialRecord
 from awsrun.worker.store import RunStore
-from awsrun.worker.supervisor import Supervisor
+from awsrun.worker.supervisor import LOADING, Supervisor
 from awsrun.worker.trial import Trial
 
 RUN = a_run(next=0).run
@@ -162,3 +163,19 @@ def test_a_worker_without_a_heartbeat_goes_and_its_trial_keeps_its_checkpoint(
     for fd in zygote.fds:
         os.close(fd)
     assert attempt.finish().state == "retry"
+
+
+def test_an_import_that_does_not_end_is_given_up(store: RunStore, tmp_path: Path) -> None:
+    (tmp_path / "hangs.py").write_text("import time; time.sleep(600)")
+    zygote = Zygote(Job(tmp_path, "hangs.py", "job"))
+    run = a_run(next=0)
+    supervisor = Supervisor(run, Claims(store, run, Identity(ME), Tools(lambda n: {})), pytest.fail)
+    supervisor._zygote = zygote
+    supervisor._bide()
+    assert zygote.error is None, "it may take long"
+    zygote.began -= LOADING + 1
+    supervisor._bide_until = 0.0
+    supervisor._bide()
+    while zygote.state != "gone":
+        zygote.hear()
+    assert (zygote.error or {})["message"] == "importing the job took longer than 3600 s"
