@@ -7,8 +7,11 @@ Decisions about AWS errors go by code, or by ``"Code:text"`` where AWS answers e
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+from traceback import extract_tb
 from typing import Literal
 
+_OURS = Path(__file__).parent.parent
 Outcome = Literal["throttled", "expired", "unknown", "refused"]
 
 # https://docs.aws.amazon.com/general/latest/gr/api-retries.html and botocore's own list of throttling codes.
@@ -52,7 +55,13 @@ class AwsrunError(Exception):
         self.what, self.why, self.hint = what, why, hint
 
     def __str__(self) -> str:
-        return "\n".join(part for part in (self.what, self.why, self.hint) if part)
+        return "\n".join(part for part in (self.what, self.why, self.hint and f"→ {self.hint}") if part)
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the line that asked for it, and what the commands print; no page of frames."""
+        asked = [frame for frame in extract_tb(self.__traceback__) if not Path(frame.filename).is_relative_to(_OURS)]
+        where = [f"line {frame.lineno}: {frame.line}" for frame in asked[-1:] if frame.line]
+        return [*where, f"{type(self).__name__}: {self}"]
 
 
 def code_of(error: BaseException) -> str:

@@ -58,6 +58,8 @@ def compare(
         from awsrun.jobs.run import together
 
         save(lambda: together(found), output)
+        if not as_json:
+            click.echo(output)
 
 
 def _table(compared: Comparison) -> None:

@@ -129,6 +129,8 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(1)
     except Exception as error:
+        if _interrupted(error):
+            _fail("stopped", 130)
         _explain(error)
 
 
@@ -137,6 +139,12 @@ def _leave(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _interrupted(error: BaseException) -> bool:
+    """Whether it came of Ctrl-C, which Python wraps where it hits while a class is being made."""
+    causes = (error.__cause__, error.__context__)
+    return any(isinstance(cause, KeyboardInterrupt) or (cause is not None and _interrupted(cause)) for cause in causes)
 
 
 def _explain(error: Exception) -> None:

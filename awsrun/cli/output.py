@@ -47,9 +47,15 @@ def connect(context: str | None, services: Iterable[str] = ()) -> Cloud:
     from awsrun.aws.context import current
 
     chosen = current(context)
+    if chosen.name == "local":
+        from awsrun.aws import embedded
+
+        say(click.style("context: local (embedded cloud)", dim=True))
+        if sys.stderr.isatty() and not embedded.about():
+            say(click.style("starting it, which takes a few seconds", dim=True))
+        return connected(chosen, services)
     cloud = connected(chosen, services)
-    where = "local (embedded cloud)" if chosen.name == "local" else str(cloud.context)
-    say(click.style(f"context: {where}", dim=True))
+    say(click.style(f"context: {cloud.context}", dim=True))
     return cloud
 
 

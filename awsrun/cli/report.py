@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from awsrun.cli.output import connect, context_option, say
+from awsrun.cli.output import common, connect, emit, say
 from awsrun.cli.runs import run_argument, stack_option
 
 
@@ -12,8 +12,8 @@ from awsrun.cli.runs import run_argument, stack_option
 @run_argument
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="The page (default: RUN.html).")
 @stack_option
-@context_option
-def report(run: str, output: str | None, stack: str | None, context: str | None) -> None:
+@common
+def report(run: str, output: str | None, stack: str | None, context: str | None, as_json: bool) -> None:
     """Write RUN as one HTML page: results, pictures, failures, cost, provenance.
 
     \b
@@ -26,7 +26,11 @@ def report(run: str, output: str | None, stack: str | None, context: str | None)
     """
     from awsrun.jobs.run import Run
 
-    path = Run(run, stack=stack, cloud=connect(context)).report(output)
-    click.echo(path)
+    found = Run(run, stack=stack, cloud=connect(context))
+    path = found.report(output)
+    if as_json:
+        emit({"run": found.id, "file": str(path)})
+    else:
+        click.echo(path)
     size = path.stat().st_size
     say((f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB") + "; it opens in any browser, offline")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from awsrun.cli.output import common, connect, context_option, emit
+from awsrun.cli.output import common, connect, emit
 from awsrun.cli.runs import run_argument, stack_option
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def results(
 @click.option("-x", metavar="NAME", help="Parameter of the rows, or of the axis.")
 @click.option("-y", metavar="NAME", help="Parameter of the columns.")
 @stack_option
-@context_option
+@common
 def plot(
     run: str,
     trial: int | None,
@@ -86,6 +86,7 @@ def plot(
     y: str | None,
     stack: str | None,
     context: str | None,
+    as_json: bool,
 ) -> None:
     """Draw RUN: a heat map for two grid parameters, a line for one, a scatter for a random search.
 
@@ -107,10 +108,14 @@ def plot(
     found = Run(run, stack=stack, cloud=connect(context))
     path = output or "-".join([found.id, *([str(trial)] if trial is not None else [kind] if kind else [])]) + ".png"
     save(lambda: found.plot(x, y, trial=trial, kind=kind), path)
+    if as_json:
+        emit({"run": found.id, "trial": trial, "file": path})
+    else:
+        click.echo(path)
 
 
 def save(draw: Callable[[], Figure], path: str) -> None:
-    """Write a picture and say where it is.
+    """Write a picture.
 
     Raises:
         AwsrunError: what draws it is not installed, or it cannot be written.
@@ -128,4 +133,3 @@ def save(draw: Callable[[], Figure], path: str) -> None:
         raise AwsrunError(f"cannot write {path}", f"there is no folder {Path(path).parent}") from error
     except (OSError, ValueError) as error:
         raise AwsrunError(f"cannot write {path}", str(error), "-o picture.png, .svg or .pdf") from error
-    click.echo(path)

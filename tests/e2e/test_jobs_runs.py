@@ -76,7 +76,8 @@ def test_the_table_and_the_csv_have_the_best_first(place: Place, sweep: str) -> 
 
 def test_pictures_are_drawn(place: Place, sweep: str) -> None:
     pytest.importorskip("matplotlib")
-    place.awsrun("plot", sweep, "-o", "heat.png")
+    told = place.awsrun("plot", sweep, "-o", "heat.png", "--json").stdout
+    assert json.loads(told) == {"run": sweep, "trial": None, "file": "heat.png"}
     place.awsrun("plot", sweep, "3", "-o", "curves.svg")
     assert (place.folder / "heat.png").read_bytes()[:4] == b"\x89PNG"
     assert "validation accuracy" in (place.folder / "curves.svg").read_text()
@@ -84,7 +85,8 @@ def test_pictures_are_drawn(place: Place, sweep: str) -> None:
 
 def test_a_run_is_a_page_and_can_be_compared_and_followed_to_its_end(place: Place, sweep: str) -> None:
     path = place.folder.parent / f"{sweep}.html"  # not among what the next submit packs
-    place.awsrun("report", sweep, "-o", str(path))
+    told = place.awsrun("report", sweep, "-o", str(path), "--json").stdout
+    assert json.loads(told) == {"run": sweep, "file": str(path)}
     page = path.read_text()
     assert f"<title>{sweep} · awsrun</title>" in page
     assert "awsrun submit job.py --grid lr=0.1,0.01,0.001" in page

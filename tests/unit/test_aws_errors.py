@@ -1,9 +1,14 @@
 """Errors as data: the engine's decisions rest on these."""
 
+from pathlib import Path
+
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from awsrun.aws.errors import code_of, matches, outcome
+from awsrun.aws.errors import AwsrunError, code_of, matches, outcome
+from awsrun.cli.main import _interrupted
+from awsrun.jobs.parameter import Parameter
+from awsrun.jobs.signature import Signature
 
 
 def refused(code: str, message: str = "", status: int = 400) -> ClientError:
@@ -41,3 +46,19 @@ def test_one_code_for_everything_is_told_apart_by_its_text() -> None:
 
 def test_an_error_without_a_response_has_no_code() -> None:
     assert code_of(ValueError("x")) == ""
+
+
+def test_a_notebook_shows_the_line_that_asked_and_no_page_of_frames() -> None:
+    try:
+        Signature(Path("job.py"), "train", {"lr": Parameter("lr", "float")}).parameter("lrr")
+    except AwsrunError as error:
+        asked, *told = error._render_traceback_()
+    assert asked.endswith('.parameter("lrr")'), "the user's own line, not that of awsrun which raised"
+    assert told == ["AwsrunError: job.py has no parameter 'lrr'\ntrain() takes lr: float\n→ did you mean 'lr'?"]
+
+
+def test_ctrl_c_that_python_has_wrapped_is_still_ctrl_c() -> None:
+    wrapped = RuntimeError("Error calling __set_name__ on an instance")  # as where it hits while a class is being made
+    wrapped.__cause__ = KeyboardInterrupt()
+    assert _interrupted(wrapped)
+    assert not _interrupted(RuntimeError("no"))
