@@ -198,10 +198,8 @@ def test_who_has_the_policy_for_submit_runs_sweeps_and_stops_them(stack: Stack) 
     stack.gate.unlink()
     run = Run(shell.json(*common)["run"], cloud=stack.cloud)
     until("its tasks are there", lambda: len(stack.tasks(run)) == 2)
-    shell.awsrun("pause", run.id)
-    assert stack.tasks(run) == []
-    assert "2 workers" in shell.awsrun("resume", run.id).stderr
     shell.awsrun("cancel", run.id)
+    assert stack.tasks(run) == []
     assert stack.user("results").json("results", run.id)["state"] == "cancelled"
 
 
