@@ -55,11 +55,16 @@ def called_off(number: int) -> None:
 
 
 def missing(run: Run) -> None:
-    """Say which workers AWS did not start."""
-    from awsrun.jobs import launch
+    """Say which workers AWS did not start, and that those that it did start from another image than those before."""
+    from awsrun.jobs import image, launch
 
-    for reason in launch.missing(run.record):
+    record = run.record
+    for reason in launch.missing(record):
         say(click.style(reason, fg="yellow") + f"\n→ to ask for them again: awsrun resume {run.id}")
+    if image.mixed(record):
+        say(
+            click.style(f"not all its workers start from the same image: {image.told(record, short=True)}", fg="yellow")
+        )
 
 
 def exit_code(status: Status) -> int:

@@ -81,6 +81,11 @@ def identities(run: Run) -> list[str]:
     return list(dict.fromkeys(str(group.get("image", "")) for group in run.engine.get("groups", ())))
 
 
+def mixed(run: Run) -> bool:
+    """Whether the workers of a run were started from more than one image, as far as is known."""
+    return len([identity for identity in identities(run) if identity]) > 1
+
+
 def told(run: Run, short: bool = False) -> str:
     """What a run's workers were started from, in words; empty where nothing is known."""
     image = of_run(run)

@@ -99,12 +99,23 @@ class Control(Reads):
             attempt = seen.attempt + (seen.state != "run")
             change: Item = {"state": "cancelled", "attempt": attempt}
             if seen.state == "run":
-                change["ended_ms"] = now_ms
+                change["ended_ms"] = self._end_of(run, seen, now_ms)
             self._update(trial_key(run, n), change, fence)
             if seen.state == "run":
                 owner = Me.parse(seen.owner)
                 alive = (When("boot", "=", owner.boot), When("dead", "=", False))
                 self._update((f"{run}#W", slot_key(owner.slot)), {"cmd": f"cancel {n}@{seen.attempt}"}, alive)
+
+    def _end_of(self, run: str, seen: TrialRecord, now_ms: int) -> int:
+        """When an attempt ended that is cancelled now: now, or at the last sign of life of a worker that was lost."""
+        owner, whole = Me.parse(seen.owner), self.run(run)
+        worker = self.worker(run, owner.slot)
+        if whole is None or worker is None or not worker.started_ms:
+            return now_ms
+        limits = whole.limits
+        if worker.me == owner and not worker.dead and now_ms - worker.seen_ms(limits.beat) < 1000 * limits.lease:
+            return now_ms
+        return seen.started_ms + self.lived_ms(run, seen, limits.beat)
 
     def retry(
         self, run: str, only: Collection[int] | None = None, states: Collection[str] = PUT_BACK, fresh: bool = False

@@ -44,15 +44,6 @@ class Graveyard:
         return stood >= lease and self._store.bury(self._run, worker)
 
     def ran_ms(self, trial: TrialRecord, me: Me) -> int:
-        """How long the attempt of a dead owner ran: until its last report, or its worker's last heartbeat.
-
-        All three times are of one clock, the lost worker's.  An attempt that showed no life counts nothing, nor does
-        one of mine that came to nothing: it never began.
-        """
-        owner = Me.parse(trial.owner)
-        if owner == me:
-            return 0
-        worker, report = self._store.worker(self._run, owner.slot), self._store.last_report(self._run, trial.n)
-        seen = worker.seen_ms(self._limits.beat, owner.boot) if worker else 0
-        said = report.at_ms if report and report.attempt == trial.attempt else 0
-        return max(0, seen - trial.started_ms, said - trial.started_ms)
+        """How long the attempt of a dead owner ran, as far as is known; one of mine never began."""
+        mine = Me.parse(trial.owner) == me
+        return 0 if mine else self._store.lived_ms(self._run, trial, self._limits.beat)

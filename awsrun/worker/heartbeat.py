@@ -52,9 +52,13 @@ class Heartbeat(Regular):
         self._store, self._run, self._who, self._every, self._tell = store, run, who, every, tell
         self._now_ms = now_ms
         self._told: Notice | None = None
+        self._due = time.monotonic()
 
     def _pause(self) -> float:
-        return self._every
+        """As long as it is to the next beat that is due: beats tell how long a worker was there."""
+        now = time.monotonic()
+        self._due = max(self._due + self._every, now)
+        return self._due - now
 
     def _turn(self) -> bool:
         try:

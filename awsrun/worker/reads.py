@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from awsrun.worker.records import (
     FINAL,
     SHARD,
+    Me,
     Report,
     Run,
     RunEntry,
@@ -127,6 +128,20 @@ class Reads:
         """What a trial's latest attempt that reported anything reported last."""
         found = self.table.query(f"{run}#P#{n}", limit=1, backwards=True)
         return next(map(Report.from_item, found), None)
+
+    def lived_ms(self, run: str, trial: TrialRecord, beat: float) -> int:
+        """How long an attempt ran whose worker was lost: until its last report, or its worker's last heartbeat.
+
+        All three times are of one clock, the lost worker's.  An attempt that showed no life counts nothing.
+
+        Args:
+            beat: seconds between two heartbeats.
+        """
+        owner = Me.parse(trial.owner)
+        worker, report = self.worker(run, owner.slot), self.last_report(run, trial.n)
+        seen = worker.seen_ms(beat, owner.boot) if worker else 0
+        said = report.at_ms if report and report.attempt == trial.attempt else 0
+        return max(0, seen - trial.started_ms, said - trial.started_ms)
 
     def standings(self, run: str, rung: int | None = None) -> list[Standing]:
         """Who stands where at a rung, or at every one."""

@@ -265,6 +265,30 @@ def test_cancelling_one_trial(store: RunStore) -> None:
     assert store.claim(R, 1, A, {}) is None
 
 
+def test_a_trial_whose_worker_is_lost_ran_until_its_last_sign_of_life(store: RunStore) -> None:
+    begun, hour = 1_000_000, 3_600_000
+    store.register(R, A, {"started_ms": begun})
+    for n in (0, 1):
+        assert store.claim(R, n, A, {}, now_ms=begun)
+    for _ in range(4):
+        store.beat(R, A)  # the last one a minute after its start: a beat is 15 s
+    assert store.cancel_trial(R, 0, begun + 70_000).latest_ms == 70_000, "it was there a moment ago"
+    assert store.cancel_trial(R, 1, begun + hour).latest_ms == 60_000, "it has been gone for an hour"
+    assert store.claim(R, 2, A, {}, now_ms=begun)
+    store.put_reports(R, [Report(2, 1, 0, {}, begun + 63_000)])
+    lost = store.trial(R, 2)
+    assert lost is not None and store.lived_ms(R, lost, 15.0) == 63_000
+    assert store.register(R, Me(0, 2000), {"started_ms": begun + hour}) == Me(0, 2000), (
+        "started again, and by an older awsrun"
+    )
+    assert store.lived_ms(R, replace(lost, n=1), 15.0) == 0, "nobody wrote down when the start before it ended"
+    waits = store.take_over(R, lost, B, {}, now_ms=begun + hour, ran_ms=63_000)
+    assert waits is not None and (waits.spent_ms, waits.lost_ms) == (63_000, 63_000)
+    assert store.settle(R, replace(waits, state="retry", ended_ms=begun + hour + 5000))
+    gone = store.cancel_trial(R, 2, begun + 9 * hour)
+    assert (gone.seconds, gone.lost_ms) == (68.0, 63_000), "waiting is no work"
+
+
 def test_reports(store: RunStore) -> None:
     made = [Report(0, 1, step, {"y": step / 3}, step) for step in range(60)]
     store.put_reports(R, made)

@@ -121,6 +121,12 @@ def test_it_is_told_in_words() -> None:
         images.told(ran_in(ONE, OTHER), short=True)
         == f"{OURS}:v7@sha256:111111111111; of later workers sha256:222222222222"
     )
+    assert [images.mixed(ran_in(*found)) for found in ((ONE, OTHER), (ONE, ONE), ("", ONE), ())] == [
+        True,
+        False,
+        False,
+        False,
+    ]
     assert images.told(ran_in("", why="no")) == f"{OURS}:v7 (digest not known: no)"
     assert images.told(a_run()) == ""
     assert f"image: {OURS}:v7@{ONE}" in repeat._comments(ran_in(ONE), None)
