@@ -143,14 +143,17 @@ class Attempt:
     def _take_checkpoint(self, message: Mapping[str, Any]) -> None:
         """A new file, which is the last state, the best one, or both; it replaces one that was not uploaded yet."""
         path = Path(message["path"])
-        for kind in ("last", "best"):
-            if about := message[kind]:
-                old = self._files.pop(kind, None)
-                if old is not None:
-                    old[0].unlink(missing_ok=True)
-                self._files[kind] = path.with_suffix(f".{kind}"), about
-                os.link(path, self._files[kind][0])
-        path.unlink()
+        try:
+            for kind in ("last", "best"):
+                if about := message[kind]:
+                    old = self._files.pop(kind, None)
+                    if old is not None:
+                        old[0].unlink(missing_ok=True)
+                    os.link(path, path.with_suffix(f".{kind}"))
+                    self._files[kind] = path.with_suffix(f".{kind}"), about
+            path.unlink()
+        except OSError as error:  # the job has deleted it, or the disk is full
+            print(f"[{self.name}] awsrun: checkpoint not kept: {error}", flush=True)
 
     def _restored(self, message: Mapping[str, Any]) -> None:
         """It goes on from a checkpoint: what that knows of itself and of the best."""

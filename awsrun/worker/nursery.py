@@ -103,11 +103,7 @@ class Zygote:
     def kill_trial(self) -> None:
         """Kill the trial and what it started."""
         if self.pid:
-            for kill in (os.killpg, os.kill):  # it has no group of its own in its first moments
-                try:
-                    kill(self.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+            _kill(self.pid)
 
     def give_up(self, why: str) -> None:
         """End it while it imports the job: it could not."""
@@ -122,9 +118,16 @@ class Zygote:
     def _reap(self) -> None:
         """End it for good, and what its trial has started: without its socket it is of no use."""
         self.kill_trial()
-        os.kill(self._process.pid, signal.SIGKILL)  # of one that has ended already the exit code stays what it was
+        _kill(self._process.pid)  # of one that has ended already the exit code stays what it was
         _, status, usage = os.wait4(self._process.pid, 0)
         self.code = self._process.returncode = os.waitstatus_to_exitcode(status)
         self.peak_kib = usage.ru_maxrss // (1 if sys.platform == "linux" else 1024)
         self.state, self.pid = "gone", 0
         self.sock.close()
+
+
+def _kill(pid: int) -> None:
+    """Kill a process and its group, which is its own but in its first moments."""
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError):
+            kill(pid, signal.SIGKILL)

@@ -225,7 +225,7 @@ class Trial:
         began, best = self._clock(), None
         if self._improved:
             value = number(self._metrics[self._metric])
-            best = self._best = {"attempt": self.attempt, "step": self._reports, "value": value}
+            best = {"attempt": self.attempt, "step": self._reports, "value": value}
         state = {
             "reports": self._reports,
             "metrics": self._metrics,
@@ -233,14 +233,23 @@ class Trial:
             "kept": {name: thing.state_dict() for name, thing in self._kept.items()},
             "saved": self._saved,
             "random": randomness.state(),
-            "best": self._best,
+            "best": best or self._best,
             "top": self._top,
         }
         path = self._scratch / f"{self._count}.ckpt"
         self._count += 1
-        if (without := checkpoint.write(path, state, self.dir if last else None)) and not self._said:
+        self._written = began if last else self._written
+        try:
+            without = checkpoint.write(path, state, self.dir if last else None)
+        except (OSError, RuntimeError) as error:  # torch's, too, of a full disk: the trial is worth more
+            print(f"awsrun: no checkpoint could be written: {error}", flush=True)
+            path.with_suffix(".part").unlink(missing_ok=True)
+            self._spent += self._clock() - began
+            return
+        if without and not self._said:
             print(f"awsrun: {without} in trial.dir are too much for checkpoints: a loss would lose them", flush=True)
             self._said = True
+        self._best = best or self._best
         about = {"attempt": self.attempt, "step": self._reports}
         said = {"type": "checkpoint", "path": str(path), "last": about if last else None, "best": best}
         self._channel.send({**said, "step": self._reports})

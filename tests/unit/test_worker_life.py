@@ -77,7 +77,7 @@ def test_a_run_of_which_trials_have_started_does_not_fail_with_one_worker_that_c
 class Starting:
     """A zygote whose trial's process is not known yet."""
 
-    pid, code = 0, None
+    pid, code, peak_kib = 0, None, 0
 
     def __init__(self) -> None:
         self.killed: list[int] = []
@@ -179,3 +179,17 @@ def test_an_import_that_does_not_end_is_given_up(store: RunStore, tmp_path: Path
     while zygote.state != "gone":
         zygote.hear()
     assert (zygote.error or {})["message"] == "importing the job took longer than 3600 s"
+
+
+def test_a_checkpoint_that_the_job_deletes_holds_nobody_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    zygote: Any = Starting()
+    attempt = Attempt(a_run(), Claimed(TrialRecord(0, "run", 1, str(ME)), tmp_path), zygote)
+    about = {"attempt": 1, "step": 1}
+    gone = {"type": "checkpoint", "path": str(tmp_path / "0.ckpt"), "last": about, "best": None, "step": 1}
+    os.write(zygote.fds[0], json.dumps(gone).encode() + b"\n")
+    for fd in zygote.fds:
+        os.close(fd)
+    attempt.hear()
+    assert not attempt.has_checkpoint and not attempt.take_checkpoints()
+    assert "[t0.1] awsrun: checkpoint not kept: [Errno 2] No such file" in capsys.readouterr().out
+    attempt.finish()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from awsrun.worker import randomness
+from awsrun.worker import checkpoint, randomness
 from awsrun.worker.files import below
 from awsrun.worker.rungs import Halving
 from awsrun.worker.states import load_states
@@ -269,3 +269,26 @@ def test_a_checkpoint_that_cannot_be_read_costs_no_more_than_what_was_done(
     assert len(count(make(tmp_path, channel, restored=tmp_path / "restored-1", attempt=2), 3)) == 3
     assert not channel.of("restored") and len(channel.of("report")) == 3
     assert "the checkpoint cannot be read, the trial starts anew: ValueError" in capsys.readouterr().out
+
+
+def test_a_full_disk_costs_the_checkpoint_and_not_the_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    channel, write, full = Recorder(), checkpoint.write, [True]
+
+    def on_a_full_disk(path: Path, state: Any, folder: Path | None = None) -> str:
+        if full[0]:
+            path.with_suffix(".part").write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        return write(path, state, folder)
+
+    monkeypatch.setattr(checkpoint, "write", on_a_full_disk)
+    trial = make(tmp_path, channel, metric="y", kept=frozenset({"best"}))
+    trial.keep(box=Box())
+    trial.report(y=0.5)
+    assert not channel.of("checkpoint") and not list(tmp_path.glob("*.part"))
+    assert "no checkpoint could be written: [Errno 28] No space left on device" in capsys.readouterr().out
+    full[0] = False
+    trial.report(y=0.4)
+    (made,) = channel.of("checkpoint")
+    assert made["best"]["step"] == 2, "the better state is not there"
