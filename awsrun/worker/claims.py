@@ -178,9 +178,9 @@ class Claims:
     def fail_run(self, error: Mapping[str, Any]) -> bool:
         """Fail the run, as no trial can be started; False if one was elsewhere: then it is this worker that cannot."""
         status = self._store.status(self._run.run)
-        if status.state == "running" and not status.next:
-            self._store.finish(self._run.run, status.generation, "failed", error, self._tools.now_ms())
-        return status.state != "running" or not status.next
+        return status.state != "running" or self._store.finish(
+            self._run.run, status.generation, "failed", error, self._tools.now_ms(), unstarted=True
+        )
 
     def goes_on(self, standing: Standing) -> bool:
         """Whether a trial that has reached a rung is among the best there."""

@@ -18,6 +18,7 @@ top up                worker: asked + 1, by me                boot and asked as 
 seal                  put shard: generation, summary          none, or an older generation     the same generation
 cut                   run: cut = next as seen, next = total   running, next as seen, no cut   (a cut is a cut)
 finish, fail          run: done or failed                     running, the generation          that state, generation
+cannot start          run: failed                             the same, and next = 0           that state, generation
 pause, go on          run: paused or running; holds + 1       the other, generation, holds     that state, generation
 retry                 run: retrying, generation + 1, token    state, generation as seen        my token
 put back              trial: retry                            failed or cancelled, attempt     retry
@@ -256,11 +257,22 @@ class RunStore(Control):
             self._update((run, "R"), {"cut": seen.next, "cut_why": why, "next": total}, when)
 
     def finish(
-        self, run: str, generation: int, state: str = "done", error: Mapping[str, Any] | None = None, now_ms: int = 0
+        self,
+        run: str,
+        generation: int,
+        state: str = "done",
+        error: Mapping[str, Any] | None = None,
+        now_ms: int = 0,
+        unstarted: bool = False,
     ) -> bool:
-        """End a run: ``done`` when every shard is sealed, ``failed`` with the reason; False if it is not running."""
+        """End a run: ``done`` when every shard is sealed, ``failed`` with the reason; False if it is not running.
+
+        Args:
+            unstarted: only if no trial was ever reserved.
+        """
         fields: Item = {"ended_ms": now_ms, "error": dump(error) if error else ""}
-        ended = self._change(run, RunStatus("running", generation, 0), state, fields).ok
+        more = (When("next", "=", 0),) if unstarted else ()
+        ended = self._change(run, RunStatus("running", generation, 0), state, fields, more).ok
         if ended:
             self._list(run, state, generation)
         return ended

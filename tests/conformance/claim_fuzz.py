@@ -20,7 +20,7 @@ from awsrun.worker.claims import Claims, Identity, Tools
 from awsrun.worker.fargate import Start
 from awsrun.worker.faults import FaultyTable, Rates
 from awsrun.worker.heartbeat import Heartbeat
-from awsrun.worker.records import DONE, ON_HOLD, SETTLED, TERMINATED, Limits, Me, Run, Standing, TrialRecord
+from awsrun.worker.records import DONE, FAILED, ON_HOLD, SETTLED, TERMINATED, Limits, Me, Run, Standing, TrialRecord
 from awsrun.worker.relief import Relief
 from awsrun.worker.rungs import Halving
 from awsrun.worker.store import RunStore
@@ -183,6 +183,7 @@ class World:
         self._actors: list[Actor] = []
         self._tokens = 0
         self._boots: Counter[int] = Counter()
+        self._unlucky = Random(f"{seed} import")
         self._interrupted_retry = False
         self._holds_asked: Counter[str] = Counter()
         self._holds_made: Counter[str] = Counter()
@@ -326,6 +327,9 @@ class World:
             lambda: "late" if self.late < self.now else "",
         )  # fmt: skip
         claims = Claims(store, self.run, who, tools)
+        if self.stormy and self._unlucky.random() < 0.05:
+            claims.fail_run({"type": "ImportError", "import": True})
+            return store.leave(RUN, who.me, FAILED)
         idle_since: float | None = None
         how = DONE
         while not claims.ended:
@@ -449,6 +453,8 @@ class World:
             self._holds_made[after] += 1
             if self._holds_made[after] > self._holds_asked[after]:
                 raise Violation(f"the run became {after} more often than anybody asked for it")
+        if before == "running" and after == "failed" and "ImportError" in str(new["error"]) and old["next"]:
+            raise Violation("a worker that cannot import the job has failed a run of which trials have started")
         if before == ON_HOLD and after in ("done", "failed"):
             raise Violation(f"a paused run became {after}")
 

@@ -9,6 +9,7 @@ from claim_fuzz import Unfenced, Violation, play
 
 from awsrun.worker import claims, pruning, reads, records, runs
 from awsrun.worker.memory import MemoryTable
+from awsrun.worker.store import RunStore
 from awsrun.worker.table import Table
 
 _PARTS = 6  # so that the tests can run in parallel
@@ -83,3 +84,11 @@ def test_the_fuzzer_sees_a_run_in_which_nobody_is_let_past(monkeypatch: pytest.M
     with pytest.raises(Violation, match="every trial was stopped"):
         for seed in range(20):
             play(MemoryTable(), seed, prunes=True)
+
+
+def test_the_fuzzer_sees_a_run_that_one_worker_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = RunStore.finish
+    monkeypatch.setattr(RunStore, "finish", lambda *args, unstarted=False, **more: finish(*args, **more))
+    with pytest.raises(Violation, match="cannot import the job"):
+        for seed in range(100):
+            play(MemoryTable(), seed)
