@@ -41,7 +41,7 @@ SETTLED: frozenset[str] = frozenset({"done", "failed", "cancelled", "stopped"})
 LARGEST = 390_000
 """Bytes of a trial's record: an item of the table holds 400 KB, names included
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)."""
-LARGEST_RESULT, LARGEST_REPORT, LARGEST_LIST, LARGEST_PARAMS = 200_000, 100_000, 140_000, 200_000
+LARGEST_RESULT, LARGEST_REPORT, LARGEST_LIST, LARGEST_PARAMS = 300_000, 100_000, 140_000, 200_000
 """Bytes of JSON of a trial's result, of the metrics of one report, of the list of its artifacts, of its parameters."""
 
 DONE, TERMINATED, FAILED = "done", "terminated", "failed"

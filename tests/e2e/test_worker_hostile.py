@@ -59,7 +59,7 @@ def job(trial, x=0):
     return {"y": 1}
 """
 SAID = {
-    0: ("ValueError", "job() returned 500,017 bytes, and a result holds 200,000: leave it in a file"),
+    0: ("ValueError", "job() returned 500,017 bytes, and a result holds 300,000: leave it in a file"),
     1: ("ValueError", "report() takes 100,000 bytes"),
     2: ("ValueError", "its files cannot be stored: there are too many of them (700): pack them into one"),
     3: ("FileNotFoundError", "caf\\udce9.txt"),
