@@ -104,6 +104,7 @@ class Supervisor:
             for zygote in (self._zygote, self._spare):
                 if zygote is not None:
                     zygote.close()
+        print(f"[awsrun] this worker goes: {self._leaving}", flush=True)
         return self._code
 
     def _leave(self, why: str, code: int) -> None:

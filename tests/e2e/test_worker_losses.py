@@ -96,6 +96,7 @@ def test_sigterm_gives_the_trial_back_at_once(bench: Bench) -> None:
     until("a few steps", lambda: len(bench.steps(0, 1)) >= 4)
     worker.send_signal(signal.SIGTERM)
     assert bench.ended(worker) == 143
+    assert "[awsrun] this worker goes: terminated\n" in bench.log(0)
     trial = bench.trial(run)
     assert (trial.state, trial.attempt, trial.losses) == ("retry", 1, ())
     done = len(bench.steps(0, 1))
