@@ -119,7 +119,7 @@ def conclude(status: Status) -> None:
         say(f"  AWS says: {reason}")
     if status.error:
         say(str(status.error.get("traceback") or status.error.get("message") or "").rstrip())
-    else:
+    if not (status.error or {}).get("traceback"):
         for line in failed(status):
             say(click.style(line, fg="red"))
     if status.hint:

@@ -140,6 +140,8 @@ def submit(
         say(line)
     if request.job.objectives:
         say(f"after {' and '.join(f'{name} ({mode})' for name, mode in request.job.objectives.items())}")
+    for line in request.job.doubts():
+        say(click.style(line, fg="yellow"))
     for line in spaces.learning(request.space):
         say(line)
     if request.limits.eta:

@@ -64,7 +64,7 @@ class View:
         yield "ends once", status.stops if not status.over else ""
         yield "stopped", status.stopped
         yield "set aside", _aside(status)
-        yield "failed", "" if status.error else "\n".join(failed(status))
+        yield "failed", "" if (status.error or {}).get("traceback") else "\n".join(failed(status))
         yield "trial time", took(status)
         yield "cost", spent(status.costs) if status.costs else ""
         yield "AWS says", "; ".join(status.reasons)

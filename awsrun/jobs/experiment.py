@@ -125,6 +125,8 @@ def _goals(value: Any) -> Any:
         return value
     parts = [text.rpartition(":") if text.endswith((":max", ":min")) else (text, ":", "max") for text in texts]
     names = [name for name, _, _ in parts]
+    if odd := next((text for text in texts if ":" in text and not text.endswith((":max", ":min"))), None):
+        raise ValueError(f"{odd}: a metric is maximised or minimised: write {odd.partition(':')[0]}:max or :min")
     if doubled := next((name for name in names if names.count(name) > 1), None):
         raise ValueError(f"{doubled} is given twice")
     return {name: mode for name, _, mode in parts}

@@ -92,6 +92,8 @@ class Parameter:
             article = "an" if self.described[0] in "aeiou" else "a"
             kind = f"one of {self.described}" if self.type == "literal" else f"{article} {self.described}"
             hint = "write true or false" if self.type == "bool" else ""
+            if self.numeric and isinstance(value, str) and ".." in value:
+                hint = f"a range is --range {self.name}={value} with --trials N; a value is one number"
             return AwsrunError(f"{self.name}={value}: {value!r} is not {kind}", hint=hint)
         supported = "int, float, bool, str, Literal[...] and Optional[...] can"
         return AwsrunError(f"{self.name}: a parameter of type {self.type} cannot be set", supported)

@@ -33,6 +33,8 @@ class Signature:
         objectives: all of them where ``metric={"a": "max", "b": "min"}`` says several; metric and mode are the first.
         batch: the function that takes a block of inputs at once (``awsrun.main(fn, batch=...)``), or "".
         calls: the names of the methods that are called anywhere in the file.
+        mentions: all names and strings in it, but for those of ``awsrun.main``.
+        own: the metrics that the job itself names, and their modes.
     """
 
     path: Path
@@ -44,6 +46,8 @@ class Signature:
     objectives: Mapping[str, Mode] = field(default_factory=dict)
     batch: str = ""
     calls: frozenset[str] = frozenset()
+    mentions: frozenset[str] = frozenset()
+    own: Mapping[str, Mode] = field(default_factory=dict)
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called ``name``.
@@ -68,6 +72,17 @@ class Signature:
             return self
         (metric, mode), *more = goals.items()
         return replace(self, metric=metric, mode=mode, objectives=goals if more else {})
+
+    def doubts(self) -> Iterator[str]:
+        """What is odd about the metrics that trials will be judged by, said before hours of computing."""
+        for metric, mode in (self.objectives or ({self.metric: self.mode} if self.metric else {})).items():
+            if metric not in self.mentions:
+                near = difflib.get_close_matches(metric, self.mentions, n=1, cutoff=0.7)
+                hint = f"; did you mean {near[0]!r}?" if near else ", unless what it imports does"
+                yield f"{self.path.name} neither reports nor returns anything called {metric!r}{hint}"
+            if self.own.get(metric, mode) != mode:
+                more, own = "less" if mode == "max" else "more", self.own[metric]
+                yield f"{self.path.name} itself says that {more} {metric} is better: --metric {metric}:{own}"
 
     def require(self, given: Iterable[str]) -> None:
         """Refuse when a parameter without a default is not among ``given``."""
@@ -114,6 +129,8 @@ def read(path: str | Path) -> Signature:
             for node in ast.walk(tree)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         ),
+        mentions=frozenset(_mentions(tree, call)),
+        own=goals,
     )
 
 
@@ -129,6 +146,19 @@ def _parse(path: Path) -> ast.Module:
     except SyntaxError as error:
         shown = (error.text or "").rstrip()
         raise AwsrunError(f"{path}:{error.lineno}: syntax error: {error.msg}", shown) from error
+
+
+def _mentions(tree: ast.AST, apart: ast.Call | None) -> Iterator[str]:
+    """The names and strings of a tree, without those of one call."""
+    for node in ast.iter_child_nodes(tree):
+        if node is apart:
+            continue
+        match node:
+            case ast.Constant(value=str(text)) | ast.Name(id=text) | ast.Attribute(attr=text) | ast.arg(arg=text):
+                yield text
+            case ast.keyword(arg=str(text)):
+                yield text
+        yield from _mentions(node, apart)
 
 
 def _main_calls(tree: ast.Module) -> Iterator[ast.Call]:

@@ -158,3 +158,20 @@ def test_a_python_value_of_the_wrong_type_is_refused(tmp_path: Path, name: str, 
 def test_a_type_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(AwsrunError, match=r"list\[int\] cannot be set"):
         job(tmp_path, "def f(trial, sizes: list[int] = ()): ...").parameter("sizes").parse("1")
+
+
+def test_a_metric_that_the_job_does_not_have_is_doubted_before_hours_of_computing(tmp_path: Path) -> None:
+    plain = "import awsrun\ndef f(trial):\n    trial.report(loss=1)\n    return {'seconds': 2}\n"
+    found = job(tmp_path, plain + "awsrun.main(f, metric='loss', mode='min')")
+    assert not list(found.doubts())
+    assert not list(found.after({"seconds": "min"}).doubts())
+    assert list(found.after({"los": "min"}).doubts()) == [
+        "job.py neither reports nor returns anything called 'los'; did you mean 'loss'?"
+    ]
+    assert list(found.after({"loss": "max"}).doubts()) == [
+        "job.py itself says that less loss is better: --metric loss:min"
+    ]
+    other = job(tmp_path, plain + "awsrun.main(f, metric='accuracy')")
+    assert list(other.doubts()) == [
+        "job.py neither reports nor returns anything called 'accuracy', unless what it imports does"
+    ]
