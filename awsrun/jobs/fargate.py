@@ -28,7 +28,7 @@ LAUNCHES, LAUNCH_BURST = 20.0, 100
 STOPS, STOP_BURST = 40.0, 100
 YOUNG = 60.0  # seconds for which lists may not show what was started
 _BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 16.0)  # seconds, after a throttle or a lost answer
-_NO_ROOM = (5.0, 20.0)  # seconds until the rest of a call is asked for again
+_NO_ROOM = (5.0, 20.0)  # seconds until the rest is asked for again
 _DESCRIBED = 100  # tasks per DescribeTasks
 _FALLEN = 5  # workers that failed say enough
 _STAGE = {"PROVISIONING": "waiting", "PENDING": "starting", "ACTIVATING": "starting", "RUNNING": "running"}
@@ -58,26 +58,28 @@ class Started:
 def start(cloud: Cloud, run: Run, slot: int, count: int, sleep: Callable[[float], None] = time.sleep) -> Started:
     """Start ``count`` workers on the slots from ``slot`` on, ten a call, and never more.
 
+    Those for which there is no room are asked for again, all of them, a little later and then once more.
+
     Raises:
         AwsrunError: ECS starts none.
     """
-    pace = Pace(LAUNCHES, LAUNCH_BURST, cloud.time_scale, sleep=sleep)
-    started, reasons, tries = 0, dict[str, None](), int(run.engine.get("tries", 0))
-    for first in range(slot, slot + count, MOST):
-        seats = min(MOST, slot + count - first)
-        made = 0
+    pace, tries = Pace(LAUNCHES, LAUNCH_BURST, cloud.time_scale, sleep=sleep), int(run.engine.get("tries", 0))
+    sizes = ((first, min(MOST, slot + count - first)) for first in range(slot, slot + count, MOST))
+    wanted: Sequence[Start] = [Start(first, seats, seats, tries=tries) for first, seats in sizes]
+    started, reasons = 0, dict[str, None]()
+    for wait in (*_NO_ROOM, None):
         try:
-            for more, why in _fill(cloud, run, Start(first, seats, seats, tries=tries), pace, sleep):
-                made += more
-                reasons |= dict.fromkeys(why)
+            made, wanted, reasons = _round(cloud, run, wanted, pace, sleep)
         except Unasked as error:
-            found = Started(started + made, error.unsure, [*reasons, error.why])
+            found = Started(started + error.started, error.unsure, [error.why])
             if not found.count and not found.unsure:
                 raise
             return found
         started += made
-        if not made:  # there is no room: more calls would find none either
-            break
+        if not wanted:
+            return Started(started)
+        if wait is not None:
+            sleep(wait * cloud.time_scale)
     if not started:
         raise AwsrunError(f"ECS starts no worker for {run.run}", "; ".join(reasons))
     return Started(started, 0, list(reasons))
@@ -88,30 +90,40 @@ class Unasked(AwsrunError):
 
     Args:
         unsure: of how many workers nobody knows whether they are started.
+
+    Attributes:
+        started: workers of calls just before this one.
     """
 
     def __init__(self, what: str, why: str, unsure: int = 0) -> None:
         super().__init__(what, why)
-        self.unsure = unsure
+        self.unsure, self.started = unsure, 0
 
 
-def _fill(
-    cloud: Cloud, run: Run, start: Start, pace: Pace, sleep: Callable[[float], None]
-) -> Iterator[tuple[int, Sequence[str]]]:
-    """One call's workers, and those for which there was no room asked for again, a little later: how many each call
-    started, and after the last one why others are not."""
-    for wait in (*_NO_ROOM, None):
+def _round(
+    cloud: Cloud, run: Run, calls: Sequence[Start], pace: Pace, sleep: Callable[[float], None]
+) -> tuple[int, Sequence[Start], dict[str, None]]:
+    """How many workers some calls started, the calls for those that are missing, and why they are.
+
+    Where there is no room for any of a call's, no further call is made: it would find none either.
+    """
+    started, missing, reasons = 0, list[Start](), dict[str, None]()
+    for done, start in enumerate(calls):
         pace.take(start.count)
-        answer = _call(cloud, run, start, sleep)
+        try:
+            answer = _call(cloud, run, start, sleep)
+        except Unasked as error:
+            error.started = started
+            raise
         made = len(answer["tasks"])
-        missing = start.count - made
-        reasons = [str(failed.get("reason", "")) for failed in answer.get("failures", ())]
-        if wait is None or not missing:
-            yield made, reasons if missing else ()
-            return
-        yield made, ()
-        sleep(wait * cloud.time_scale)
-        start = replace(start, count=missing, ask=start.ask + 1)
+        started += made
+        if made < start.count:
+            missing.append(replace(start, count=start.count - made, ask=start.ask + 1))
+            said = [str(failed.get("reason", "")) for failed in answer.get("failures", ())]
+            reasons |= dict.fromkeys(said or ["ECS does not say why"])
+        if not made:
+            return started, [*missing, *calls[done + 1 :]], reasons
+    return started, missing, reasons
 
 
 def _call(cloud: Cloud, run: Run, start: Start, sleep: Callable[[float], None]) -> Mapping[str, Any]:

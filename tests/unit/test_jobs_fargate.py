@@ -56,7 +56,8 @@ class Ecs:
             code, _, message = what.partition(":")
             raise ClientError({"Error": {"Code": code, "Message": message or "said"}}, "RunTask")
         room = int(what.removeprefix("room ")) if what.startswith("room ") else asked["count"]
-        made = self.tasks.setdefault(asked["clientToken"], [{"taskArn": object()} for _ in range(room)])
+        fit = min(room, asked["count"])
+        made = self.tasks.setdefault(asked["clientToken"], [{"taskArn": object()} for _ in range(fit)])
         if what == "lose":
             raise LOST
         return {"tasks": made, "failures": [{"reason": NO_ROOM}] * (len(made) < asked["count"])}
@@ -72,7 +73,7 @@ def start(ecs: Ecs, count: int, slot: int = 0) -> Started:
 
 def test_workers_are_asked_for_ten_a_call_each_with_a_seat() -> None:
     ecs = Ecs()
-    assert start(ecs, 25) == Started(25, 0, [])
+    assert start(ecs, 25) == Started(25)
     assert [one["count"] for one in ecs.asked] == [10, 10, 5]
     assert len({one["clientToken"] for one in ecs.asked}) == 3
     variables = [
@@ -100,20 +101,25 @@ EC2_THROTTLED = "InvalidParameterException:Error retrieving subnet information f
 )
 def test_a_lost_answer_or_a_throttle_starts_nothing_twice(script: tuple[str, ...]) -> None:
     ecs = Ecs(*script)
-    assert start(ecs, 20) == Started(20, 0, [])
+    assert start(ecs, 20) == Started(20)
     assert ecs.running == 20
 
 
 def test_what_there_is_no_room_for_is_asked_for_again_under_another_token() -> None:
     ecs = Ecs("room 7", "room 1")
-    assert start(ecs, 10) == Started(10, 0, [])
+    assert start(ecs, 10) == Started(10)
     assert [one["count"] for one in ecs.asked] == [10, 3, 2]
     assert len({one["clientToken"] for one in ecs.asked}) == 3
     short = Ecs("take", "room 4", "room 0", "room 0")
-    assert start(short, 30) == Started(14 + 10, 0, [NO_ROOM]), "there was some room, so the next ten are asked for too"
-    none = Ecs("take", "room 0", "room 0", "room 0")
-    assert start(none, 30) == Started(10, 0, [NO_ROOM]), "no call is made where there is no room"
-    assert len(none.asked) == 4
+    assert start(short, 30) == Started(30), "by the third time there is room for all"
+    assert [one["count"] for one in short.asked] == [10, 10, 10, 6, 6, 10]
+    none = Ecs("take", "room 4", *["room 0"] * 3)
+    assert start(none, 30) == Started(14, 0, [NO_ROOM])
+    assert len(none.asked) == 5, "where there is no room at all no further call is made"
+    waits: list[float] = []
+    many = Ecs(*["room 9"] * 100)
+    assert fargate.start(many, RUN, 0, 25, sleep=waits.append) == Started(25)  # type: ignore[arg-type]
+    assert [wait for wait in waits if wait > 1] == [5.0], "what is missing of many calls is waited for once"
     again = replace(RUN, engine={**ENGINE, "tries": 1})
     asked = [request(run, Start(0, 10, 10, tries=run.engine.get("tries", 0))) for run in (RUN, again)]
     assert asked[0]["clientToken"] != asked[1]["clientToken"], "else ECS would answer as before"
