@@ -72,6 +72,7 @@ def _listed(rows: Sequence[Mapping[str, str]]) -> None:
 
 @click.command()
 @run_argument
+@click.argument("trial", type=int, required=False)
 @click.option("--watch", "-w", is_flag=True, help="Keep showing until it is over.")
 @click.option("--yaml", "as_yaml", is_flag=True, help="Print it as the file of an experiment, to submit it again.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write that file.")
@@ -79,6 +80,7 @@ def _listed(rows: Sequence[Mapping[str, str]]) -> None:
 @common
 def show(
     run: str,
+    trial: int | None,
     watch: bool,
     as_yaml: bool,
     output: Path | None,
@@ -86,10 +88,11 @@ def show(
     context: str | None,
     as_json: bool,
 ) -> int:
-    """Show how RUN is getting on: workers by stage, trials by state, the best so far.
+    """Show how RUN is getting on: workers by stage, trials by state, the best so far; or all about one TRIAL of it.
 
     \b
       awsrun show last
+      awsrun show last 3                          parameters, result, what it reported, why it failed
       awsrun show mnist-1123-1432-k3f --watch
       awsrun show last --yaml > again.yaml        and later: awsrun submit again.yaml
 
@@ -103,7 +106,14 @@ def show(
 
     if (as_yaml or output) and (watch or as_json):
         raise click.UsageError("--yaml goes with neither --watch nor --json")
+    if trial is not None and (watch or as_yaml or output):
+        raise click.UsageError(f"that is of a whole run; to follow a trial: awsrun logs {run} {trial} -f")
     found = Run(run, stack=stack, cloud=connect(context))
+    if trial is not None:
+        from awsrun.cli import one_trial
+
+        one_trial.show(found, trial, as_json)
+        return 0
     if as_yaml or output:
         _as_file(found, output)
         return 0

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
-from awsrun.worker.records import TrialRecord
+from awsrun.worker.records import Report, TrialRecord
 from awsrun.worker.runs import Run
 
 
@@ -24,6 +24,17 @@ def record(trial: TrialRecord) -> dict[str, Any]:
         **({"lost_seconds": trial.lost_ms / 1000} if trial.lost_ms else {}),
         **({"error": error_line(trial)} if trial.state == "failed" else {}),
         **({"reused": {name: trial.reused[name] for name in ("run", "n")}} if trial.reused else {}),
+    }
+
+
+def details(trial: TrialRecord, reports: Sequence[Report]) -> dict[str, Any]:
+    """A trial as ``show RUN TRIAL --json`` prints it: `record`, and what else is known of it."""
+    return {
+        **record(trial),
+        "value": finite(trial.value),
+        "traceback": (trial.error or {}).get("traceback"),
+        "files": dict(trial.artifacts),
+        "reports": [{"step": report.step, **finite(dict(report.metrics))} for report in reports],
     }
 
 

@@ -109,6 +109,13 @@ def test_the_logs_of_a_trial_are_its_own(place: Place, sweep: str) -> None:
     lines = place.awsrun("logs", sweep, "2").stdout.splitlines()
     assert "training with lr 0.01" in lines
     assert not [line for line in lines if "0.001" in line or "lr 0.1" in line]
+    shown = place.awsrun("show", sweep, "2").stdout
+    assert {"lr 0.01", "momentum 0.5", "val_accuracy 0.51", "note.txt, 11 bytes"} <= {
+        line[11:].strip() for line in shown.splitlines()
+    }, "all that is known of a trial"
+    known = json.loads(place.awsrun("show", sweep, "2", "--json").stdout)
+    assert (known["n"], known["state"], known["value"]) == (2, "done", 0.51)
+    assert [report["train_loss"] for report in known["reports"]] == [1.0, 0.5, 1 / 3]
     everything = place.awsrun("logs", sweep).stdout
     assert everything.count("training with lr") == 6
 
@@ -225,6 +232,7 @@ def test_failed_trials_are_run_again_and_the_others_kept(place: Place) -> None:
     assert "trial 1: ValueError: lr 0.01" in told and f"awsrun logs {run} 1" in told, "why, and what to type next"
     log = place.awsrun("logs", run, "1").stdout
     assert 'File "job.py"' in log and "raise ValueError(f" in log, "where it raised, by the project's own names"
+    assert "raise ValueError(f" in place.awsrun("show", run, "1").stdout
     (place.folder / "gate.mended").touch()
     answer = json.loads(place.awsrun("retry", run, "--json").stdout)
     assert answer["retried"] == 1
