@@ -13,6 +13,7 @@ from typing import Any
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs.parameter import Parameter
 from awsrun.jobs.signature import Signature
+from awsrun.worker.runs import dump
 from awsrun.worker.samplers import SAMPLERS, Sampler
 from awsrun.worker.space import blocked, grid_size
 
@@ -20,6 +21,7 @@ DRAWN = ("random", *SAMPLERS)
 SEARCHES = ("grid", *DRAWN)
 NOTED = 0.3
 """Seconds to choose a trial that are told of."""
+LARGEST = 250_000  # bytes of JSON: a run's record, which holds the command, too, is one item of 400 KB at most
 MOST = 1_000_000_000  # a sanity bound: nobody means more, and a slip of the keyboard may
 
 
@@ -74,6 +76,10 @@ def build(
         space["total"] = grid_size(axes) * (1 if lines is None else -(-lines // (block or 1)))
     if not 1 <= space["total"] <= MOST:
         raise AwsrunError(f"{space['total']:,} trials are not possible", f"between 1 and {MOST:,} are")
+    if (size := len(dump(space))) > LARGEST:
+        why = f"these take {size:,}: they are kept in the run's record"
+        hint = "put what is long into a file: --inputs FILE.jsonl"
+        raise AwsrunError(f"the values of all parameters may take {LARGEST:,} bytes", why, hint)
     return space
 
 

@@ -77,6 +77,7 @@ def test_lines_are_crossed_with_the_grid(job: signature.Signature) -> None:
         ({"search": "gp", "ranges": {"lr": (0, 1)}}, "a Gaussian-process search needs to know how many trials"),
         ({"trials": 3}, "--trials is for a search that draws or learns"),
         ({"search": "random", "trials": 0}, "0 trials are not possible"),
+        ({"fixed": {"name": "a" * 250_000}}, "the values of all parameters may take 250,000 bytes"),
         ({"search": "random", "trials": 3, "lines": 2}, "cannot be drawn at random"),
     ],
 )
