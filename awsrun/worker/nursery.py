@@ -129,5 +129,5 @@ class Zygote:
 def _kill(pid: int) -> None:
     """Kill a process and its group, which is its own but in its first moments."""
     for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says the latter of one that has ended
             kill(pid, signal.SIGKILL)
