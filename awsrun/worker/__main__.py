@@ -133,8 +133,10 @@ def main(arguments: list[str]) -> int:
 
 def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, scratch: Path) -> int:
     import boto3
+    from botocore.config import Config
 
-    objects = Objects(boto3.client("s3"), run.bucket, run.run)
+    patient = Config(retries={"mode": "standard", "total_max_attempts": 10})  # a minute and more
+    objects = Objects(boto3.client("s3", config=patient), run.bucket, run.run)
     bayes = Bayes(store, run) if run.adaptive else None
     tools = Tools(
         bayes.params if bayes else lambda n: space.params(run.space, run.seed, n, objects.read_range),

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from awsrun.worker.silence import silent
 from awsrun.worker.table import Condition, ConditionFailed, Item, Unanswered, Value, When
 
 BATCH = 25
@@ -109,21 +108,28 @@ class DynamoTable:
                 delay = min(delay * 2, 5.0)
 
     def _call(self, operation: str, whole: bool = False, **request: Any) -> dict[str, Any]:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import ClientError, ConnectionError, CredentialRetrievalError, HTTPClientError
 
         if not whole:
             request["TableName"] = self.name
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**request)
-        except (ClientError, BotoCoreError) as error:
-            response: Any = getattr(error, "response", None) or {}
-            code = response.get("Error", {}).get("Code", "")
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
             if code == "ConditionalCheckFailedException":
-                raise ConditionFailed(decode(response["Item"]) if response.get("Item") else None) from error
-            if silent(error):
-                raise Unanswered(f"{operation}: {code or error}") from error
+                old: Any = error.response.get("Item")
+                raise ConditionFailed(decode(old) if old else None) from error
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if code in THROTTLED or code == "RequestTimeout" or status >= 500:
+                raise Unanswered(f"{operation}: {code}") from error
             raise
+        except (HTTPClientError, ConnectionError, CredentialRetrievalError) as error:
+            raise Unanswered(f"{operation}: {error}") from error
         return answer
+
+
+THROTTLED = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
+"""Refused for now, after botocore's own repeats: as good as unanswered, the caller waits and repeats."""
 
 
 def encode(item: Mapping[str, Value]) -> dict[str, dict[str, Any]]:

@@ -7,17 +7,13 @@ overwrite its own, and whoever takes over goes on from the greatest attempt befo
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from awsrun.worker.files import below
-from awsrun.worker.patience import LONG
 from awsrun.worker.records import LARGEST_LIST, dump
-from awsrun.worker.silence import silent
 
 _FOLDERS = {"last": "ckpt", "best": "best"}
 _SINGLE = 8 << 20  # larger files go up in parts
@@ -34,20 +30,19 @@ def checkpoint_key(run: str, n: int, attempt: int | None = None, kind: str = "la
 
 
 class Objects:
-    """A run's objects.  What is not answered is asked again, for as long as the table is.
+    """A run's objects.
 
     Args:
         client: boto3's S3 client.
-        sleep: waits some seconds between two repeats.
     """
 
-    def __init__(self, client: Any, bucket: str, run: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._client, self._bucket, self._run, self._sleep = client, bucket, run, sleep
+    def __init__(self, client: Any, bucket: str, run: str) -> None:
+        self._client, self._bucket, self._run = client, bucket, run
 
     def read_range(self, key: str, first: int, last: int) -> bytes:
         """Bytes ``first`` to ``last``, inclusive, of an object."""
-        where = {"Bucket": self._bucket, "Key": key, "Range": f"bytes={first}-{last}"}
-        data: bytes = self._answered(lambda: self._client.get_object(**where)["Body"].read())
+        answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={first}-{last}")
+        data: bytes = answer["Body"].read()
         return data
 
     def put_artifacts(self, n: int, attempt: int, folder: Path) -> dict[str, int]:
@@ -74,8 +69,7 @@ class Objects:
         if not found:
             return None
         path = folder / f"restored-{max(found)}"
-        key = checkpoint_key(self._run, n, max(found))
-        self._answered(lambda: self._client.download_file(self._bucket, key, str(path)))
+        self._client.download_file(self._bucket, checkpoint_key(self._run, n, max(found)), str(path))
         return path
 
     def drop_checkpoints(self, n: int, kept: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> None:
@@ -87,28 +81,14 @@ class Objects:
         for kind in _FOLDERS:
             for attempt in self._attempts(n, kind):
                 if attempt != kept.get(kind, {}).get("attempt"):
-                    where = {"Bucket": self._bucket, "Key": checkpoint_key(self._run, n, attempt, kind)}
-                    self._answered(partial(self._client.delete_object, **where))
+                    self._client.delete_object(Bucket=self._bucket, Key=checkpoint_key(self._run, n, attempt, kind))
 
     def _attempts(self, n: int, kind: str = "last") -> list[int]:
-        prefix = checkpoint_key(self._run, n, kind=kind)
-        answer = self._answered(lambda: self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix))
+        answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=checkpoint_key(self._run, n, kind=kind))
         return [int(entry["Key"].rsplit("/", 1)[1]) for entry in answer.get("Contents", [])]
 
     def _put(self, key: str, path: Path) -> None:
         if path.stat().st_size > _SINGLE:
-            self._answered(lambda: self._client.upload_file(str(path), self._bucket, key))
+            self._client.upload_file(str(path), self._bucket, key)
         else:
-            body = path.read_bytes()
-            self._answered(lambda: self._client.put_object(Bucket=self._bucket, Key=key, Body=body))
-
-    def _answered(self, call: Callable[[], Any]) -> Any:
-        for pause in LONG:
-            try:
-                return call()
-            except Exception as error:
-                if not silent(error):
-                    raise
-                print(f"[awsrun] the bucket does not answer ({error}); it is asked again", flush=True)
-                self._sleep(pause)
-        return call()
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=path.read_bytes())

@@ -30,7 +30,7 @@ class Sampler:
         asks: how often it is asked for something that was not tried yet, before chance decides.
         pruned: it learns from trials that did not come to their end.
         insists: it asks for the same again as long as it does not learn what comes of it; so trials that failed are
-            told to it as bad ones.
+            told to it as bad ones, and it is asked first what the others choose in that moment.
     """
 
     called: str

@@ -14,7 +14,7 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from awsrun.worker.store import RunStore
 class Bayes:
     """Chooses the parameters of a run's next trial.  Not safe to use from several threads at once.
 
-    Two workers that ask at the same moment do not see each other: in a small finite space they may choose the same.
+    Two workers that ask at the same moment do not see each other: in a small finite space TPE may choose the same.
     """
 
     def __init__(self, store: RunStore, run: Run) -> None:
@@ -81,11 +81,28 @@ class Bayes:
 
     def _new(self, n: int) -> dict[str, Any]:
         """Varied parameters that no trial has, as long as there are any."""
+        others = self._being_chosen(n) if self._sampler.insists else []
+        study, tried = self._study(self._sampler.pending - len(others)), set(self._tried)
+        for m in others:
+            tried.add(_key(self._suggested(study, m, tried)))
+        return self._suggested(study, n, tried)
+
+    def _being_chosen(self, n: int) -> list[int]:
+        """The trials before ``n`` that have no record yet.
+
+        Their workers choose in this moment, by the same seeds and much the same table: what they will choose, this one
+        can choose, too.
+        """
+        unknown = [m for m in range(self._first, n) if m not in self._known and m not in self._closed]
+        return unknown[-self._sampler.pending :]
+
+    def _suggested(self, study: Any, n: int, tried: Collection[str]) -> dict[str, Any]:
+        """Parameters for trial ``n`` that were not tried, as long as there are any."""
         seed = _seed(self._run.seed, n)
-        study = self._study(seed)
+        study.sampler = self._sampler.made(self._optuna, seed)
         for _ in range(self._sampler.asks):
             found = self._ask(study)
-            if _key(found) not in self._tried:
+            if _key(found) not in tried:
                 return found
         if not all(at["int"] for at in self._ranges.values()):  # a space without end, and the sampler insists
             return found
@@ -93,20 +110,23 @@ class Bayes:
             name: range(at["low"], at["high"] + 1) for name, at in self._ranges.items()
         }
         size, start = math.prod(map(len, points.values())), seed
-        for i in range(len(self._tried) + 1):
+        for i in range(len(tried) + 1):
             found = space.point(points, (start + i) % size)
-            if _key(found) not in self._tried:
+            if _key(found) not in tried:
                 break
         return found
 
-    def _study(self, seed: int) -> Any:
-        """A study of the trials that are known: made anew for each question, for only what the table holds counts."""
-        sampler = self._sampler.made(self._optuna, seed)
+    def _study(self, most: int) -> Any:
+        """A study of the trials that are known, of those under way the newest.
+
+        It is made anew for each question, for only what the table holds counts.
+        """
         directions = ["maximize" if mode == "max" else "minimize" for mode in self._run.goals.values()]
-        study = self._optuna.create_study(directions=directions, sampler=sampler)
+        study = self._optuna.create_study(directions=directions)
         told = self._known | self._bad()
         running = self._optuna.trial.TrialState.RUNNING
-        left_out = set(sorted(n for n, trial in told.items() if trial.state == running)[: -self._sampler.pending])
+        under_way = sorted(n for n, trial in told.items() if trial.state == running)
+        left_out = set(under_way[: max(len(under_way) - most, 0)])
         study.add_trials([told[n] for n in sorted(told) if n not in left_out])
         return study
 

@@ -216,6 +216,8 @@ class Supervisor:
         want = AHEAD if short else 0 if self._attempt else 1
         if len(self._ready) >= want:
             return
+        if self._run.adaptive and self._tasks:
+            return  # the next trial learns from the one before: that one's result is on its way to the table
         if not self._claims.exhausted:
             count = min(max(int(SHORT / max(self._mean, 0.01)), 1), 50) if short else 1
             self._claiming = self._courier.claim(lambda: self._claims.next(count))

@@ -24,6 +24,8 @@ import awsrun
 
 
 def hill(trial, x: float = 0.0, layers: int = 1, kind: str = "a"):
+    if trial.n == 10:  # it takes a while to bring home
+        (trial.dir / "large").write_bytes(bytes(30_000_000))
     return {"height": -((x - 0.3) ** 2) - (layers - 3) ** 2 - (kind != "b")}
 
 
@@ -109,9 +111,9 @@ def test_a_gaussian_process_chooses_by_the_table_alone(place: Place, monkeypatch
     for n, trial in enumerate(trials):
         if n == 11:
             worker = Bayes(store, run)
-            assert worker.prepare(place.folder) is None and worker.params(n) == trial["params"], (
-                "as one chooses who has nothing but the others' results"
-            )
+            assert worker.prepare(place.folder) is None
+            wanted = {**worker.params(n), "x": pytest.approx(worker.params(n)["x"], abs=1e-4)}
+            assert trial["params"] == wanted, "as one chooses who has nothing but the others' results"
         claimed = store.claim("r", n, Me(0, 1000), trial["params"])
         assert claimed is not None
         store.settle("r", replace(claimed, state="done", value=trial["result"]["height"]))

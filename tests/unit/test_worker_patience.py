@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
@@ -17,7 +15,6 @@ from botocore.exceptions import (
 
 from awsrun.cli import main
 from awsrun.worker.dynamodb import DynamoTable
-from awsrun.worker.objects import Objects
 from awsrun.worker.patience import LONG, PatientTable
 from awsrun.worker.table import Unanswered
 
@@ -101,33 +98,3 @@ def test_a_command_says_that_the_table_does_not_answer(capsys: pytest.CaptureFix
         'awsrun: the runs table does not answer: get_item: Could not connect to the endpoint URL: "https://dynamodb"\n'
         "→ run the command again\n"
     )
-
-
-class FlakyBucket:
-    """An S3 client whose answers are lost, as those of `Flaky`."""
-
-    def __init__(self, *errors: Exception) -> None:
-        self.errors, self.put = list(errors), list[str]()
-
-    def put_object(self, Key: str, **_: Any) -> None:
-        if self.errors:
-            raise self.errors.pop(0)
-        self.put.append(Key)
-
-    def upload_file(self, path: str, bucket: str, key: str) -> None:
-        try:
-            self.put_object(Key=key)
-        except ClientError as error:
-            raise S3UploadFailedError(f"Failed to upload {path}: {error}")  # noqa: B904  as boto3 does it
-
-
-def test_a_bucket_that_does_not_answer_costs_no_result(tmp_path: Path) -> None:
-    (tmp_path / "small").write_text("x")
-    with (tmp_path / "large").open("wb") as file:
-        file.truncate(9 << 20)
-    waits: list[float] = []
-    bucket = FlakyBucket(refused("SlowDown", 503), *SILENCE, refused("InternalError", 500))
-    assert Objects(bucket, "b", "r", waits.append).put_artifacts(0, 1, tmp_path) == {"large": 9 << 20, "small": 1}
-    assert bucket.put == ["r/0/1/large", "r/0/1/small"] and waits == list(LONG[: len(SILENCE) + 2])
-    with pytest.raises(S3UploadFailedError, match="AccessDenied"):
-        Objects(FlakyBucket(refused("AccessDenied", 403)), "b", "r", pytest.fail).put_artifacts(0, 1, tmp_path)
