@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 
+import boto3
 import pytest
 from stack_shell import Shell
 
@@ -74,14 +75,23 @@ def test_a_sweep_runs_in_the_image_that_the_spec_describes(user: Shell) -> None:
     user.awsrun("apply", "spec.yaml", "--yes")
     assert "no change" in user.awsrun("apply", "spec.yaml", "--yes").stdout
     first = user.json("outputs", "boxed")
-    _, said = sweep(user)
+    run, said = sweep(user)
+    assert user.json("show", run)["image"] == f"{first['train_image']['uri']}@{first['train_image']['id']}"
     assert "in a container: True /usr/bin/python3" in said
     user.write("# nothing more\n", "requirements.txt")
     user.awsrun("apply", "spec.yaml", "--yes")
     second = user.json("outputs", "boxed")
     assert first["train_image"]["uri"] != second["train_image"]["uri"]
     assert first["train"]["arn"] != second["train"]["arn"]
+    again = user.awsrun("submit", "job.py", "--grid", "lr=0.1,0.2", "--reuse", "--dry-run")
+    assert "nothing can be reused: job-" in again.stderr, "the image is another one"
     sweep(user)
+    again = user.awsrun("submit", "job.py", "--grid", "lr=0.1,0.2", "--reuse", "--dry-run")
+    assert "did with the same parameters and seed is taken from there" in again.stderr
+    endpoint = json.loads(user.awsrun("local", "status", "--json").stdout)["endpoint"]
+    move_tag(endpoint, first["train_image"]["tag"], second["train_image"]["tag"])
+    again = user.awsrun("submit", "job.py", "--grid", "lr=0.1,0.2", "--reuse", "--dry-run")
+    assert f"ran in another image ({second['train_image']['uri']}@sha256:" in again.stderr
     ran = [
         one["Actor"]["Attributes"]["image"]
         for one in engine.events(
@@ -92,13 +102,20 @@ def test_a_sweep_runs_in_the_image_that_the_spec_describes(user: Shell) -> None:
     assert ran == [first["train_image"]["uri"]] * 2 + [second["train_image"]["uri"]] * 2
     gone = user.awsrun("teardown", "--all", "--yes")
     assert "nothing of awsrun is left" in gone.stdout
-    endpoint = json.loads(user.awsrun("local", "status", "--json").stdout)["endpoint"]
     assert user.listed(endpoint) == {}
     assert [
         one
         for one in engine.containers.list(all=True, ignore_removed=True, filters={"label": "awsrun.cloud"})
         if mine(one, endpoint)
     ] == []
+
+
+def move_tag(endpoint: str, source: str, tag: str) -> None:
+    """Let a tag stand for the image that another one stands for."""
+    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
+    ecr = boto3.client("ecr", endpoint_url=endpoint, **keys)
+    found = ecr.batch_get_image(repositoryName="boxed-images", imageIds=[{"imageTag": source}])["images"][0]
+    ecr.put_image(repositoryName="boxed-images", imageTag=tag, imageManifest=found["imageManifest"])
 
 
 def mine(container: object, endpoint: str) -> bool:
