@@ -58,7 +58,8 @@ class Attempt:
     Attributes:
         reports: not yet written to the table.
         kept: kind of checkpoint (``last``, ``best``) -> what is known of the one that is stored.
-        deadline, grace: on the monotonic clock, when it is killed for taking too long, or for not stopping; 0 is never.
+        deadline, grace: on the monotonic clock, when it is killed for taking too long, or for not stopping, or killed
+            again; 0 is never.
         why: why it was ended from outside: ``timeout``, ``cancelled``, ``released``, ``paused``, ``lost``, or empty.
         asks: where it stands at a rung, waiting to be told whether it goes on; None while it does not ask.
     """
