@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from botocore.exceptions import ClientError
 
 from awsrun.worker.table import ConditionFailed, Item, Table, When
 
@@ -96,3 +97,12 @@ def test_a_query_reads_on_after_a_page(table: Table) -> None:
 def test_the_same_key_twice_in_a_batch(table: Table) -> None:
     table.put_all([{"pk": "a", "sk": "1", "n": 1}, {"pk": "a", "sk": "1", "n": 2}])
     assert table.get("a", "1") == {"pk": "a", "sk": "1", "n": 2}
+
+
+def test_an_update_that_makes_an_item_too_large_changes_nothing(make_dynamo: Callable[[], Table]) -> None:
+    table = make_dynamo()
+    before: Item = {"pk": "a", "sk": "1", "state": "run", "n": 1}
+    table.put(before)
+    with pytest.raises(ClientError, match="exceeded the maximum allowed size"):
+        table.update("a", "1", {"state": "done", "text": "x" * 500_000}, {"n": 1})
+    assert table.get("a", "1") == before

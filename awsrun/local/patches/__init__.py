@@ -43,6 +43,7 @@ def patches(blobs: Blobs) -> Mapping[str, Sequence[Hook]]:
         "moto.core.serialize": [dynamodb_speed.attribute_values_as_they_are],
         "moto.dynamodb.models.table": [dynamodb_speed.query_one_partition],
         "moto.dynamodb.parsing.ast_nodes": [speed.walk_quickly],
+        "moto.dynamodb.parsing.executors": [dynamodb.refuse_updates_as_a_whole],
         "moto.dynamodb.parsing.expressions": [speed.parse_once],
         "moto.dynamodb.responses": [dynamodb.refuse_large_batches],
         "moto.ec2.models.key_pairs": [ec2_key_pairs.fingerprints],

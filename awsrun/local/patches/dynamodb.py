@@ -1,4 +1,7 @@
-"""DynamoDB: a BatchWriteItem of more than 25 items is refused, as on AWS (moto 5.2 takes any number)."""
+"""DynamoDB: a BatchWriteItem of more than 25 items is refused, as on AWS (moto 5.2 takes any number).
+
+An update that would make an item too large changes nothing of it (moto leaves what it had set until it came upon that).
+"""
 
 from __future__ import annotations
 
@@ -23,3 +26,23 @@ def refuse_large_batches(module: ModuleType) -> None:
         return original(self)
 
     module.DynamoHandler.batch_write_item = batch_write_item
+
+
+def refuse_updates_as_a_whole(module: ModuleType) -> None:
+    """Patch ``moto.dynamodb.parsing.executors``."""
+    execute = module.UpdateExpressionExecutor.execute
+
+    def whole(self: Any, node: Any = None) -> None:
+        if node is not None:
+            execute(self, node)
+            return
+        attributes = self.item.attrs
+        before = dict(attributes)
+        try:
+            execute(self)
+        except Exception:
+            attributes.clear()
+            dict.update(attributes, before)  # past moto's own check, which counts what is replaced twice
+            raise
+
+    module.UpdateExpressionExecutor.execute = whole
