@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from awsrun.worker.control import PUT_BACK
 from awsrun.worker.records import Limits, Me, Report, Run, Shard, Standing, TrialRecord
 from awsrun.worker.store import RunStore
 from awsrun.worker.table import Table
@@ -307,3 +308,13 @@ def test_failures_alike_and_no_success(store: RunStore) -> None:
     assert not store.failing(R, 1, "aa", 3), "of an older generation"
     store.note_success(R)
     assert not store.failing(R, 0, "aa", 3)
+
+
+def test_what_was_under_way_when_its_run_was_cancelled_is_put_back_with_it(store: RunStore) -> None:
+    trial = claimed(store)
+    assert store.cancel(R) == "cancelled"
+    assert store.settle(R, replace(trial, state="retry")), "its worker gives it back, whatever becomes of the run"
+    assert store.retry(R, [0], PUT_BACK | {"retry"}, fresh=True) == 1
+    again = store.trial(R, 0)
+    assert again is not None and (again.state, again.attempt, again.since) == ("retry", 1, 2)
+    assert store.status(R).state == "running"
