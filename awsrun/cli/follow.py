@@ -231,7 +231,7 @@ class Line:
             return
         self._last = text
         if self._terminal:
-            click.echo(f"\r\x1b[2K{text[: _width() - 1]}", nl=False, err=True)
+            click.echo(f"\r\x1b[2K{text[: _width() - 1]}", nl=False, err=True, color=True)
         else:
             say(text)
 

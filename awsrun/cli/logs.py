@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -43,7 +42,7 @@ def logs(run: str, trial: int | None, follow: bool, plain: bool, stack: str | No
         read = found.logs(trial, follow)
         bare = plain or trial is not None
         for text in (line.text for line in read) if bare else marked(read, found.record.total):
-            click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
+            click.echo(text)
             shown += 1
     except KeyboardInterrupt:
         say(f"{found.id} goes on" if follow else "stopped")

@@ -117,7 +117,7 @@ def main() -> None:
     sys.setswitchinterval(0.0005)  # who waits for AWS goes on soon, although another thread reads a model meanwhile
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # no look through all that is installed for some
     try:
-        _leave(cli.main(standalone_mode=False) or 0)
+        _leave(cli.main(standalone_mode=False, color=_coloured()) or 0)
     except click.exceptions.Abort:
         _fail("stopped", 130)
     except click.ClickException as error:
@@ -132,6 +132,11 @@ def main() -> None:
         if _interrupted(error):
             _fail("stopped", 130)
         _explain(error)
+
+
+def _coloured() -> bool | None:
+    """False where the user wants no colours (https://no-color.org); None leaves it to what is at the other end."""
+    return False if os.environ.get("NO_COLOR") else None
 
 
 def _leave(code: int) -> NoReturn:
@@ -166,7 +171,7 @@ def _explain(error: Exception) -> None:
 
 def _fail(text: str, code: int = 1) -> None:
     first, _, rest = text.partition("\n")
-    click.secho(f"awsrun: {first}", fg="red", err=True)
+    click.secho(f"awsrun: {first}", fg="red", err=True, color=_coloured())
     if rest:
         click.echo(rest, err=True)
     sys.exit(code)

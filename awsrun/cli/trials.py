@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _NAMED = 10  # trials that are named in a line
 _NARROW = 10  # characters: columns of lines that are wider share what room there is
-_LIVE = 20  # running trials that are asked how far they are: a query each
+_LIVE = 20  # trials without a result that are asked how far they came: a query each
 _WORDS = 28  # characters that a column of parameters has at least
 _UNLIMITED = 100_000
 _STATES = {"run": "running", "retry": "waiting"}
@@ -111,8 +111,8 @@ def _print(run: Run, trials: Sequence[TrialRecord], best: set[int], costs: Costs
 
     record = run.record
     names = varied(record) or list(dict.fromkeys(name for trial in trials for name in trial.params))
-    running = [trial for trial in trials if trial.state == "run"]
-    live = {trial.n: _so_far(run, trial) for trial in running[:_LIVE]}
+    cut = [trial for trial in trials if trial.state in ("run", "retry", "cancelled") and trial.value is None]
+    live = {trial.n: _so_far(run, trial) for trial in cut[:_LIVE]}
     steps = record.prunes or any(trial.step for trial in live.values())
     rows = [_row(run, live.get(trial.n, trial), names, best, costs, steps) for trial in trials]
     screen = console()
@@ -190,7 +190,7 @@ def _row(run: Run, trial: TrialRecord, names: Sequence[str], best: set[int], cos
 
 
 def _so_far(run: Run, trial: TrialRecord) -> TrialRecord:
-    """A running trial with how far it is by what it has reported."""
+    """A trial that has no result, or none yet, with how far it came by what it has reported."""
     reported = run.curve(trial)
     if not reported:
         return trial

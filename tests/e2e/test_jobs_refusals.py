@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 from pathlib import Path
 
@@ -61,3 +62,15 @@ def test_no_credentials_are_said_to_be_missing(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "cannot use AWS with these credentials" in done.stderr
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_a_terminal_has_colours_unless_the_user_wants_none(tmp_path: Path, no_color: str) -> None:
+    here, there = pty.openpty()
+    env = {**os.environ, "NO_COLOR": no_color}
+    subprocess.run([AWSRUN, "submit", "nothing.py"], cwd=tmp_path, env=env, stdout=there, stderr=there, check=False)
+    os.close(there)
+    said = os.read(here, 4096)
+    os.close(here)
+    assert b"there is no job file nothing.py" in said
+    assert (b"\x1b[" in said) == (not no_color)

@@ -16,11 +16,11 @@ NAMES = ["learning_rate", "momentum", "weight_decay", "optimizer", "batch_size",
 WIDE = {"search": "grid", "axes": {name: [f"{name[:3]} 1", f"{name[:3]} 2"] for name in NAMES}, "set": {}, "total": 2}
 
 
-def a_sweep() -> Run:
-    """Of two trials: one is done, one is running and has reported twice."""
+def a_sweep(state: str = "run") -> Run:
+    """Of two trials: one is done, one has reported twice and has no result."""
     record = a_run(WIDE)
     done, running = trials_of(record, lambda p: 0.5)
-    running = replace(running, state="run", ended_ms=0, value=None, result=None)
+    running = replace(running, state=state, ended_ms=0, value=None, result=None)
     store = store_with(record, [done, running])
     store.table.put_all([Report(1, 1, step, {"val_accuracy": 0.25 * step}).to_item(record.run) for step in range(2)])
     found = Run.__new__(Run)
@@ -28,13 +28,18 @@ def a_sweep() -> Run:
     return found
 
 
-def test_a_file_gets_whole_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("state", "shown"), [("run", "running"), ("cancelled", "cancelled")])
+def test_a_file_gets_whole_lines(
+    state: str, shown: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
-    print_trials(a_sweep(), 100)
+    print_trials(a_sweep(state), 100)
     header, done, running, *_ = capsys.readouterr().out.splitlines()
     assert header.split() == ["trial", *NAMES, "val_accuracy", "state", "steps", "attempt", "time"]
     assert "50.0 %  done" in done
-    assert "25.0 %  running      2" in running, "what it reported last, in its second step"
+    told = running.split()
+    at = told.index(shown)
+    assert told[at - 2 : at + 2] == ["25.0", "%", shown, "2"], "what it reported last, in its second step"
 
 
 @pytest.mark.parametrize("width", [60, 80])
