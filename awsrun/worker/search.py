@@ -77,22 +77,31 @@ class Bayes:
     def params(self, n: int) -> dict[str, Any]:
         """The parameters of trial ``n``, by what is known of the others now."""
         self._read(n)
-        return self._run.fixed | self._new(n)
+        others = self._being_chosen(n)
+        found = self._new(n, others)
+        while others:  # it took a while: some may have chosen by now, and by another table than this one
+            self._read(n)
+            before, others = others, self._being_chosen(n)
+            if others == before:
+                break
+            found = self._new(n, others)
+        return self._run.fixed | found
 
-    def _new(self, n: int) -> dict[str, Any]:
-        """Varied parameters that no trial has, as long as there are any."""
-        others = self._being_chosen(n) if self._sampler.insists else []
+    def _new(self, n: int, others: Sequence[int]) -> dict[str, Any]:
+        """Varied parameters that no trial has, as long as there are any; ``others`` choose in this moment, too."""
         study, tried = self._study(self._sampler.pending - len(others)), set(self._tried)
         for m in others:
             tried.add(_key(self._suggested(study, m, tried)))
         return self._suggested(study, n, tried)
 
     def _being_chosen(self, n: int) -> list[int]:
-        """The trials before ``n`` that have no record yet.
+        """The trials before ``n`` that have no record yet, for a sampler that insists.
 
         Their workers choose in this moment, by the same seeds and much the same table: what they will choose, this one
         can choose, too.
         """
+        if not self._sampler.insists:
+            return []
         unknown = [m for m in range(self._first, n) if m not in self._known and m not in self._closed]
         return unknown[-self._sampler.pending :]
 

@@ -74,6 +74,21 @@ def test_it_goes_by_what_has_ended_and_keeps_off_what_has_not() -> None:
     assert abs(chosen(store, run, 14) - first) > 5 * away, "what failed there would fail again"
 
 
+def test_it_chooses_again_when_another_that_chose_at_the_same_moment_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, run = a_store(12)
+    alone = chosen(store, run, 12)
+    start(store, 12, 0.9)
+    read, hidden = store.trials, [12]
+
+    def trials(*asked: Any) -> list[TrialRecord]:
+        found = [trial for trial in read(*asked) if trial.n not in hidden]
+        hidden.clear()
+        return found
+
+    monkeypatch.setattr(store, "trials", trials)
+    assert chosen(store, run, 13) == pytest.approx(alone, abs=ALIKE), "the other is not where it was thought to be"
+
+
 def test_of_many_under_way_the_newest_count(monkeypatch: pytest.MonkeyPatch) -> None:
     import optuna
 
