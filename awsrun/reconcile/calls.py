@@ -59,16 +59,7 @@ class Calls:
     def read(self, call: Callable[[], T]) -> T:
         """A call that changes nothing.  botocore repeats it a few times, within seconds; throttling and trouble at AWS
         may last longer."""
-
-        def once() -> T:
-            self.halt.check()
-            try:
-                return call()
-            except Exception as error:
-                self._stop_if_expired(error)
-                raise
-
-        return self._patiently(once, lambda error: _throttled(error) or _troubled(error))
+        return self._patiently(lambda: self._sent(call), lambda error: _throttled(error) or _troubled(error))
 
     def write(self, kind: Kind[Any, Any], verb: Verb, call: Callable[[], T]) -> T:
         """One mutating call of a kind, repeated while AWS says that it was not done and will pass later.
@@ -101,22 +92,15 @@ class Calls:
 
     def put(self, call: Callable[[], T]) -> T:
         """A mutating call that may be made twice (an unconditional put): repeated without looking."""
-
-        def once() -> T:
-            self.halt.check()
-            self.gate()
-            try:
-                return call()
-            except Exception as error:
-                self._stop_if_expired(error)
-                raise
-
-        return self._patiently(once, lambda error: _throttled(error) or no_answer(error))
+        return self._patiently(lambda: self._sent(call, self.gate), lambda error: _throttled(error) or no_answer(error))
 
     def _once(self, kind: Kind[Any, Any], verb: Verb, call: Callable[[], T]) -> T:
         self._pace.wait(kind, verb)
+        return self._sent(call, self.gate)
+
+    def _sent(self, call: Callable[[], T], gate: Callable[[], None] = lambda: None) -> T:
         self.halt.check()
-        self.gate()
+        gate()
         try:
             return call()
         except Exception as error:
