@@ -112,7 +112,7 @@ class RunStore(Control):
         """Go, and say so: others need not wait for a lease.
 
         Args:
-            how: see :class:`awsrun.worker.records.Worker`.
+            how: see :class:`awsrun.worker.workers.Worker`.
         """
         self._update(_worker(run, me.slot), {"dead": True, "left": how}, (When("boot", "=", me.boot),))
 
