@@ -23,6 +23,8 @@ from awsrun.worker.records import FINAL, SHARD, Me, Run, RunStatus, Shard, Stand
 from awsrun.worker.reuse import Reuse
 from awsrun.worker.store import RunStore
 
+HOLES = 16  # that a worker remembers of those it has seen
+
 
 @dataclass
 class Identity:
@@ -273,10 +275,15 @@ class Claims:
         return trial
 
     def _fill(self, shard: int, trials: list[TrialRecord]) -> TrialRecord | None:
-        """Claim a trial that was reserved and never started."""
+        """Claim a trial that was reserved and never started.  Some more are remembered as if they were reserved: a claim
+        of one that somebody else has by then does nothing, and a shard is not read anew for each."""
         holes = list(set(range(shard * SHARD, self._end(shard))) - {trial.n for trial in trials})
         self._tools.rng.shuffle(holes)
-        return next((trial for trial in map(self._claim, holes) if trial is not None), None)
+        while holes:
+            if (trial := self._claim(holes.pop())) is not None:
+                self._block.extend(holes[:HOLES])
+                return trial
+        return None
 
     def _seal(
         self, shard: int, status: RunStatus, trials: list[TrialRecord], sealed: dict[int, Shard] | None = None
