@@ -275,8 +275,8 @@ class Claims:
         return trial
 
     def _fill(self, shard: int, trials: list[TrialRecord]) -> TrialRecord | None:
-        """Claim a trial that was reserved and never started.  Some more are remembered as if they were reserved: a claim
-        of one that somebody else has by then does nothing, and a shard is not read anew for each."""
+        """Claim a trial that was reserved and never started.  Some more are remembered as if they were reserved: the
+        claim of one that somebody else has by then does nothing, and a shard is not read anew for each."""
         holes = list(set(range(shard * SHARD, self._end(shard))) - {trial.n for trial in trials})
         self._tools.rng.shuffle(holes)
         while holes:
