@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 BIN = Path(sys.executable).parent
-WITHOUT_AWS = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "AWSRUN_"))}
+# COLUMNS comes with readline, which some of pytest's parts import: it would make tables as narrow as no terminal.
+LEFT_OUT = ("AWS_", "AWSRUN_", "COLUMNS", "LINES")
+WITHOUT_AWS = {key: value for key, value in os.environ.items() if not key.startswith(LEFT_OUT)}
 
 # Listings that the aws command makes by itself, each of a kind that a stack may leave behind.
 LISTINGS = {
