@@ -44,7 +44,8 @@ def look(site: Site, request: Request) -> Earlier:
         name = f" {image.name}" if image.name else ""
         return Earlier(why=f"whether the image{name} is still the same is not known ({image.why})", image=image)
     job, differences = request.archive.job, _against(site, request, image)
-    for item in site.store.table.query("RUNS", f"{ids.stem(job)}-", limit=LOOKED_AT, backwards=True):
+    listed = site.store.table.query("RUNS", f"{ids.stem(job)}-", limit=LOOKED_AT, backwards=True)
+    for item in sorted(listed, key=lambda one: str(one.get("submitted_at", "")), reverse=True):  # ids tell the minute
         earlier = site.store.run(str(item["sk"])) if item.get("job") == job else None
         if earlier is None or not earlier.next:
             continue
