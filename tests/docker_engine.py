@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.images import engine
+from awsrun.local.work.containers import CLOUD, cloud_of
 
 BASE = "awsrun-test/python:2"
 
@@ -38,6 +40,27 @@ def events(found: Any, since: float, until: float, repository: str) -> list[str]
     """
     happened = found.events(since=f"{since:.9f}", until=f"{until:.9f}", filters={"type": "image"}, decode=True)
     return [one["Action"] for one in happened if repository in str(one["Actor"])]
+
+
+def containers(found: Any, data: Path) -> list[Any]:
+    """The containers there are of the embedded cloud in ``data``; tests beside this one have clouds of their own."""
+    return list(found.containers.list(all=True, ignore_removed=True, filters={"label": _label(data)}))
+
+
+def started(found: Any, since: float, until: float, data: Path) -> list[str]:
+    """The images of the containers that the embedded cloud in ``data`` started, oldest first.
+
+    Args:
+        since, until: POSIX seconds.
+    """
+    happened = found.events(
+        since=f"{since:.9f}", until=f"{until:.9f}", filters={"event": "start", "label": _label(data)}, decode=True
+    )
+    return [one["Actor"]["Attributes"]["image"] for one in happened]
+
+
+def _label(data: Path) -> str:
+    return f"{CLOUD}={cloud_of(data)}"
 
 
 def forget(repository: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from docker.errors import APIError
 
 from tests import docker_engine
 from tests.conftest import LocalCloud
@@ -35,15 +37,17 @@ class Containers(Place):
 
     def containers(self) -> list[Any]:
         """Those of this cloud, by their label."""
-        found = self.engine.containers.list(all=True, ignore_removed=True, filters={"label": "awsrun.cloud"})
-        return [one for one in found if str(self.cloud.endpoint) in str(one.attrs["Config"]["Env"])]
+        return docker_engine.containers(self.engine, self.cloud.home / "data" / "local")
 
     def started(self, lines: int = 1) -> Any:
-        """The only container, once it has said something."""
+        """The only container that runs, once it has said something; an earlier test's may be on its way out."""
 
         def found() -> Any:
-            running = [one for one in self.containers() if one.logs().count(b"\n") >= lines]
-            return running[0] if running else None
+            for one in self.containers():
+                with contextlib.suppress(APIError):
+                    if one.status == "running" and one.logs().count(b"\n") >= lines:
+                        return one
+            return None
 
         return eventually(found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pytest
@@ -92,22 +93,12 @@ def test_a_sweep_runs_in_the_image_that_the_spec_describes(user: Shell) -> None:
     move_tag(endpoint, first["train_image"]["tag"], second["train_image"]["tag"])
     again = user.awsrun("submit", "job.py", "--grid", "lr=0.1,0.2", "--reuse", "--dry-run")
     assert f"ran in another image ({second['train_image']['uri']}@sha256:" in again.stderr
-    ran = [
-        one["Actor"]["Attributes"]["image"]
-        for one in engine.events(
-            since=f"{began:.9f}", until=f"{time.time():.9f}", filters={"event": "start"}, decode=True
-        )
-        if "awsrun.cloud" in one["Actor"]["Attributes"]
-    ]
+    ran = docker_engine.started(engine, began, time.time(), local(user))
     assert ran == [first["train_image"]["uri"]] * 2 + [second["train_image"]["uri"]] * 2
     gone = user.awsrun("teardown", "--all", "--yes")
     assert "nothing of awsrun is left" in gone.stdout
     assert user.listed(endpoint) == {}
-    assert [
-        one
-        for one in engine.containers.list(all=True, ignore_removed=True, filters={"label": "awsrun.cloud"})
-        if mine(one, endpoint)
-    ] == []
+    assert docker_engine.containers(engine, local(user)) == []
 
 
 def move_tag(endpoint: str, source: str, tag: str) -> None:
@@ -118,5 +109,6 @@ def move_tag(endpoint: str, source: str, tag: str) -> None:
     ecr.put_image(repositoryName="boxed-images", imageTag=tag, imageManifest=found["imageManifest"])
 
 
-def mine(container: object, endpoint: str) -> bool:
-    return endpoint in str(container.attrs["Config"]["Env"])  # type: ignore[attr-defined]
+def local(user: Shell) -> Path:
+    """The data folder of the user's embedded cloud."""
+    return Path(user.env["AWSRUN_HOME"]) / "data" / "local"
