@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from awsrun.aws.session import session
     from awsrun.jobs.api import check, run, runs, submit
-    from awsrun.jobs.experiment import Experiment
     from awsrun.jobs.run import Run
+    from awsrun.jobs.submit.experiment import Experiment
     from awsrun.reconcile.api import adopt, apply, drift, load, outputs, plan, status
     from awsrun.scripts import teardown
-    from awsrun.worker.main import main
-    from awsrun.worker.states import load_states
-    from awsrun.worker.trial import Stop, Trial
+    from awsrun.worker.job.main import main
+    from awsrun.worker.job.states import load_states
+    from awsrun.worker.job.trial import Stop, Trial
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Trial": "awsrun.worker.trial",
-    "Stop": "awsrun.worker.trial",
-    "main": "awsrun.worker.main",
-    "Experiment": "awsrun.jobs.experiment",
+    "Trial": "awsrun.worker.job.trial",
+    "Stop": "awsrun.worker.job.trial",
+    "main": "awsrun.worker.job.main",
+    "Experiment": "awsrun.jobs.submit.experiment",
     "submit": "awsrun.jobs.api",
     "check": "awsrun.jobs.api",
     "runs": "awsrun.jobs.api",
@@ -40,7 +40,7 @@ _HOMES = {
     "outputs": "awsrun.reconcile.api",
     "teardown": "awsrun.scripts",
     "session": "awsrun.aws.session",
-    "load_states": "awsrun.worker.states",
+    "load_states": "awsrun.worker.job.states",
 }
 __all__ = [
     "Experiment",

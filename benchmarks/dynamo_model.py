@@ -32,7 +32,7 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from awsrun.worker.table import Condition, ConditionFailed, Item, Unanswered, Value
+from awsrun.worker.protocol.table import Condition, ConditionFailed, Item, Unanswered, Value
 
 WRITES, READS = 1000, 3000  # units per partition and second
 NEW_TABLE = 4  # partitions
@@ -78,7 +78,7 @@ class Clock:
 
 
 class ModelTable:
-    """Implements :class:`awsrun.worker.table.Table`.
+    """Implements :class:`awsrun.worker.protocol.table.Table`.
 
     Attributes:
         calls: operation -> how many were sent, repeats included; ``throttled`` of them were refused.

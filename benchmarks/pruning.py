@@ -22,13 +22,13 @@ from typing import Any
 
 import torch
 
-from awsrun.worker import space
-from awsrun.worker.claims import Claims, Identity, Tools
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.records import Limits, Me, Run, Standing
-from awsrun.worker.rungs import Halving
-from awsrun.worker.store import RunStore
-from awsrun.worker.trial import Trial
+from awsrun.worker.job.trial import Trial
+from awsrun.worker.protocol import space
+from awsrun.worker.protocol.claims import Claims, Identity, Tools
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.records import Limits, Me, Run, Standing
+from awsrun.worker.protocol.rungs import Halving
+from awsrun.worker.protocol.store import RunStore
 from benchmarks.bench import ROOT
 
 TRIALS, EPOCHS, WORKERS, SEEDS = 18, 9, 4, 10

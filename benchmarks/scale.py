@@ -22,13 +22,13 @@ from typing import Any
 from greenlet import getcurrent
 
 from awsrun.prices.table import shipped
-from awsrun.worker import space
-from awsrun.worker.claims import Claims, Identity, Tools
 from awsrun.worker.heartbeat import Heartbeat, Notice
-from awsrun.worker.records import SHARD, Limits, Me, Run, Shard, TrialRecord
-from awsrun.worker.store import RunStore
+from awsrun.worker.protocol import space
+from awsrun.worker.protocol.claims import Claims, Identity, Tools
+from awsrun.worker.protocol.records import SHARD, Limits, Me, Run, Shard, TrialRecord
+from awsrun.worker.protocol.store import RunStore
+from awsrun.worker.protocol.table import Item, Unanswered
 from awsrun.worker.supervisor import AHEAD, SHORT
-from awsrun.worker.table import Item, Unanswered
 from benchmarks.dynamo_model import NEW_TABLE, Clock, ModelTable
 
 START = 30.0  # seconds within which the workers start

@@ -21,12 +21,12 @@ from typing import Any
 
 import optuna
 
-from awsrun.worker import space
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.records import Limits, Me, Run, TrialRecord
-from awsrun.worker.samplers import SAMPLERS
+from awsrun.worker.protocol import space
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.records import Limits, Me, Run, TrialRecord
+from awsrun.worker.protocol.samplers import SAMPLERS
+from awsrun.worker.protocol.store import RunStore
 from awsrun.worker.search import Bayes
-from awsrun.worker.store import RunStore
 
 TRIALS, WORKERS, SEEDS = 40, 4, 20
 Params = Mapping[str, Any]

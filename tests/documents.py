@@ -33,7 +33,7 @@ from markdown_it import MarkdownIt
 
 import awsrun
 from awsrun.cli.main import cli
-from awsrun.jobs.experiment_file import load
+from awsrun.jobs.submit.experiment_file import load
 from awsrun.resources.models import SpecModels
 from awsrun.spec.load import parse
 from awsrun.spec.variables import Given

@@ -11,7 +11,7 @@ from awsrun.cli.output import common, connect, console, emit, say
 from awsrun.cli.runs import stack_option
 
 if TYPE_CHECKING:
-    from awsrun.jobs.comparison import Comparison, Side
+    from awsrun.jobs.views.comparison import Comparison, Side
 
 _WIDEST = 80  # characters of a column: in a file, too, a long command takes some lines
 

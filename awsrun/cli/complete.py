@@ -78,7 +78,7 @@ def _asked(context: str | None, ask: Callable[[Cloud], list[T]]) -> list[T]:
     from awsrun.aws.context import current
     from awsrun.aws.errors import AwsrunError
     from awsrun.aws.paths import data_dir
-    from awsrun.worker.table import Unanswered
+    from awsrun.worker.protocol.table import Unanswered
 
     try:
         chosen = current(context)

@@ -13,10 +13,10 @@ import click
 from awsrun.cli.output import say
 
 if TYPE_CHECKING:
-    from awsrun.jobs.costs import Costs
+    from awsrun.jobs.reading.costs import Costs
+    from awsrun.jobs.reading.status import Status
     from awsrun.jobs.run import Run
-    from awsrun.jobs.status import Status
-    from awsrun.worker.records import TrialRecord
+    from awsrun.worker.protocol.records import TrialRecord
 
 _STAGES = {
     "submitted": "submitted",
@@ -56,7 +56,7 @@ def called_off(number: int) -> None:
 
 def missing(run: Run) -> None:
     """Say which workers AWS did not start, and that those that it did start from another image than those before."""
-    from awsrun.jobs import image, launch
+    from awsrun.jobs.workers import image, launch
 
     record = run.record
     for reason in launch.missing(record):
@@ -101,7 +101,7 @@ def headline(status: Status) -> None:
 
 def failed(status: Status) -> Iterator[str]:
     """A line for each of some trials that failed: which, and why."""
-    from awsrun.jobs.table import error_line
+    from awsrun.jobs.views.table import error_line
 
     shown = status.failures[:QUOTED]
     yield from (f"trial {trial.n}: {error_line(trial)}" for trial in shown)

@@ -11,7 +11,7 @@ from awsrun.cli.output import connect, context_option, say
 from awsrun.cli.runs import run_argument, stack_option
 
 if TYPE_CHECKING:
-    from awsrun.jobs.logs import Line
+    from awsrun.jobs.reading.logs import Line
 
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_red", "bright_cyan", "bright_green")
 

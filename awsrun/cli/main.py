@@ -154,7 +154,7 @@ def _interrupted(error: BaseException) -> bool:
 
 def _explain(error: Exception) -> None:
     from awsrun.aws.errors import DENIED, AwsrunError, code_of, matches, message_of
-    from awsrun.worker.table import Unanswered
+    from awsrun.worker.protocol.table import Unanswered
 
     if isinstance(error, AwsrunError):
         lines = [line for line in (error.why, error.hint and f"→ {error.hint}") if line]

@@ -10,7 +10,7 @@ from awsrun.cli.output import console, emit
 
 if TYPE_CHECKING:
     from awsrun.jobs.run import Run
-    from awsrun.worker.records import Report, TrialRecord
+    from awsrun.worker.protocol.records import Report, TrialRecord
 
 
 def show(run: Run, n: int, as_json: bool) -> None:
@@ -22,8 +22,8 @@ def show(run: Run, n: int, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from awsrun.jobs.status import trial_state
-    from awsrun.jobs.table import details
+    from awsrun.jobs.reading.status import trial_state
+    from awsrun.jobs.views.table import details
 
     trial = run.trial(n)
     trial = replace(trial, state=trial_state(run.record, trial))
@@ -42,8 +42,8 @@ def show(run: Run, n: int, as_json: bool) -> None:
 
 def _facts(run: Run, trial: TrialRecord, reports: list[Report]) -> Iterator[tuple[str, str]]:
     from awsrun.cli.follow import WORDS, lasting
-    from awsrun.jobs.checkpoints import listed
-    from awsrun.jobs.table import error_line
+    from awsrun.jobs.reading.checkpoints import listed
+    from awsrun.jobs.views.table import error_line
 
     reused = f"taken from trial {trial.reused['n']} of {trial.reused['run']}" if trial.reused else ""
     yield "trial", f"{trial.n} of {run.id}"

@@ -39,8 +39,8 @@ def results(
     Works while the run goes on, and after its stack was torn down.
     """
     from awsrun.jobs.run import Run
-    from awsrun.jobs.table import best_first, row, varied, write_csv, write_jsonl
-    from awsrun.worker.space import blocked
+    from awsrun.jobs.views.table import best_first, row, varied, write_csv, write_jsonl
+    from awsrun.worker.protocol.space import blocked
 
     if as_csv + as_jsonl + as_json > 1:
         raise click.UsageError("choose one of --csv, --jsonl and --json")
@@ -121,7 +121,7 @@ def save(draw: Callable[[], Figure], path: str) -> None:
         AwsrunError: what draws it is not installed, or it cannot be written.
     """
     from awsrun.aws.errors import AwsrunError
-    from awsrun.jobs.pack import MADE_HERE
+    from awsrun.jobs.submit.pack import MADE_HERE
 
     suffix = Path(path).suffix.lower()
     made = {".png": {"Software": MADE_HERE}, ".svg": {"Creator": MADE_HERE}, ".pdf": {"Creator": MADE_HERE}}

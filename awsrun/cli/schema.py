@@ -51,7 +51,7 @@ def _of_specs() -> dict[str, Any]:
 
 
 def _of_experiments() -> dict[str, Any]:
-    from awsrun.jobs.experiment_file import schema
+    from awsrun.jobs.submit.experiment_file import schema
 
     return schema()
 

@@ -15,9 +15,9 @@ from awsrun.cli.output import common, connect, emit, say
 
 if TYPE_CHECKING:
     from awsrun.aws.context import Context
-    from awsrun.jobs.estimate import Estimate
-    from awsrun.jobs.reuse import Earlier
-    from awsrun.jobs.submission import Request
+    from awsrun.jobs.submit.estimate import Estimate
+    from awsrun.jobs.submit.reuse import Earlier
+    from awsrun.jobs.submit.submission import Request
 
 
 @click.command()
@@ -121,11 +121,12 @@ def submit(
     Exit code with --wait: 0 every trial is done, 1 some failed.
     """
     from awsrun.cli.follow import follow, missing
-    from awsrun.jobs import estimate, pruning, reuse, sizes, spaces, submission
-    from awsrun.jobs.experiment_file import build
+    from awsrun.jobs.reading.status import stops
     from awsrun.jobs.run import Run
     from awsrun.jobs.site import open_site
-    from awsrun.jobs.status import stops
+    from awsrun.jobs.submit import estimate, pruning, reuse, spaces, submission
+    from awsrun.jobs.submit.experiment_file import build
+    from awsrun.jobs.workers import sizes
 
     experiment = build(job, _given({**options, "stack": stack}))
     request = submission.prepare(experiment)
@@ -175,7 +176,7 @@ def submit(
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, as an experiment has them."""
-    from awsrun.jobs import spaces
+    from awsrun.jobs.submit import spaces
 
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     for name in ("grid", "range", "set", "until"):

@@ -15,9 +15,9 @@ from awsrun.cli.output import console, say
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from awsrun.jobs.costs import Costs
+    from awsrun.jobs.reading.costs import Costs
     from awsrun.jobs.run import Run
-    from awsrun.worker.records import TrialRecord
+    from awsrun.worker.protocol.records import TrialRecord
 
 _NAMED = 10  # trials that are named in a line
 _NARROW = 10  # characters: columns of lines that are wider share what room there is
@@ -64,8 +64,8 @@ def print_lines(run: Run, limit: int) -> None:
 def print_trials(run: Run, limit: int) -> None:
     """The trials, best first, ``limit`` at most; and how the run is, what failed, what it cost."""
     from awsrun.cli.follow import counted, last_words, priced
-    from awsrun.jobs.pareto import front
-    from awsrun.jobs.table import best_first, error_line
+    from awsrun.jobs.views.pareto import front
+    from awsrun.jobs.views.table import best_first, error_line
 
     record, status = run.record, run.status(diagnose=False)
     trials = best_first(record, run.trials())
@@ -107,7 +107,7 @@ class Row:
 
 
 def _print(run: Run, trials: Sequence[TrialRecord], best: set[int], costs: Costs) -> None:
-    from awsrun.jobs.table import varied
+    from awsrun.jobs.views.table import varied
 
     record = run.record
     names = varied(record) or list(dict.fromkeys(name for trial in trials for name in trial.params))
@@ -166,7 +166,7 @@ def _table(names: Sequence[str], left: Sequence[str]) -> Table:
 
 def _row(run: Run, trial: TrialRecord, names: Sequence[str], best: set[int], costs: Costs, steps: bool) -> Row:
     from awsrun.cli.follow import lasting, measured
-    from awsrun.jobs.table import measures
+    from awsrun.jobs.views.table import measures
     from awsrun.prices.price import dollars
 
     record = run.record

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from awsrun.jobs.reading.status import Status
     from awsrun.jobs.run import Run
-    from awsrun.jobs.status import Status
 
 _WIDTH = 60
 _COLOURS = {"done": "green", "failed": "red", "cancelled": "yellow", "stopped": "blue", "paused": "blue", "run": "cyan"}
@@ -119,7 +119,7 @@ def _recent(status: Status) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from awsrun.jobs.table import error_line
+    from awsrun.jobs.views.table import error_line
 
     table = Table("trial", "", "", "time", box=None, header_style="dim", title="ended last", title_justify="left")
     table.title_style = "dim"

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from awsrun.aws.clients import Cloud, connect
-from awsrun.jobs import submission
-from awsrun.jobs.experiment import Experiment, Options
-from awsrun.jobs.experiment_file import build
+from awsrun.jobs.reading.status import Status
 from awsrun.jobs.run import Run
 from awsrun.jobs.site import entries, open_site
-from awsrun.jobs.status import Status
-from awsrun.worker.runs import RunEntry
+from awsrun.jobs.submit import submission
+from awsrun.jobs.submit.experiment import Experiment, Options
+from awsrun.jobs.submit.experiment_file import build
+from awsrun.worker.protocol.runs import RunEntry
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -11,7 +11,7 @@ from awsrun.aws.paths import data_dir
 from awsrun.jobs import control
 from awsrun.jobs.export import export
 from awsrun.jobs.site import open_site
-from awsrun.worker.records import FINAL
+from awsrun.worker.protocol.records import FINAL
 
 
 def live(cloud: Cloud, stack: str) -> list[str]:

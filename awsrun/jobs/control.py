@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import engines, launch
-from awsrun.jobs.reader import Reader, absent
+from awsrun.jobs.reading.reader import Reader, absent
+from awsrun.jobs.reading.status import trial_state
 from awsrun.jobs.site import Site
-from awsrun.jobs.status import trial_state
-from awsrun.worker.control import PUT_BACK
-from awsrun.worker.records import FINAL, ON_HOLD, SETTLED, Run
+from awsrun.jobs.workers import engines, launch
+from awsrun.worker.protocol.control import PUT_BACK
+from awsrun.worker.protocol.records import FINAL, ON_HOLD, SETTLED, Run
 
 _NAMED = 5
 """So many trials are named in a message, the others counted."""

@@ -14,11 +14,11 @@ from pathlib import Path
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError, matches
 from awsrun.aws.stacks import ABSENT, StackRecord
-from awsrun.worker.dynamodb import DynamoTable
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.runs import SHARD
-from awsrun.worker.store import RunStore
-from awsrun.worker.table import Item, Table
+from awsrun.worker.protocol.dynamodb import DynamoTable
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.runs import SHARD
+from awsrun.worker.protocol.store import RunStore
+from awsrun.worker.protocol.table import Item, Table
 
 FORMAT = 1
 _ITEMS = ', "items": ['  # ends the first line, so that the head can be read without the rest

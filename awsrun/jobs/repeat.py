@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import experiment_file, image, pack
-from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.site import Site
-from awsrun.worker.runs import Run
+from awsrun.jobs.submit import experiment_file, pack
+from awsrun.jobs.submit.experiment import Experiment
+from awsrun.jobs.workers import image
+from awsrun.worker.protocol.runs import Run
 
 INLINE = 100_000
 """Bytes of inputs that stand in the experiment's own file; more get a file beside it."""

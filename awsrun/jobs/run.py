@@ -11,28 +11,31 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from awsrun.aws.clients import Cloud, connect
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import artifacts, checkpoints, control, costs, engines, lines, logs, repeat, site
-from awsrun.jobs.checkpoints import Checkpoint
-from awsrun.jobs.completed import Completed
-from awsrun.jobs.costs import Costs
-from awsrun.jobs.experiment import Experiment
-from awsrun.jobs.lines import Line
-from awsrun.jobs.looks import Looks
-from awsrun.jobs.reader import Reader, absent
-from awsrun.jobs.stages import Stages
-from awsrun.jobs.status import PATIENCE, Status, derive, trial_state
-from awsrun.jobs.table import best_first
-from awsrun.worker import records
-from awsrun.worker.runs import FINAL
-from awsrun.worker.runs import Run as Record
-from awsrun.worker.space import blocked
-from awsrun.worker.table import Unanswered
+from awsrun.jobs import control, repeat, site
+from awsrun.jobs.reading import artifacts, checkpoints, costs, logs
+from awsrun.jobs.reading.checkpoints import Checkpoint
+from awsrun.jobs.reading.completed import Completed
+from awsrun.jobs.reading.costs import Costs
+from awsrun.jobs.reading.looks import Looks
+from awsrun.jobs.reading.reader import Reader, absent
+from awsrun.jobs.reading.status import PATIENCE, Status, derive, trial_state
+from awsrun.jobs.submit.experiment import Experiment
+from awsrun.jobs.views import lines
+from awsrun.jobs.views.lines import Line
+from awsrun.jobs.views.table import best_first
+from awsrun.jobs.workers import engines
+from awsrun.jobs.workers.stages import Stages
+from awsrun.worker.protocol import records
+from awsrun.worker.protocol.runs import FINAL
+from awsrun.worker.protocol.runs import Run as Record
+from awsrun.worker.protocol.space import blocked
+from awsrun.worker.protocol.table import Unanswered
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-    from awsrun.jobs.comparison import Comparison, Side
+    from awsrun.jobs.views.comparison import Comparison, Side
 
 _POLL = 2.0  # seconds between two looks
 _TOGETHER = 10  # curves in one picture
@@ -75,7 +78,7 @@ class Run:
         """In a notebook: state, a bar, the best trials; None, and so the plain text, if the cloud does not answer."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        from awsrun.jobs import notebook
+        from awsrun.jobs.views import notebook
 
         try:
             return notebook.run(self)
@@ -143,7 +146,7 @@ class Run:
         Args:
             timeout: seconds, None for ever.
             progress: called with each status.
-            poll: seconds between two looks, at least: see `awsrun.jobs.looks.Looks`.
+            poll: seconds between two looks, at least: see `awsrun.jobs.reading.looks.Looks`.
 
         Raises:
             TimeoutError: it is still running; it goes on all the same.
@@ -168,7 +171,7 @@ class Run:
 
         Args:
             timeout: seconds, None for ever.
-            poll: seconds between two looks, at least: see `awsrun.jobs.looks.Looks`.
+            poll: seconds between two looks, at least: see `awsrun.jobs.reading.looks.Looks`.
 
         Raises:
             AwsrunError: it stands still: no worker is left, or it was paused.
@@ -243,7 +246,7 @@ class Run:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Parameters and results, flat: one row for each trial that has started, or for each line of its block."""
-        from awsrun.jobs.table import row
+        from awsrun.jobs.views.table import row
 
         if blocked(self.record.space):
             yield from (line.row() for line in self.lines())
@@ -265,7 +268,7 @@ class Run:
     @property
     def front(self) -> list[records.TrialRecord]:
         """The trials that no other beats in every metric: the Pareto front of a run that is after several."""
-        from awsrun.jobs import pareto
+        from awsrun.jobs.views import pareto
 
         return pareto.front(self.record, self.trials())
 
@@ -325,7 +328,7 @@ class Run:
         Raises:
             AwsrunError: nothing to draw yet, or no such parameter.
         """
-        from awsrun.jobs import curves, plots
+        from awsrun.jobs.views import curves, plots
 
         record = self.record
         if trial is not None:
@@ -357,12 +360,12 @@ class Run:
 
     def compare(self, *others: Run) -> Comparison:
         """This run and others side by side: what differs, and who has the best value."""
-        from awsrun.jobs.comparison import compare
+        from awsrun.jobs.views.comparison import compare
 
         return compare([run._side() for run in (self, *others)])
 
     def _side(self) -> Side:
-        from awsrun.jobs.comparison import side
+        from awsrun.jobs.views.comparison import side
 
         record, status = self.record, self.status(diagnose=False)
         return side(record, status, status.costs or self.spent(record), time.time())
@@ -373,7 +376,7 @@ class Run:
         Raises:
             AwsrunError: a stack, and its bucket with it, was torn down.
         """
-        from awsrun.jobs.comparison import code_changes
+        from awsrun.jobs.views.comparison import code_changes
 
         if self.record.code_hash == newer.record.code_hash:
             return ""
@@ -472,7 +475,7 @@ class Run:
 
     def summary(self) -> dict[str, Any]:
         """As ``results --json`` prints it: where trials take blocks of inputs, the results are those of the lines."""
-        from awsrun.jobs.table import finite, record
+        from awsrun.jobs.views.table import finite, record
 
         status = self.status(diagnose=False)
         best = self.best
@@ -497,7 +500,7 @@ def together(runs: Sequence[Run]) -> Figure:
     Raises:
         AwsrunError: their metrics differ, or none has a trial that is done.
     """
-    from awsrun.jobs import history
+    from awsrun.jobs.views import history
 
     return history.together([(run.record, list(run.trials())) for run in runs])
 

@@ -13,9 +13,9 @@ from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError, matches
 from awsrun.aws.paths import data_dir
 from awsrun.jobs import export
-from awsrun.worker.dynamodb import DynamoTable
-from awsrun.worker.runs import RunEntry
-from awsrun.worker.store import RunStore
+from awsrun.worker.protocol.dynamodb import DynamoTable
+from awsrun.worker.protocol.runs import RunEntry
+from awsrun.worker.protocol.store import RunStore
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from awsrun.worker.runs import Run
+    from awsrun.worker.protocol.runs import Run
 
 INK = "#33658a"
 MUTED = "#78868f"

@@ -24,23 +24,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from awsrun.worker import dynamodb, fargate, records, space
+from awsrun.worker import fargate
 from awsrun.worker.bootstrap import PROJECT
-from awsrun.worker.budget import Budget
-from awsrun.worker.claims import Claims, Identity, Tools
 from awsrun.worker.courier import Courier
 from awsrun.worker.heartbeat import Heartbeat
 from awsrun.worker.nursery import Job, Zygote
 from awsrun.worker.objects import Objects
-from awsrun.worker.patience import LONG, PatientTable
-from awsrun.worker.reads import PAUSES
-from awsrun.worker.records import DONE, FAILED, FINAL, ON_HOLD, Me, Run
+from awsrun.worker.protocol import dynamodb, records, space
+from awsrun.worker.protocol.budget import Budget
+from awsrun.worker.protocol.claims import Claims, Identity, Tools
+from awsrun.worker.protocol.patience import LONG, PatientTable
+from awsrun.worker.protocol.reads import PAUSES
+from awsrun.worker.protocol.records import DONE, FAILED, FINAL, ON_HOLD, Me, Run
+from awsrun.worker.protocol.store import RunStore
+from awsrun.worker.protocol.table import Unanswered, Value
 from awsrun.worker.relief import Relief
 from awsrun.worker.requirements import install
 from awsrun.worker.search import Bayes
-from awsrun.worker.store import RunStore
 from awsrun.worker.supervisor import TERMINATED, Supervisor
-from awsrun.worker.table import Unanswered, Value
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from awsrun.worker import wire
-from awsrun.worker.failures import died
+from awsrun.worker.job import wire
+from awsrun.worker.job.failures import died
 from awsrun.worker.nursery import Zygote
-from awsrun.worker.records import Report, Run, Standing, TrialRecord, better, number
-from awsrun.worker.space import trial_seed
+from awsrun.worker.protocol.records import Report, Run, Standing, TrialRecord, better, number
+from awsrun.worker.protocol.space import trial_seed
 
 TAIL = 2000
 """Characters of output that are kept with a failure that left no traceback."""

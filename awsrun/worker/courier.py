@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from awsrun.worker.attempt import Attempt, Claimed
-from awsrun.worker.claims import Claims
-from awsrun.worker.failures import describe
+from awsrun.worker.job.failures import describe
 from awsrun.worker.objects import Objects
-from awsrun.worker.records import LARGEST, Report, Run, Standing, TrialRecord
-from awsrun.worker.space import block_text, blocked
-from awsrun.worker.store import RunStore
-from awsrun.worker.table import Unanswered
+from awsrun.worker.protocol.claims import Claims
+from awsrun.worker.protocol.records import LARGEST, Report, Run, Standing, TrialRecord
+from awsrun.worker.protocol.space import block_text, blocked
+from awsrun.worker.protocol.store import RunStore
+from awsrun.worker.protocol.table import Unanswered
 
 Task = Callable[[], Any]
 PATIENCE = 600.0

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from awsrun.worker import bootstrap
-from awsrun.worker.runs import Run
+from awsrun.worker.protocol.runs import Run
 
 KIND = "fargate"
 MOST = 10  # tasks of one call

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from awsrun.worker.claims import Identity
-from awsrun.worker.records import FINAL, ON_HOLD, Me
+from awsrun.worker.protocol.claims import Identity
+from awsrun.worker.protocol.records import FINAL, ON_HOLD, Me
+from awsrun.worker.protocol.store import RunStore
+from awsrun.worker.protocol.table import Unanswered, Value
 from awsrun.worker.regular import Regular
-from awsrun.worker.store import RunStore
-from awsrun.worker.table import Unanswered, Value
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from awsrun.worker import wire
+from awsrun.worker.job import wire
 
 _LIBRARY = Path(__file__).resolve().parents[2]
 
@@ -55,7 +55,7 @@ class Zygote:
         }
         arguments = [str(theirs.fileno()), str(job.root), job.file, job.function, job.batch]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "awsrun.worker.zygote", *arguments],
+            [sys.executable, "-m", "awsrun.worker.job.zygote", *arguments],
             pass_fds=[theirs.fileno()],
             cwd=_LIBRARY,
             env=env,

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from awsrun.worker.files import below
-from awsrun.worker.records import LARGEST_LIST, dump
+from awsrun.worker.job.files import below
+from awsrun.worker.protocol.records import LARGEST_LIST, dump
 
 _FOLDERS = {"last": "ckpt", "best": "best"}
 _SINGLE = 8 << 20  # larger files go up in parts

@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from awsrun.worker.claims import Identity
 from awsrun.worker.fargate import Denied, Start
-from awsrun.worker.graveyard import Graveyard
-from awsrun.worker.records import DONE, FAILED, Run, Worker
+from awsrun.worker.protocol.claims import Identity
+from awsrun.worker.protocol.graveyard import Graveyard
+from awsrun.worker.protocol.records import DONE, FAILED, Run, Worker
+from awsrun.worker.protocol.store import RunStore
+from awsrun.worker.protocol.table import Unanswered
 from awsrun.worker.regular import Regular
-from awsrun.worker.store import RunStore
-from awsrun.worker.table import Unanswered
 
 MOST = 8  # requests for one slot
 PATIENCE = 3  # leases until a start that was asked for must be there: large images take minutes to pull

@@ -4,8 +4,9 @@ The table is the only truth: a worker that starts late, or again, rebuilds the s
 never change, so each is read once; those under way are known as such, so that workers do not all try the same.  Where
 trials are pruned, one that waits at a rung, was stopped there or was let past and is not done yet counts by its value
 there, behind those that are done and those that got further.  A run that is after several things has a study of
-several, which makes the front better.  The sampler is one of `awsrun.worker.samplers`, with a seed of its own for every
-trial.  Optuna is looked for in the workers' image, then among the run's requirements; nothing else needs it there.
+several, which makes the front better.  The sampler is one of `awsrun.worker.protocol.samplers`, with a seed of its own
+for every trial.  Optuna is looked for in the workers' image, then among the run's requirements; nothing else needs it
+there.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from awsrun.worker import goals, space
-from awsrun.worker.records import SHARD, Run, TrialRecord
-from awsrun.worker.rungs import Halving
-from awsrun.worker.samplers import SAMPLERS
-from awsrun.worker.store import RunStore
+from awsrun.worker.protocol import goals, space
+from awsrun.worker.protocol.records import SHARD, Run, TrialRecord
+from awsrun.worker.protocol.rungs import Halving
+from awsrun.worker.protocol.samplers import SAMPLERS
+from awsrun.worker.protocol.store import RunStore
 
 
 class Bayes:

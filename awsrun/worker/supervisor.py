@@ -18,14 +18,14 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from awsrun.worker import wire
 from awsrun.worker.attempt import Attempt, Claimed
-from awsrun.worker.claims import Claims
 from awsrun.worker.courier import Courier
-from awsrun.worker.failures import died
 from awsrun.worker.heartbeat import Notice
+from awsrun.worker.job import wire
+from awsrun.worker.job.failures import died
 from awsrun.worker.nursery import Zygote
-from awsrun.worker.records import Run, Standing, TrialRecord
+from awsrun.worker.protocol.claims import Claims
+from awsrun.worker.protocol.records import Run, Standing, TrialRecord
 
 SHORT = 1.0  # seconds: shorter trials are reserved in blocks and claimed ahead
 AHEAD = 4

@@ -15,16 +15,27 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from awsrun.worker import records
-from awsrun.worker.claims import Claims, Identity, Tools
 from awsrun.worker.fargate import Start
-from awsrun.worker.faults import FaultyTable, Rates
 from awsrun.worker.heartbeat import Heartbeat
-from awsrun.worker.records import DONE, FAILED, ON_HOLD, SETTLED, TERMINATED, Limits, Me, Run, Standing, TrialRecord
+from awsrun.worker.protocol import records
+from awsrun.worker.protocol.claims import Claims, Identity, Tools
+from awsrun.worker.protocol.faults import FaultyTable, Rates
+from awsrun.worker.protocol.records import (
+    DONE,
+    FAILED,
+    ON_HOLD,
+    SETTLED,
+    TERMINATED,
+    Limits,
+    Me,
+    Run,
+    Standing,
+    TrialRecord,
+)
+from awsrun.worker.protocol.rungs import Halving
+from awsrun.worker.protocol.store import RunStore
+from awsrun.worker.protocol.table import Condition, Item, Table, Value
 from awsrun.worker.relief import Relief
-from awsrun.worker.rungs import Halving
-from awsrun.worker.store import RunStore
-from awsrun.worker.table import Condition, Item, Table, Value
 
 RUN, EARLIER = "fuzz", "earlier"
 LEASE = 20.0

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from awsrun.worker.dynamodb import DynamoTable, client
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.table import Table
+from awsrun.worker.protocol.dynamodb import DynamoTable, client
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.table import Table
 
 MakeTable = Callable[[], Table]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from claim_fuzz import Unfenced, Violation, play
 
-from awsrun.worker import claims, pruning, reads, records, runs
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.store import RunStore
-from awsrun.worker.table import Table
+from awsrun.worker.protocol import claims, pruning, reads, records, runs
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.store import RunStore
+from awsrun.worker.protocol.table import Table
 
 _PARTS = 6  # so that the tests can run in parallel
 _EACH = 500

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from awsrun.worker.control import PUT_BACK
-from awsrun.worker.records import Limits, Me, Report, Run, Shard, Standing, TrialRecord
-from awsrun.worker.store import RunStore
-from awsrun.worker.table import Table
+from awsrun.worker.protocol.control import PUT_BACK
+from awsrun.worker.protocol.records import Limits, Me, Report, Run, Shard, Standing, TrialRecord
+from awsrun.worker.protocol.store import RunStore
+from awsrun.worker.protocol.table import Table
 
 A, B = Me(0, 1000), Me(1, 1000)
 R = "r"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from botocore.exceptions import ClientError
 
-from awsrun.worker.table import ConditionFailed, Item, Table, When
+from awsrun.worker.protocol.table import ConditionFailed, Item, Table, When
 
 
 @pytest.fixture

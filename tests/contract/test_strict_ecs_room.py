@@ -14,8 +14,8 @@ import pytest
 from awsrun.aws.clients import Cloud
 from awsrun.aws.context import LOCAL
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import fargate
-from awsrun.worker.runs import Run
+from awsrun.jobs.workers import fargate
+from awsrun.worker.protocol.runs import Run
 from tests.conftest import PATIENT, LocalCloud
 from tests.contract.ecs_bench import Tasks
 from tests.contract.strict_bench import passes, until

@@ -14,10 +14,10 @@ import pytest
 from jobs_stack import AWSRUN, Place, make
 from worker_bench import Bench
 
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.records import Me, Run
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.records import Me, Run
+from awsrun.worker.protocol.store import RunStore
 from awsrun.worker.search import Bayes
-from awsrun.worker.store import RunStore
 
 HILL = """
 import awsrun

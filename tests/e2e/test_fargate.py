@@ -19,11 +19,11 @@ from worker_bench import until
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.context import LOCAL
-from awsrun.jobs import submission
-from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.run import Run
 from awsrun.jobs.site import open_site
-from awsrun.worker.records import TrialRecord, Worker
+from awsrun.jobs.submit import submission
+from awsrun.jobs.submit.experiment import Experiment
+from awsrun.worker.protocol.records import TrialRecord, Worker
 
 SPEC = (Path(__file__).parents[2] / "specs" / "fargate.yaml").read_text()
 JOB = """

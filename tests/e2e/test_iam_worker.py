@@ -15,10 +15,10 @@ from botocore.exceptions import ClientError
 from stack_shell import WITHOUT_AWS, Shell
 
 from awsrun.resources import policies
-from awsrun.worker.dynamodb import DynamoTable
 from awsrun.worker.objects import Objects, checkpoint_key
-from awsrun.worker.records import Me, Report
-from awsrun.worker.store import RunStore
+from awsrun.worker.protocol.dynamodb import DynamoTable
+from awsrun.worker.protocol.records import Me, Report
+from awsrun.worker.protocol.store import RunStore
 
 SPEC = (Path(__file__).parents[2] / "specs" / "batch.yaml").read_text()
 JOB = """

@@ -17,8 +17,8 @@ from jobs_stack import AWSRUN, Place, make
 import awsrun
 from awsrun.aws import stacks
 from awsrun.aws.clients import Cloud
-from awsrun.jobs.batch import stages
 from awsrun.jobs.closing import close
+from awsrun.jobs.workers.batch import stages
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import pytest
 from jobs_stack import Place, make
 
-from awsrun.jobs import submission
-from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.site import open_site
+from awsrun.jobs.submit import submission
+from awsrun.jobs.submit.experiment import Experiment
 
 WORKERS = 40  # more than this machine has room for
 T = TypeVar("T")

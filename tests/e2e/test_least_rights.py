@@ -15,11 +15,11 @@ from stack_shell import Shell
 from awsrun.aws.clients import Cloud, offline
 from awsrun.aws.context import LOCAL
 from awsrun.aws.errors import DENIED, matches
-from awsrun.jobs import engines
 from awsrun.jobs import rights as jobs
-from awsrun.jobs.reader import Reader
+from awsrun.jobs.reading.reader import Reader
 from awsrun.jobs.run import Run
 from awsrun.jobs.site import locate
+from awsrun.jobs.workers import engines
 from awsrun.preflight import rights as preflight
 from awsrun.reconcile import graph as graphs
 from awsrun.reconcile import rights as stacks

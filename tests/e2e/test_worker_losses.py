@@ -12,7 +12,7 @@ import pytest
 from worker_bench import Bench, until
 
 from awsrun.worker.objects import artifact_key, checkpoint_key
-from awsrun.worker.records import curve
+from awsrun.worker.protocol.records import curve
 
 
 @pytest.fixture

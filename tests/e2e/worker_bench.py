@@ -15,9 +15,9 @@ from typing import Any
 
 import awsrun
 from awsrun.worker.bootstrap import command
-from awsrun.worker.dynamodb import DynamoTable, client
-from awsrun.worker.records import Limits, Run, TrialRecord
-from awsrun.worker.store import RunStore
+from awsrun.worker.protocol.dynamodb import DynamoTable, client
+from awsrun.worker.protocol.records import Limits, Run, TrialRecord
+from awsrun.worker.protocol.store import RunStore
 
 JOB = '''
 import os, random, signal, sys, threading, time

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from awsrun.worker import space
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.records import Run, Shard, TrialRecord, summary
-from awsrun.worker.store import RunStore
+from awsrun.worker.protocol import space
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.records import Run, Shard, TrialRecord, summary
+from awsrun.worker.protocol.store import RunStore
 
 GRID = {
     "search": "grid",

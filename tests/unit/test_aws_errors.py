@@ -7,8 +7,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from awsrun.aws.errors import AwsrunError, code_of, matches, outcome
 from awsrun.cli.main import _interrupted
-from awsrun.jobs.parameter import Parameter
-from awsrun.jobs.signature import Signature
+from awsrun.jobs.submit.parameter import Parameter
+from awsrun.jobs.submit.signature import Signature
 
 
 def refused(code: str, message: str = "", status: int = 400) -> ClientError:

@@ -10,7 +10,7 @@ from jobs_runs import a_run, store_with, trials_of
 from awsrun.cli.trials import print_trials
 from awsrun.jobs.run import Run
 from awsrun.jobs.site import Site
-from awsrun.worker.records import Report
+from awsrun.worker.protocol.records import Report
 
 NAMES = ["learning_rate", "momentum", "weight_decay", "optimizer", "batch_size", "hidden_units", "activation"]
 WIDE = {"search": "grid", "axes": {name: [f"{name[:3]} 1", f"{name[:3]} 2"] for name in NAMES}, "set": {}, "total": 2}

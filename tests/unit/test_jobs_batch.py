@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import batch
+from awsrun.jobs.workers import batch
 
 LOST = ReadTimeoutError(endpoint_url="http://batch")
 

@@ -11,13 +11,13 @@ import pytest
 from jobs_runs import GRID, a_run, store_with, trials_of
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import history
-from awsrun.jobs.comparison import Side, code_changes, compare, side
-from awsrun.jobs.costs import costs
-from awsrun.jobs.reader import Reader
-from awsrun.jobs.stages import Stages
-from awsrun.jobs.status import derive
-from awsrun.worker.records import Worker
+from awsrun.jobs.reading.costs import costs
+from awsrun.jobs.reading.reader import Reader
+from awsrun.jobs.reading.status import derive
+from awsrun.jobs.views import history
+from awsrun.jobs.views.comparison import Side, code_changes, compare, side
+from awsrun.jobs.workers.stages import Stages
+from awsrun.worker.protocol.records import Worker
 
 AT = 1_795_444_320.0
 AWS = {"context": "aws", "hourly": 0.6, "commit": "a" * 40, "dirty": [], "command": "awsrun submit job.py"}

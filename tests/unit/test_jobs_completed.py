@@ -9,12 +9,12 @@ import pytest
 from jobs_runs import a_run, store_with, trials_of
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs.completed import Completed
-from awsrun.jobs.reader import Reader
+from awsrun.jobs.reading.completed import Completed
+from awsrun.jobs.reading.reader import Reader
 from awsrun.jobs.run import Run
 from awsrun.jobs.site import Site
-from awsrun.worker.records import TrialRecord
-from awsrun.worker.store import RunStore
+from awsrun.worker.protocol.records import TrialRecord
+from awsrun.worker.protocol.store import RunStore
 
 MANY = {"search": "grid", "axes": {"lr": [n / 2500 for n in range(2500)]}, "set": {}, "total": 2500}
 

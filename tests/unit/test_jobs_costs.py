@@ -13,13 +13,15 @@ from awsrun.aws.context import Context
 from awsrun.aws.errors import AwsrunError
 from awsrun.cli.follow import priced, spent, took
 from awsrun.cli.submit import agreed_to
-from awsrun.jobs import costs, estimate, price
-from awsrun.jobs.estimate import Estimate
-from awsrun.jobs.reader import Reader
+from awsrun.jobs.reading import costs
+from awsrun.jobs.reading.reader import Reader
+from awsrun.jobs.reading.status import derive
 from awsrun.jobs.site import Site
-from awsrun.jobs.stages import Stages
-from awsrun.jobs.status import derive
-from awsrun.worker.records import Limits, Worker
+from awsrun.jobs.submit import estimate
+from awsrun.jobs.submit.estimate import Estimate
+from awsrun.jobs.workers import price
+from awsrun.jobs.workers.stages import Stages
+from awsrun.worker.protocol.records import Limits, Worker
 
 HOUR = 3_600_000
 AWS = {"context": "aws", "hourly": 0.6}

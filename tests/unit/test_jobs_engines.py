@@ -8,12 +8,12 @@ from jobs_runs import a_run
 from test_jobs_fargate import ENGINE, NO_ROOM, Ecs
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import launch
-from awsrun.jobs.engines import OnFargate
 from awsrun.jobs.site import Site
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.runs import Run
-from awsrun.worker.store import RunStore
+from awsrun.jobs.workers import launch
+from awsrun.jobs.workers.engines import OnFargate
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.runs import Run
+from awsrun.worker.protocol.store import RunStore
 
 JOBS = {name: value for name, value in ENGINE.items() if name not in ("groups", "kind", "region", "tags")}
 

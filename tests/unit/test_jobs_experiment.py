@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs.experiment import Experiment, Options, seconds
+from awsrun.jobs.submit.experiment import Experiment, Options, seconds
 
 ONE: dict[str, Any] = {"job": "job.py"}
 

@@ -12,14 +12,14 @@ import jsonschema
 import pytest
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import experiment_file, submission
-from awsrun.jobs.experiment import Experiment
 from awsrun.jobs.repeat import as_file
 from awsrun.jobs.site import Site
+from awsrun.jobs.submit import experiment_file, submission
+from awsrun.jobs.submit.experiment import Experiment
 from awsrun.spec.document import read, written
 from awsrun.spec.load import parse
-from awsrun.worker.runs import Run
-from awsrun.worker.space import params
+from awsrun.worker.protocol.runs import Run
+from awsrun.worker.protocol.space import params
 
 ROOT = Path(__file__).parents[2]
 JOB = """

@@ -11,11 +11,11 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import fargate
-from awsrun.jobs.fargate import Started
-from awsrun.jobs.pace import Pace
+from awsrun.jobs.workers import fargate
+from awsrun.jobs.workers.fargate import Started
+from awsrun.jobs.workers.pace import Pace
 from awsrun.worker.fargate import ATTEMPT, SEATS, Start, request
-from awsrun.worker.runs import Run
+from awsrun.worker.protocol.runs import Run
 
 LOST = ReadTimeoutError(endpoint_url="http://ecs")
 NO_ROOM = "Capacity is unavailable at this time. Please try again later or in a different availability zone"

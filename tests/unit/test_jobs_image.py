@@ -13,11 +13,12 @@ from jobs_runs import a_run, store_with
 
 from awsrun.aws.context import LOCAL, Context
 from awsrun.aws.image_names import ImageName
-from awsrun.jobs import image as images
-from awsrun.jobs import repeat, reuse
-from awsrun.jobs.image import Image
+from awsrun.jobs import repeat
 from awsrun.jobs.site import Site
-from awsrun.worker.runs import Run
+from awsrun.jobs.submit import reuse
+from awsrun.jobs.workers import image as images
+from awsrun.jobs.workers.image import Image
+from awsrun.worker.protocol.runs import Run
 
 OURS = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/train"
 ONE, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64

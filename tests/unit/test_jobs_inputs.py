@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import inputs, signature
-from awsrun.worker import space
+from awsrun.jobs.submit import inputs, signature
+from awsrun.worker.protocol import space
 
 JOB = "def ask(trial, context: str, question: str, k: int = 1): ..."
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import price, submission
-from awsrun.jobs.experiment import Experiment
+from awsrun.jobs.reading.status import stops
 from awsrun.jobs.site import Site
-from awsrun.jobs.status import stops
-from awsrun.worker.runs import Limits
+from awsrun.jobs.submit import submission
+from awsrun.jobs.submit.experiment import Experiment
+from awsrun.jobs.workers import price
+from awsrun.worker.protocol.runs import Limits
 
 JOB = "import awsrun\ndef train(trial, lr: float = 0.01): ...\nawsrun.main(train, metric='accuracy')\n"
 

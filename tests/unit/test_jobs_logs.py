@@ -12,10 +12,10 @@ import click
 from jobs_runs import a_run, store_with, trials_of
 
 from awsrun.cli.logs import marked
-from awsrun.jobs import logs
-from awsrun.jobs.logs import LATE_MS, Line, Tail
+from awsrun.jobs.reading import logs
+from awsrun.jobs.reading.logs import LATE_MS, Line, Tail
 from awsrun.jobs.site import Site
-from awsrun.worker.records import Worker
+from awsrun.worker.protocol.records import Worker
 
 AT = 1_795_444_320_000  # when the run was submitted
 STREAM = "train/default/"

@@ -12,10 +12,10 @@ from botocore.exceptions import EndpointConnectionError
 from jobs_runs import a_run, store_with, trials_of
 
 from awsrun.jobs import run as runs
-from awsrun.jobs.reader import Reader
+from awsrun.jobs.reading.reader import Reader
 from awsrun.jobs.site import Site
-from awsrun.worker.dynamodb import DynamoTable
-from awsrun.worker.store import RunStore
+from awsrun.worker.protocol.dynamodb import DynamoTable
+from awsrun.worker.protocol.store import RunStore
 
 EVIL = "<script>alert(1)</script>"
 SPACE = {"search": "grid", "axes": {"lr": [0.1, 0.2], "opt": [EVIL, "b", "c", "d", "e", "f"]}, "set": {}, "total": 12}

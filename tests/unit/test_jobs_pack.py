@@ -11,8 +11,8 @@ import pytest
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.cli.results import save
-from awsrun.jobs import pack
 from awsrun.jobs.report.page import page
+from awsrun.jobs.submit import pack
 
 
 def write(root: Path, *names: str, text: str = "x = 1\n") -> None:
@@ -82,7 +82,7 @@ def test_the_worker_travels_and_runs_without_the_rest(tmp_path: Path) -> None:
     write(tmp_path, "job.py")
     archive = pack.collect(tmp_path / "job.py")
     own = [name for name in archive.files if name.startswith("awsrun/")]
-    assert {"awsrun/__init__.py", "awsrun/worker/space.py"} <= set(own)
+    assert {"awsrun/__init__.py", "awsrun/worker/protocol/space.py"} <= set(own)
     assert all(name == "awsrun/__init__.py" or name.startswith("awsrun/worker/") for name in own)
 
 

@@ -14,13 +14,14 @@ import pytest
 from jobs_runs import a_run
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import pareto, plots, signature, submission, table
-from awsrun.jobs.experiment import Experiment
-from awsrun.worker import space
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.records import Limits, Me, Run, TrialRecord
+from awsrun.jobs.submit import signature, submission
+from awsrun.jobs.submit.experiment import Experiment
+from awsrun.jobs.views import pareto, plots, table
+from awsrun.worker.protocol import space
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.records import Limits, Me, Run, TrialRecord
+from awsrun.worker.protocol.store import RunStore
 from awsrun.worker.search import Bayes
-from awsrun.worker.store import RunStore
 
 JOB = """
 import awsrun

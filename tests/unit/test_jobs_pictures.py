@@ -10,8 +10,8 @@ import pytest
 from jobs_runs import GRID, a_run, trials_of
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import cells, curves, history, importance, plots
-from awsrun.worker.records import Report
+from awsrun.jobs.views import cells, curves, history, importance, plots
+from awsrun.worker.protocol.records import Report
 
 RANDOM: dict[str, Any] = {
     "search": "random",

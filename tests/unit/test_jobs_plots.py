@@ -11,9 +11,9 @@ import pytest
 from jobs_runs import GRID, a_run, trials_of
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import curves, plots
 from awsrun.jobs.style import name_of, scale_of, short
-from awsrun.worker.records import Report
+from awsrun.jobs.views import curves, plots
+from awsrun.worker.protocol.records import Report
 
 pytest.importorskip("matplotlib")
 

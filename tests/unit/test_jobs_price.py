@@ -9,7 +9,7 @@ import pytest
 
 from awsrun.aws.clients import offline
 from awsrun.aws.context import LOCAL
-from awsrun.jobs.price import hourly
+from awsrun.jobs.workers.price import hourly
 
 CLOUD = offline(LOCAL)
 DISK = 30 * 0.08 / 730

@@ -11,12 +11,13 @@ import pytest
 from jobs_runs import a_run, store_with, trials_of
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import curves, pruning, submission, table
-from awsrun.jobs.experiment import Experiment
-from awsrun.jobs.reader import Reader
-from awsrun.jobs.stages import Stages
-from awsrun.jobs.status import derive
-from awsrun.worker.records import Limits, Report, TrialRecord
+from awsrun.jobs.reading.reader import Reader
+from awsrun.jobs.reading.status import derive
+from awsrun.jobs.submit import pruning, submission
+from awsrun.jobs.submit.experiment import Experiment
+from awsrun.jobs.views import curves, table
+from awsrun.jobs.workers.stages import Stages
+from awsrun.worker.protocol.records import Limits, Report, TrialRecord
 
 JOB = """
 import awsrun

@@ -12,11 +12,11 @@ from jobs_runs import GRID, a_run, store_with, trials_of
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.cli import follow
-from awsrun.jobs import table
-from awsrun.jobs.reader import Reader, Tally
-from awsrun.jobs.stages import Stages
-from awsrun.jobs.status import Status, derive, trial_state
-from awsrun.worker.records import TrialRecord
+from awsrun.jobs.reading.reader import Reader, Tally
+from awsrun.jobs.reading.status import Status, derive, trial_state
+from awsrun.jobs.views import table
+from awsrun.jobs.workers.stages import Stages
+from awsrun.worker.protocol.records import TrialRecord
 
 BIG = {"search": "random", "ranges": {"x": {"low": 0.0, "high": 1.0}}, "set": {}, "total": 2500}
 STARTED = {"groups": [{"job": "j-1", "workers": 2, "slot": 0}]}

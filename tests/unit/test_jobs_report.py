@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from jobs_runs import a_run, store_with, trials_of
 
-from awsrun.jobs import importance
-from awsrun.jobs.batch import Stages
-from awsrun.jobs.costs import costs
-from awsrun.jobs.reader import Reader
+from awsrun.jobs.reading.costs import costs
+from awsrun.jobs.reading.reader import Reader
+from awsrun.jobs.reading.status import derive
 from awsrun.jobs.report.data import MOST_TRIALS, Material, data, failed
 from awsrun.jobs.report.page import embedded, page
-from awsrun.jobs.status import derive
-from awsrun.worker.records import Report, TrialRecord, Worker
-from awsrun.worker.runs import Run
+from awsrun.jobs.views import importance
+from awsrun.jobs.workers.batch import Stages
+from awsrun.worker.protocol.records import Report, TrialRecord, Worker
+from awsrun.worker.protocol.runs import Run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 AT = 1_795_444_320_000  # ms, the submit

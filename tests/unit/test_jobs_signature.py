@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import signature
+from awsrun.jobs.submit import signature
 
 JOB = """
 from typing import Literal, Optional

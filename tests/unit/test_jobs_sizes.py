@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs.experiment import Experiment
-from awsrun.jobs.sizes import Size, mebibytes, nearest, sized
+from awsrun.jobs.submit.experiment import Experiment
+from awsrun.jobs.workers.sizes import Size, mebibytes, nearest, sized
 
 TASKS = {"engine": "fargate", "capacity": "FARGATE", "vcpus": 1.0, "memory_mib": 4096, "max_vcpus": 16}
 MACHINES = {"capacity": "EC2", "instance_types": ["g4dn.xlarge"], "vcpus": 4, "memory_mib": 12000, "max_vcpus": 64}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import signature, spaces, submission
-from awsrun.jobs.experiment import Experiment
+from awsrun.jobs.submit import signature, spaces, submission
+from awsrun.jobs.submit.experiment import Experiment
 
 JOB = "def train(trial, lr: float = 0.01, momentum: float = 0.5, layers: int = 2, name: str = 'a'): ..."
 

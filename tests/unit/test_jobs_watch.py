@@ -15,13 +15,13 @@ from rich.console import Console
 
 from awsrun.cli import follow
 from awsrun.cli.watch import View, bar
-from awsrun.jobs.costs import Costs
+from awsrun.jobs.reading.costs import Costs
+from awsrun.jobs.reading.status import Status
 from awsrun.jobs.run import Run
 from awsrun.jobs.site import Site
-from awsrun.jobs.status import Status
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.store import RunStore
-from awsrun.worker.table import Item
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.store import RunStore
+from awsrun.worker.protocol.table import Item
 
 PAGE = 1_000_000  # bytes that a query returns at most
 SPACE = {"search": "random", "ranges": {"x": {"low": 0.0, "high": 1.0}}, "set": {}, "total": 10_000}

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from awsrun.worker.table import ConditionFailed, Unanswered, When
+from awsrun.worker.protocol.table import ConditionFailed, Unanswered, When
 
 pytest.importorskip("greenlet")
 

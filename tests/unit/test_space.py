@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from awsrun.worker import space
+from awsrun.worker.protocol import space
 
 GRID = {"search": "grid", "axes": {"lr": [0.1, 0.01, 0.001], "momentum": [0.5, 0.1]}, "set": {"epochs": 3}, "total": 6}
 RANDOM = {

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from awsrun.worker.budget import Budget
-from awsrun.worker.claims import Claims, Identity, Tools
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.records import Limits, Me, Run, TrialRecord
-from awsrun.worker.store import RunStore
+from awsrun.worker.protocol.budget import Budget
+from awsrun.worker.protocol.claims import Claims, Identity, Tools
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.records import Limits, Me, Run, TrialRecord
+from awsrun.worker.protocol.store import RunStore
 
 HOUR = 3_600_000
 AT = "1970-01-01T01:00:00+00:00"  # an hour after the epoch

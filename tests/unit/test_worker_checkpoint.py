@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from awsrun.worker import checkpoint
-from awsrun.worker.files import below
+from awsrun.worker.job import checkpoint
+from awsrun.worker.job.files import below
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ import pytest
 from jobs_runs import a_run
 
 from awsrun.worker.attempt import Claimed
-from awsrun.worker.claims import Claims, Identity, Tools
 from awsrun.worker.courier import PATIENCE, Courier
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.records import LARGEST, Me
-from awsrun.worker.store import RunStore
-from awsrun.worker.table import Unanswered
+from awsrun.worker.protocol.claims import Claims, Identity, Tools
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.records import LARGEST, Me
+from awsrun.worker.protocol.store import RunStore
+from awsrun.worker.protocol.table import Unanswered
 
 
 def test_a_claim_that_is_not_answered_is_made_again_for_some_minutes(

@@ -12,15 +12,15 @@ import pytest
 from jobs_runs import a_run
 
 from awsrun.worker.attempt import Attempt, Claimed
-from awsrun.worker.claims import Claims, Identity, Tools
-from awsrun.worker.graveyard import Graveyard
 from awsrun.worker.heartbeat import Heartbeat, Notice
-from awsrun.worker.memory import MemoryTable
+from awsrun.worker.job.trial import Trial
 from awsrun.worker.nursery import Job, Zygote
-from awsrun.worker.records import Limits, Me, TrialRecord
-from awsrun.worker.store import RunStore
+from awsrun.worker.protocol.claims import Claims, Identity, Tools
+from awsrun.worker.protocol.graveyard import Graveyard
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.records import Limits, Me, TrialRecord
+from awsrun.worker.protocol.store import RunStore
 from awsrun.worker.supervisor import LOADING, Supervisor
-from awsrun.worker.trial import Trial
 
 RUN = a_run(next=0).run
 ME, OTHER = Me(0, 1000), Me(1, 1000)

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import pytest
 
-from awsrun.worker.main import main, parser
-from awsrun.worker.trial import Trial
+from awsrun.worker.job.main import main, parser
+from awsrun.worker.job.trial import Trial
 
 
 def train(

@@ -12,18 +12,18 @@ from random import Random
 
 import pytest
 
-from awsrun.worker import wire
 from awsrun.worker.__main__ import Place
 from awsrun.worker.bootstrap import SCRIPT, command
-from awsrun.worker.claims import Claims, Identity, Tools
-from awsrun.worker.failfast import signature
-from awsrun.worker.failures import TRACEBACK, describe, died
-from awsrun.worker.faults import FaultyTable, Rates
-from awsrun.worker.jobfile import load
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.records import Limits, Me, Run
-from awsrun.worker.store import RunStore
-from awsrun.worker.table import Unanswered
+from awsrun.worker.job import wire
+from awsrun.worker.job.failures import TRACEBACK, describe, died
+from awsrun.worker.job.jobfile import load
+from awsrun.worker.protocol.claims import Claims, Identity, Tools
+from awsrun.worker.protocol.failfast import signature
+from awsrun.worker.protocol.faults import FaultyTable, Rates
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.records import Limits, Me, Run
+from awsrun.worker.protocol.store import RunStore
+from awsrun.worker.protocol.table import Unanswered
 
 
 def test_a_failure_names_the_users_file_even_below_a_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,7 @@ FORKS = """
 import sys
 sys.path.insert(0, sys.argv[1])
 {setup}
-from awsrun.worker.zygote import unsafe_to_fork
+from awsrun.worker.job.zygote import unsafe_to_fork
 print(unsafe_to_fork())
 """
 
@@ -158,7 +158,7 @@ print(unsafe_to_fork())
     [
         ("import json", ""),
         ("import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()", "1 threads"),
-        ("import torch; from awsrun.worker.zygote import warm; warm()", ""),
+        ("import torch; from awsrun.worker.job.zygote import warm; warm()", ""),
         ("import torch; kept = torch.zeros(3)", "made tensors"),
     ],
 )

@@ -14,9 +14,9 @@ from botocore.exceptions import (
 )
 
 from awsrun.cli import main
-from awsrun.worker.dynamodb import DynamoTable
-from awsrun.worker.patience import LONG, PatientTable
-from awsrun.worker.table import Unanswered
+from awsrun.worker.protocol.dynamodb import DynamoTable
+from awsrun.worker.protocol.patience import LONG, PatientTable
+from awsrun.worker.protocol.table import Unanswered
 
 
 def refused(code: str, status: int) -> ClientError:

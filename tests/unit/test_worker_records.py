@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from awsrun.worker.records import Me, Report, Shard, TrialRecord, Worker, better, curve, summary, trial_key
-from awsrun.worker.table import Item
+from awsrun.worker.protocol.records import Me, Report, Shard, TrialRecord, Worker, better, curve, summary, trial_key
+from awsrun.worker.protocol.table import Item
 
 
 def test_keys_sort_as_numbers_do() -> None:

@@ -9,11 +9,11 @@ from random import Random
 
 import pytest
 
-from awsrun.worker.claims import Claims, Identity, Tools
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.records import Limits, Me, Run, Standing, TrialRecord
-from awsrun.worker.rungs import Halving, ahead
-from awsrun.worker.store import RunStore
+from awsrun.worker.protocol.claims import Claims, Identity, Tools
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.records import Limits, Me, Run, Standing, TrialRecord
+from awsrun.worker.protocol.rungs import Halving, ahead
+from awsrun.worker.protocol.store import RunStore
 
 
 def test_rungs_lie_at_powers_of_eta() -> None:

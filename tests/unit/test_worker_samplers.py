@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from awsrun.worker.memory import MemoryTable
 from awsrun.worker.nursery import Job, Zygote
-from awsrun.worker.records import Limits, Me, Run, TrialRecord
-from awsrun.worker.samplers import SAMPLERS
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.records import Limits, Me, Run, TrialRecord
+from awsrun.worker.protocol.samplers import SAMPLERS
+from awsrun.worker.protocol.store import RunStore
 from awsrun.worker.search import Bayes
-from awsrun.worker.store import RunStore
 
 ME = Me(0, 1000)
 PEAK = 0.3

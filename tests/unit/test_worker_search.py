@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from awsrun.worker import space
-from awsrun.worker.memory import MemoryTable
-from awsrun.worker.records import Limits, Me, Run
+from awsrun.worker.protocol import space
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.records import Limits, Me, Run
+from awsrun.worker.protocol.store import RunStore
+from awsrun.worker.protocol.table import Item
 from awsrun.worker.search import Bayes
-from awsrun.worker.store import RunStore
-from awsrun.worker.table import Item
 
 ME = Me(0, 1000)
 MIXED = {

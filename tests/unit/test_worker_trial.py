@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from awsrun.worker import checkpoint, randomness
-from awsrun.worker.files import below
-from awsrun.worker.rungs import Halving
-from awsrun.worker.states import load_states
-from awsrun.worker.trial import Stop, Trial, plain
+from awsrun.worker.job import checkpoint, randomness
+from awsrun.worker.job.files import below
+from awsrun.worker.job.states import load_states
+from awsrun.worker.job.trial import Stop, Trial, plain
+from awsrun.worker.protocol.rungs import Halving
 
 
 class Recorder:

@@ -12,18 +12,20 @@ from datetime import datetime, timezone
 from typing import Any
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs import image, pareto, spaces
-from awsrun.jobs.cells import cells, varying
-from awsrun.jobs.costs import Costs
-from awsrun.jobs.curves import reported
-from awsrun.jobs.history import history
-from awsrun.jobs.status import Status
+from awsrun.jobs.reading.costs import Costs
+from awsrun.jobs.reading.status import Status
 from awsrun.jobs.style import Scale, name_of, scale_of, short
-from awsrun.jobs.table import best_first, error_line
-from awsrun.worker.goals import reached
-from awsrun.worker.records import Report, TrialRecord
-from awsrun.worker.runs import Run
-from awsrun.worker.space import LINES
+from awsrun.jobs.submit import spaces
+from awsrun.jobs.views import pareto
+from awsrun.jobs.views.cells import cells, varying
+from awsrun.jobs.views.curves import reported
+from awsrun.jobs.views.history import history
+from awsrun.jobs.views.table import best_first, error_line
+from awsrun.jobs.workers import image
+from awsrun.worker.protocol.goals import reached
+from awsrun.worker.protocol.records import Report, TrialRecord
+from awsrun.worker.protocol.runs import Run
+from awsrun.worker.protocol.space import LINES
 
 MOST_TRIALS = 20_000
 MOST_POINTS = 4_000
@@ -246,7 +248,7 @@ def _heats(run: Run, trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
 
 def _importance(run: Run, trials: Sequence[TrialRecord]) -> list[list[Any]]:
     """Empty where it cannot be told, or Optuna is not installed here."""
-    from awsrun.jobs.importance import importance
+    from awsrun.jobs.views.importance import importance
 
     try:
         return [[name_of(name), round(share, 4)] for name, share in importance(run, trials).items()]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs.report import data
-from awsrun.jobs.table import best_first
+from awsrun.jobs.views.table import best_first
 
 if TYPE_CHECKING:
     from awsrun.jobs.run import Run

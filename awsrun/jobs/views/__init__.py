@@ -1,0 +1,1 @@
+"""Runs as tables and pictures, in shells, files and notebooks."""

@@ -1,0 +1,1 @@
+"""What happens in the job's own process: its file is imported, and trials are run, each in a fork."""
