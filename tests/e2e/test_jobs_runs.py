@@ -116,8 +116,12 @@ def test_the_logs_of_a_trial_are_its_own(place: Place, sweep: str) -> None:
     known = json.loads(place.awsrun("show", sweep, "2", "--json").stdout)
     assert (known["n"], known["state"], known["value"]) == (2, "done", 0.51)
     assert [report["train_loss"] for report in known["reports"]] == [1.0, 0.5, 1 / 3]
-    everything = place.awsrun("logs", sweep).stdout
-    assert everything.count("training with lr") == 6
+    everything = place.awsrun("logs", sweep, "--json").stdout.splitlines()
+    found = [line for line in map(json.loads, everything) if line["text"].startswith("training with lr")]
+    assert sorted((line["trial"], line["attempt"]) for line in found) == [(n, 1) for n in range(6)]
+    workers = {(line["worker"], line["stream"]) for line in found}
+    assert {slot for slot, _ in workers} <= {0, 1} and len(workers) == len({stream for _, stream in workers})
+    assert [line["time"] for line in found] == sorted(line["time"] for line in found)
 
 
 def test_runs_are_listed_and_shown(place: Place, sweep: str) -> None:

@@ -7,8 +7,8 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from awsrun.aws.clients import Cloud
@@ -29,13 +29,27 @@ _LIST_EVERY = 5  # looks between two readings of who the workers are
 
 @dataclass(frozen=True)
 class Line:
-    """One line of output; ``trial`` is None for what a worker says of itself, ``worker`` is a slot, if known."""
+    """One line of output.
+
+    Attributes:
+        at_ms: when it was written, by CloudWatch: milliseconds since 1970.
+        trial: whose it is; None for what a worker says of itself.
+        worker: the slot of who wrote it, if known.
+        stream: of the run's log group.
+    """
 
     at_ms: int
     text: str
     trial: int | None = None
     attempt: int | None = None
     worker: int | None = None
+    stream: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """For JSON: ``time`` in ISO 8601 with milliseconds, UTC; what is not known is null."""
+        at = datetime.fromtimestamp(self.at_ms / 1000, timezone.utc).isoformat(timespec="milliseconds")
+        known = {name: value for name, value in asdict(self).items() if name not in ("at_ms", "text")}
+        return {"time": at, **known, "text": self.text}
 
 
 @dataclass
@@ -92,12 +106,12 @@ class Tail:
                 raise
 
 
-def parse(at_ms: int, message: str, worker: int | None = None) -> Line:
+def parse(at_ms: int, message: str, worker: int | None = None, stream: str = "") -> Line:
     """A log event as a line, its trial taken from the prefix."""
     text = message.rstrip("\r\n")
     if found := _OF_TRIAL.match(text):
-        return Line(at_ms, text[found.end() :], int(found[1]), int(found[2]), worker)
-    return Line(at_ms, text, worker=worker)
+        return Line(at_ms, text[found.end() :], int(found[1]), int(found[2]), worker, stream)
+    return Line(at_ms, text, worker=worker, stream=stream)
 
 
 def lines(
@@ -158,7 +172,7 @@ class _Workers:
 
     def lines(self) -> Iterator[Line]:
         for stream, at, message in self._tail.read(self._slots, self._until):
-            yield parse(at, message, self._slots.get(stream))
+            yield parse(at, message, self._slots.get(stream), stream)
 
 
 class _Trial:
@@ -189,8 +203,9 @@ class _Trial:
         trial = self._trial.last
         self._tail.since_ms = max(self._tail.since_ms, trial.started_ms - LATE_MS)
         until = trial.ended_ms + LATE_MS if trial.ended_ms else None
-        for _, at, message in self._tail.read(self._streams(trial), until):
-            line = parse(at, message)
+        slot = Me.parse(trial.owner).slot
+        for stream, at, message in self._tail.read(self._streams(trial), until):
+            line = parse(at, message, slot, stream)
             if (line.trial, line.attempt) == (trial.n, trial.attempt):
                 yield line
                 if _ENDING.fullmatch(line.text):
