@@ -18,12 +18,11 @@ from typing import Any
 from awsrun.worker.protocol.budget import reached
 from awsrun.worker.protocol.failfast import weigh
 from awsrun.worker.protocol.graveyard import Graveyard
+from awsrun.worker.protocol.leftovers import MEMORY, Leftovers
 from awsrun.worker.protocol.pruning import Pruning
 from awsrun.worker.protocol.records import FINAL, SHARD, Me, Run, RunStatus, Shard, Standing, TrialRecord, summary
 from awsrun.worker.protocol.reuse import Reuse
 from awsrun.worker.protocol.store import RunStore
-
-HOLES = 16  # that a worker remembers of those it has seen
 
 
 @dataclass
@@ -67,6 +66,7 @@ class Claims:
         self._store, self._run, self._who, self._tools = store, run, who, tools
         self._log_stream = log_stream
         self._graves = Graveyard(store, run.run, run.limits, tools.clock)
+        self._leftovers = Leftovers(self._graves, tools.rng)
         self._pruning = Pruning(store, run)
         self._reuse = Reuse(store, run) if run.reuse else None
         self._released = False
@@ -78,11 +78,11 @@ class Claims:
 
     @property
     def exhausted(self) -> bool:
-        """Nothing was left to reserve when last asked."""
-        return self._exhausted and not self._block
+        """Nothing was left to reserve when last asked, and nothing is known that could be taken over."""
+        return self._exhausted and not self._block and not self._leftovers
 
     def next(self, count: int = 1) -> TrialRecord | None:
-        """Claim a trial that no worker has reserved yet; None when there is none.
+        """Claim a trial that no worker has reserved yet, or one that the last sweep came upon; None when there is none.
 
         Args:
             count: how many to reserve when the last block is used up.
@@ -92,13 +92,15 @@ class Claims:
                 trial = self._claim(self._block.popleft())
                 if trial is not None:
                     return trial
+            if (trial := self._recall()) is not None:
+                return trial
             if self._exhausted:
                 return None
             if why := self._good() or self._tools.enough():
                 self._cut(why)
                 return None
             if self._run.prunes and self._store.status(self._run.run).starts:
-                trial = self._let_past(self._pruning.promotable())
+                trial = self._first_of(self._pruning.promotable())
                 if trial is not None:
                     return trial
             one = self._run.limits.bounded or self._run.prunes
@@ -149,7 +151,7 @@ class Claims:
         if not (status.cut >= 0 or self._tools.enough() or self._good_among(read)):
             first = self._pruning.first(paused) if alone and not done else None
             if candidates := [*self._pruning.promotable(), *([first] if first else [])]:
-                return self._let_past(candidates)
+                return self._first_of(candidates)
         if not alone:
             return None
         for trial in paused:
@@ -157,8 +159,8 @@ class Claims:
                 self._tools.stopped(trial.n)
         return self.sweep()
 
-    def _let_past(self, candidates: Iterable[TrialRecord]) -> TrialRecord | None:
-        """Take over the first paused trial that nobody else has."""
+    def _first_of(self, candidates: Iterable[TrialRecord]) -> TrialRecord | None:
+        """Take over the first of some trials that nobody else has taken."""
         return next((trial for trial in map(self._take_over, candidates) if trial is not None), None)
 
     def settled(self, trial: TrialRecord, ok: bool) -> None:
@@ -192,6 +194,7 @@ class Claims:
         """Forget the reserved block: its trials are holes, which sweeps claim."""
         self._released = True
         self._block.clear()
+        self._leftovers.forget()
         self._exhausted = True
 
     def _good(self) -> str:
@@ -244,25 +247,18 @@ class Claims:
             return None
         trials = [t for t in self._store.trials(self._run.run, shard) if t.n < self._end(shard)]
         read += trials
-        found = self._rescue(trials) or self._fill(shard, trials)
+        found = self._leftovers.find(trials, self.active, self._who.me, status.generation, self._take_over)
+        found = found or self._fill(shard, trials)
         if found is None:
             self._seal(shard, status, trials, sealed)
         return found
 
-    def _rescue(self, trials: list[TrialRecord]) -> TrialRecord | None:
-        """Take over a trial that was released or whose owner is dead."""
-        waiting = [t for t in trials if t.state in ("run", "retry") and t.n not in self.active]
-        self._tools.rng.shuffle(waiting)
-        dead: dict[str, bool] = {}
-        for seen in waiting:
-            if seen.state == "run":
-                if seen.owner not in dead:
-                    dead[seen.owner] = self._graves.dead(Me.parse(seen.owner), self._who.me)
-                if not dead[seen.owner]:
-                    continue
-            if (trial := self._take_over(seen)) is not None:
-                return trial
-        return None
+    def _recall(self) -> TrialRecord | None:
+        """Take over a trial that was abandoned when a shard was read last: no need to read it again."""
+        if not self._leftovers:
+            return None
+        seen = self._leftovers.recall(self._store.status(self._run.run))
+        return self._first_of(trial for trial in seen if trial.n not in self.active)
 
     def _take_over(self, seen: TrialRecord) -> TrialRecord | None:
         params = seen.params or self._tools.params(seen.n)
@@ -281,7 +277,7 @@ class Claims:
         self._tools.rng.shuffle(holes)
         while holes:
             if (trial := self._claim(holes.pop())) is not None:
-                self._block.extend(holes[:HOLES])
+                self._block.extend(holes[:MEMORY])
                 return trial
         return None
 
