@@ -154,11 +154,12 @@ class Function(Kind[FunctionSpec, FunctionState]):
     def rights(self, stack: str, specs: Mapping[str, FunctionSpec]) -> Iterable[Right]:
         """Lambda lets itself pull from a repository of ECR, and looks at the VPC, in the caller's name
         (https://docs.aws.amazon.com/lambda/latest/dg/images-create.html#gettingstarted-images-permissions,
-        https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html)."""
+        https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html); GetFunction tells the tags to who may
+        list them (https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html)."""
         functions = named(self, f"{stack}-*", specs)
         yield allow("find", "lambda", "ListFunctions")
-        yield allow("find", "lambda", "GetFunction", *functions)
-        yield allow("read", "lambda", "GetFunction", *functions)
+        yield allow("find", "lambda", "GetFunction ListTags", *functions)
+        yield allow("read", "lambda", "GetFunction ListTags", *functions)
         yield allow("create", "lambda", "CreateFunction TagResource", *functions)
         changes = "UpdateFunctionCode UpdateFunctionConfiguration PutFunctionConcurrency DeleteFunctionConcurrency"
         yield allow("update", "lambda", f"{changes} TagResource", *functions)

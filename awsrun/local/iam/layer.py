@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from awsrun.local import clock
 from awsrun.local.batch.service import Batch
 from awsrun.local.calls import Call, Perform, Reply
 from awsrun.local.ecs.service import Ecs
-from awsrun.local.iam import answers, denials, principals, trust
+from awsrun.local.iam import answers, denials, hidden, principals, trust
 from awsrun.local.iam.authorizations import authorizations
 from awsrun.local.iam.context import Context, Given, Values
 from awsrun.local.iam.decision import decide
@@ -44,9 +45,11 @@ class Enforcement:
             if self.enforced:
                 return denials.credentials(call, error.kind)
             who = principals.ROOT  # any key will do
-        if self.enforced and not who.root and (refused := self._refused(call, who)) is not None:
+        limited = self.enforced and not who.root
+        if limited and (refused := self._refused(call, who)) is not None:
             return refused
-        return answers.answer(call, who, self._directory) or inner(call)
+        reply = answers.answer(call, who, self._directory) or inner(call)
+        return hidden.without(call, reply, partial(self.verdict, call.scope, who)) if limited else reply
 
     def state(self) -> Any:
         """Nothing is kept: policies, users and roles are moto's, job sessions are in their tokens."""
