@@ -74,9 +74,14 @@ class S3Kind(Kind[P, S]):
         yield allow("empty", "s3", "DeleteObjectVersion", *(f"{bucket}/*" for bucket in buckets))
 
     def find(self, stack: str | None, hints: Collection[str] = ()) -> Iterator[Found]:
-        """Names start with the stack's; others are looked at where hints name them, or when all stacks are wanted."""
-        for bucket in self.s3.list_buckets()["Buckets"]:
-            name = bucket["Name"]
+        """Names start with the stack's; others are looked at where hints name them, or when all stacks are wanted.
+
+        S3 lists the buckets of all regions, and boto3 follows a bucket wherever it is; a stack of the same name
+        elsewhere has tags like ours (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html).
+        """
+        narrowed = {"Prefix": f"{stack}-"} if stack and not hints else {}
+        pages = self.s3.get_paginator("list_buckets").paginate(BucketRegion=self.cloud.region, **narrowed)
+        for name in (bucket["Name"] for page in pages for bucket in page.get("Buckets", ())):
             if stack is None or name.startswith(f"{stack}-") or name in hints:
                 tags = self._tags(name)
                 if ours(tags, stack) and tags.get(KIND, self.kind) == self.kind:
@@ -98,6 +103,10 @@ class S3Kind(Kind[P, S]):
         """S3 takes all tags at once, so those that are there are read first."""
         kept = {key: value for key, value in self._tags(id).items() if key not in unset}
         self.cloud.write("s3").put_bucket_tagging(Bucket=id, Tagging={"TagSet": pairs({**kept, **set})})
+
+    def unfit(self, id: str, stack: str) -> str:
+        there, here = self.s3.head_bucket(Bucket=id).get("BucketRegion", ""), self.cloud.region
+        return f"it is in {there}, and it is looked for in {here}" if there not in ("", here) else ""
 
     def delete(self, id: str, seen: Seen[S]) -> None:
         self.cloud.write("s3").delete_bucket(Bucket=id)

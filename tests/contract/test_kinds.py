@@ -87,6 +87,8 @@ def test_a_life(bench: Bench, sample: Sample, monkeypatch: pytest.MonkeyPatch) -
     for other in (unique(), bench.stack[:-1]):  # the second is the start of this one's name
         assert found(kind, other, name) == []
     assert one.id in {other.id for other in found(kind, None, name)}
+    there = type(kind)(kind.cloud.elsewhere("eu-west-1"))
+    assert one.id not in {other.id for other in there.find(bench.stack)}, "a stack of its name elsewhere has it too"
 
     if kind.taggable:
         kind.tag(one.id, {PURGE: "true", "team": "a"}, ())

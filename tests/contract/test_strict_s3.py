@@ -192,6 +192,16 @@ def test_a_website_waits_for_the_block_and_says_where_it_may_come_from(strict_cl
     assert matches(caught.value, site.retry) and matches(caught.value, site.advice), caught.value
 
 
+def test_a_bucket_of_another_region_is_not_taken_over(strict_cloud: LocalCloud, s3: Any) -> None:
+    name, there = unique(), elsewhere(strict_cloud)
+    there.create_bucket(Bucket=name, CreateBucketConfiguration=IRELAND)
+    passes("404", there.head_bucket, Bucket=name)
+    cloud = Cloud(boto3.Session("local", "local", region_name="us-east-1"), LOCAL, strict_cloud.endpoint)
+    bucket = kind("s3.bucket")(cloud)
+    assert bucket.unfit(name, "mine") == "it is in eu-west-1, and it is looked for in us-east-1"
+    assert bucket.unfit(known_bucket(s3), "mine") == ""
+
+
 def test_settings_changed_at_once_are_refused_but_one(strict_cloud: LocalCloud, s3: Any) -> None:
     name = known_bucket(s3)
     clients = [strict_cloud.client("s3") for _ in range(8)]
