@@ -58,12 +58,14 @@ def _batch(stack: str, where: Mapping[str, str]) -> Iterator[Right]:
 
 def _fargate(stack: str, where: Mapping[str, str]) -> Iterator[Right]:
     """Tasks of the stack's cluster alone
-    (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html)."""
+    (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html).
+    Its tasks are listed on ``*``: the container instances of the reference are for lists of what one of them runs
+    (https://github.com/cdklabs/construct-hub/pull/1207)."""
     place, _, name = where["cluster"].partition(":cluster/")
     tasks, inside = f"{place}:task/{name}/*", equals("ecs:cluster", where["cluster"])
     yield allow("results", "ecs", "DescribeClusters", where["cluster"])
-    yield allow("change", "ecs", "ListTasks", f"{place}:container-instance/{name}/*")
-    yield allow("results", "ecs", "ListTasks", f"{place}:container-instance/{name}/*")
+    for verb in ("change", "results"):
+        yield allow(verb, "ecs", "ListTasks", when=[inside])
     yield allow("results", "ecs", "DescribeTasks", tasks)
     yield allow("change", "ecs", "StopTask", tasks)
     yield allow("submit", "ecs", "RunTask", f"{where['definition']}:*", when=[inside])

