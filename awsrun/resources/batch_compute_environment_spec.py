@@ -8,13 +8,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from awsrun.resources.architecture import ARM, platform
 from awsrun.resources.batch import NAME_PATTERN
 from awsrun.resources.ec2_launch_template import LEAST
 from awsrun.resources.iam_role import RoleSpec
 from awsrun.resources.vpc import VpcSpec
 from awsrun.spec.references import Misfit, RefTo, ResourceSpec
 
-INSTANCE_TYPE = r"^[a-z][a-z0-9-]*[a-z0-9](\.[a-z0-9-]+)?$"
+INSTANCE_TYPE = r"^([a-z][a-z0-9-]*[a-z0-9](\.[a-z0-9-]+)?|default_(x86_64|arm64))$"
+BURSTABLE = r"t\d"  # Batch has none of them: https://github.com/opensupplyhub/open-supply-hub/pull/1058
 GPU_FAMILY = r"(g|gr|p)\d"
 GPU_DISK = 100  # GiB: an image with CUDA and PyTorch takes some 20, twice that while it is unpacked
 SERVICE_POLICY = "service-role/AWSBatchServiceRole"
@@ -38,7 +40,8 @@ class ComputeEnvironmentSpec(ResourceSpec):
     )
     instance_types: list[Annotated[str, Field(pattern=INSTANCE_TYPE)]] | None = Field(
         default=None,
-        description="EC2 instance types (g4dn.xlarge), families (c5), or optimal: the default. Not with fargate.",
+        description="EC2 instance types (g4dn.xlarge), families (c5), optimal (the default) or default_arm64. All x86, "
+        "or all ARM; none that are burstable (t3). Not with fargate.",
     )
     spot: bool = Field(default=False, description="Spare capacity: much cheaper, taken back with two minutes' notice.")
     fargate: bool = Field(default=False, description="Containers without instances, instead of instance_types.")
@@ -71,6 +74,19 @@ class ComputeEnvironmentSpec(ResourceSpec):
     def _some(cls, value: list[str] | None) -> list[str] | None:
         if value is not None and not value:
             raise ValueError("name at least one instance type, or leave the field out for optimal")
+        if burstable := [one for one in value or () if re.match(BURSTABLE, one)]:
+            raise ValueError(
+                f"Batch has no burstable machines ({', '.join(burstable)}): take m5.large or the like, or leave the "
+                "field out for optimal"
+            )
+        # https://github.com/aws/aws-cdk/issues/31148
+        arm = [one for one in value or () if platform(one) == ARM]
+        if value and arm and len(arm) < len(value):
+            rest = ", ".join(one for one in value if one not in arm)
+            raise ValueError(
+                f"{', '.join(arm)} {'has' if len(arm) == 1 else 'have'} ARM processors, and Batch takes no others "
+                f"beside them ({rest}): make two environments, each with a queue of its own"
+            )
         return value
 
     @model_validator(mode="after")
@@ -107,6 +123,12 @@ class ComputeEnvironmentSpec(ResourceSpec):
                 "private: endpoints; or leave them in public subnets, where the security group lets nothing in",
             )
         return self.model_copy(update={"subnets": self.subnets or ("private" if network.private else "public")})
+
+    def machines(self) -> str:
+        """What it has, in words: the environments of a queue must have the same."""
+        if self.fargate:
+            return "Fargate"
+        return "ARM machines" if platform((self.instance_types or ["optimal"])[0]) == ARM else "x86 machines"
 
     def network(self, stack: Mapping[str, ResourceSpec]) -> VpcSpec:
         """The spec of its VPC."""

@@ -19,6 +19,8 @@ from awsrun.spec.references import Misfit, RefTo, ResourceSpec
 
 SHORTEST = 60  # seconds: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
 RESERVED = "AWS_BATCH"
+# Neither AMD's GPUs nor those beside ARM processors: https://docs.aws.amazon.com/batch/latest/userguide/gpu-jobs.html
+NO_GPU_JOBS = r"(g4ad|g5g)(\.|$)"
 PRIVATE_REGISTRY = r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/"
 
 
@@ -143,7 +145,14 @@ class JobDefinitionSpec(ResourceSpec):
 
     def _check_size(self, environments: Mapping[str, ComputeEnvironmentSpec]) -> None:
         """Batch takes a job that is too large for every machine, and lets it wait for ever."""
-        types = {type for spec in environments.values() for type in spec.instance_types or ["optimal"]}
+        named = {type for spec in environments.values() for type in spec.instance_types or ["optimal"]}
+        types = {type for type in named if not (self.gpus and re.match(NO_GPU_JOBS, type))}
+        if named and not types:
+            raise Misfit(
+                "gpus",
+                f"Batch gives jobs no GPUs of {', '.join(sorted(named))}, only those of NVIDIA in x86 machines: take "
+                "g4dn, g5, g6 or p types",
+            )
         if types and (found := too_large(types, self.vcpus, self.gpus, self.memory_mib)):
             field, why = found
             names = " and ".join(map(repr, environments))

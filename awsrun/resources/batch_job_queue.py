@@ -11,9 +11,10 @@ from pydantic import Field, field_validator
 from awsrun.aws.rights import Right, allow, owned_by
 from awsrun.aws.tags import NAME
 from awsrun.resources.batch import EXISTS, GONE, MODIFIED, NAME_PATTERN, PHASES, BatchKind
+from awsrun.resources.batch_compute_environment_spec import ComputeEnvironmentSpec
 from awsrun.resources.kind import ABSENT, Change, Found, Owner, Refs, Seen, State
 from awsrun.resources.ours import arn, ours, outputs_of
-from awsrun.spec.references import RefTo, ResourceSpec
+from awsrun.spec.references import Misfit, RefTo, ResourceSpec
 
 
 class JobQueueSpec(ResourceSpec):
@@ -28,7 +29,9 @@ class JobQueueSpec(ResourceSpec):
     kind: Literal["batch.job_queue"] = "batch.job_queue"
     name: str | None = Field(default=None, max_length=128, pattern=NAME_PATTERN, description="Physical name.")
     compute_environments: list[Annotated[str, RefTo("batch.compute_environment")]] = Field(
-        min_length=1, max_length=3, description="Where its jobs run: the first with room. All Fargate, or none."
+        min_length=1,
+        max_length=3,
+        description="Where its jobs run: the first with room. All Fargate, all x86 or all ARM.",
     )
     priority: int = Field(
         default=1, ge=0, le=1000, description="Among queues that share environments, higher goes first."
@@ -40,6 +43,16 @@ class JobQueueSpec(ResourceSpec):
         if len(set(value)) < len(value):
             raise ValueError("a compute environment is listed twice")
         return value
+
+    def within(self, stack: Mapping[str, ResourceSpec]) -> JobQueueSpec:
+        """Its environments are alike
+        (https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeEnvironmentOrder.html)."""
+        named = [(name, spec) for name in self.compute_environments if (spec := stack.get(name))]
+        machines = {name: spec.machines() for name, spec in named if isinstance(spec, ComputeEnvironmentSpec)}
+        if len(set(machines.values())) > 1:
+            each = " and ".join(f"{name!r} has {what}" for name, what in machines.items())
+            raise Misfit("compute_environments", f"{each}, which no queue has together: make a queue for each")
+        return self
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from awsrun.aws.names import physical
 from awsrun.aws.tags import mapping
 from awsrun.resources.address import my_address
 from awsrun.resources.ec2 import Ec2Kind
@@ -26,6 +27,8 @@ MY_ADDRESS = "my-address"
 ANYWHERE = "anywhere"
 ADDRESS_TAG = "awsrun:my-address"  # what my-address was when its rule was made
 _ANY = "0.0.0.0/0"
+# Begins ids, and never a name: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+IDS = "sg-"
 TEXT = r"^[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]+$"  # what EC2 takes in names and descriptions
 
 
@@ -111,6 +114,13 @@ class SecurityGroupSpec(ResourceSpec):
     )
     ingress: list[Ingress] = Field(default=[], max_length=60, description="What is let in; nothing unless given.")
 
+    @field_validator("name")
+    @classmethod
+    def _not_an_id(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith(IDS):
+            raise ValueError(f"{value}: a security group's name does not begin with {IDS}, as its id does")
+        return value
+
 
 @dataclass(frozen=True)
 class SecurityGroupState(State):
@@ -149,6 +159,10 @@ class SecurityGroup(Ec2Kind[SecurityGroupSpec, SecurityGroupState]):
     def lower(self, spec: SecurityGroupSpec, refs: Refs) -> SecurityGroupState:
         ingress = frozenset(self._rule(rule, refs) for rule in spec.ingress)
         return SecurityGroupState(refs.output(spec.vpc, "id"), spec.description, ingress, frozenset({EVERYTHING}))
+
+    def physical(self, stack: str, name: str, spec: SecurityGroupSpec, state: SecurityGroupState | None = None) -> str:
+        derived = super().physical(stack, name, spec, state)
+        return physical("awsrun", derived, self.name_limit) if derived.startswith(IDS) else derived
 
     def _rule(self, rule: Ingress, refs: Refs) -> Rule:
         protocol = "-1" if rule.protocol == "all" else rule.protocol

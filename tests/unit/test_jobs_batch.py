@@ -81,6 +81,17 @@ def test_an_answer_that_never_comes_ends_with_what_to_do() -> None:
     assert caught.value.hint == "run the command again"
 
 
+def test_sizes_are_plain_numbers_however_large() -> None:
+    """https://github.com/kestra-io/plugin-aws/issues/504"""
+    cloud = Cloud("take", "take")
+    size = {"vcpus": 192.0, "memory_mib": 1_992_294, "gpus": 8}
+    batch.start(cloud, "q", "d", "awsrun-r-w0", 1, ["run"], {}, size=size)  # type: ignore[arg-type]
+    asked = {one["type"]: one["value"] for one in cloud.taken[0]["containerOverrides"]["resourceRequirements"]}
+    assert asked == {"VCPU": "192", "MEMORY": "1992294", "GPU": "8"}
+    batch.start(cloud, "q", "d", "awsrun-r-w0", 1, ["run"], {}, size={"vcpus": 0.25})  # type: ignore[arg-type]
+    assert cloud.taken[1]["containerOverrides"]["resourceRequirements"] == [{"type": "VCPU", "value": "0.25"}]
+
+
 @pytest.mark.parametrize(("workers", "size"), [(1, None), (2, {"size": 2}), (10_000, {"size": 10_000})])
 def test_one_worker_is_a_plain_job_more_are_an_array(workers: int, size: dict[str, int] | None) -> None:
     cloud = Cloud("take")

@@ -54,6 +54,7 @@ REFUSED = [
     ({**GROUP, "ingress": [{"port": 22}]}, "one of from and from_group"),
     ({**GROUP, "ingress": [{"port": 22, "from": "self", "from_group": "a"}]}, "one of from and from_group"),
     ({**GROUP, "description": "naïve"}, "match pattern"),
+    ({**GROUP, "name": "sg-web"}, "not begin with sg-"),
     ({"kind": "iam.role", "service": "ecs-tasks.amazonaws.com"}, "short name"),
     ({"kind": "iam.role", "service": []}, "name a service"),
     ({"kind": "iam.role", "service": "ec2", "name": "x" * 65}, "at most 64"),
@@ -72,6 +73,9 @@ REFUSED = [
     ({**COMPUTE, "fargate": True, "disk_gib": 50}, "leave disk_gib out"),
     ({**COMPUTE, "fargate": True, "launch_template": "t"}, "leave launch_template out"),
     ({**COMPUTE, "instance_types": ["G4DN.XLARGE"]}, "match pattern"),
+    ({**COMPUTE, "instance_types": ["c5", "t3a.medium", "t4g"]}, "no burstable machines (t3a.medium, t4g)"),
+    ({**COMPUTE, "instance_types": ["c5.large", "c6g.large"]}, "c6g.large has ARM processors"),
+    ({**COMPUTE, "instance_types": ["optimal", "default_arm64"]}, "takes no others beside them (optimal)"),
     ({"kind": "batch.job_queue", "compute_environments": []}, "at least 1"),
     ({"kind": "batch.job_queue", "compute_environments": ["a", "a"]}, "twice"),
     ({**JOB, "timeout": "2 hours"}, "not a duration"),
@@ -167,6 +171,7 @@ def test_every_field_that_a_user_may_write_is_described() -> None:
 
 LIMITS = {
     "iam.role": r"[A-Za-z0-9_+=,.@-]{1,64}",
+    "security_group": r"(?!sg-)[A-Za-z0-9][\w-]{0,254}",
     "s3.bucket": r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
     "ecr.repository": r"[a-z0-9]+([._-][a-z0-9]+)*",
     "dynamodb.table": r"[\w.-]{3,255}",
@@ -182,7 +187,7 @@ def test_derived_names_are_ones_that_aws_takes(name: str) -> None:
     one = kind(name)(Cloud(None, Context("aws", region=region, account="123456789012"), None))
     pattern = LIMITS.get(name, r"[A-Za-z0-9][\w-]*")
     made = set()
-    for stack, key in (("s" * 24, "k_" + "k" * 38), ("s" * 24, "k_" + "k" * 37 + "l"), ("a", "b"), ("a", "b/role")):
+    for stack, key in (("s" * 24, "k_" + "k" * 38), ("s" * 24, "k_" + "k" * 37 + "l"), ("sg", "b"), ("a", "b/role")):
         physical = one.physical(stack, key, kind(name).Spec.model_construct())
         assert re.fullmatch(pattern, physical), physical
         assert len(physical) <= one.name_limit

@@ -25,6 +25,8 @@ SHUT = "network: {kind: vpc, private: endpoints}"
 OPEN = "network: {kind: vpc}"
 EC2 = "compute: {kind: batch.compute_environment, vpc: network, max_vcpus: 4}"
 FARGATE = "burst: {kind: batch.compute_environment, vpc: network, fargate: true, max_vcpus: 4}"
+ARM = "burst: {kind: batch.compute_environment, vpc: network, instance_types: [c7g], max_vcpus: 4}"
+QUEUE = "queue: {kind: batch.job_queue, compute_environments: [compute, burst]}"
 JOB = "train: {kind: batch.job_definition, image: 'python:3.11', memory_mib: 2048}"
 TASK = "train: {kind: batch.job_definition, image: 'python:3.11', memory_mib: 2048, fargate: true}"
 OURS = "'123456789012.dkr.ecr.us-east-1.amazonaws.com/a:1'"
@@ -79,6 +81,17 @@ REFUSED = [
     ([NAT, FARGATE, with_(TASK, "public_address: true")], "resources.train.public_address", "$0.005 an hour each"),
     ([SHUT, EC2, JOB], "resources.train.image", "push it to an ecr.repository"),
     ([SHUT, FARGATE, TASK], "resources.train.image", "python:3.11 comes from the internet"),
+    (
+        [OPEN, EC2, FARGATE, QUEUE],
+        "resources.queue.compute_environments",
+        "has x86 machines and 'burst' has Fargate",
+    ),
+    ([OPEN, EC2, with_(ARM, "spot: true"), QUEUE], "resources.queue.compute_environments", "'burst' has ARM machines"),
+    (
+        [OPEN, with_(EC2, "instance_types: [g4ad.xlarge]"), with_(JOB, "gpus: 1")],
+        "resources.train.gpus",
+        "no GPUs of g4ad.xlarge",
+    ),
 ]
 
 
@@ -96,6 +109,7 @@ def test_what_contradicts_is_refused_with_its_line(resources: list[str], field: 
         [SHUT, EC2, TASK],  # no Fargate here: it runs somewhere else
         [SHUT, EC2, with_(EC2, "subnets: public").replace("compute:", "other:"), JOB],
         [NAT, EC2, JOB],
+        [OPEN, EC2, with_(EC2, "spot: true").replace("compute:", "burst:"), QUEUE],
     ],
 )
 def test_images_that_can_be_reached_are_not_refused(resources: list[str]) -> None:

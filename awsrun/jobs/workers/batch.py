@@ -95,8 +95,14 @@ def start(
 def _resources(size: Mapping[str, Any]) -> dict[str, Any]:
     """https://docs.aws.amazon.com/batch/latest/APIReference/API_ResourceRequirement.html"""
     wanted = {"VCPU": size.get("vcpus"), "MEMORY": size.get("memory_mib"), "GPU": size.get("gpus")}
-    listed = [{"type": type, "value": f"{value:g}"} for type, value in wanted.items() if value]
+    listed = [{"type": type, "value": _number(value)} for type, value in wanted.items() if value]
     return {"resourceRequirements": listed} if listed else {}
+
+
+def _number(value: float) -> str:
+    """``4``, ``0.25``, ``1048576``: Batch takes neither ``4.0`` nor ``1.04858e+06``
+    (https://github.com/kestra-io/plugin-aws/issues/504)."""
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def find(cloud: Cloud, queue: str, name: str) -> str | None:

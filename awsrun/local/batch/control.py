@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from awsrun.local.batch import machines
 from awsrun.local.batch.errors import BatchError, among, need
 
 Record = dict[str, Any]
@@ -187,16 +188,20 @@ class ControlPlane:
             raise BatchError("Error executing request, Exception : computeEnvironmentOrder is required.")
         if len(given) > 3:
             raise BatchError("Error executing request, Exception : a queue takes at most 3 compute environments.")
-        order, kinds = [], set()
+        order, kinds, arms = [], set(), set()
         for entry in sorted(given, key=lambda entry: entry["order"]):
             name = entry["computeEnvironment"]
             record = self.find(self.environments, name, "computeEnvironmentName")
             if record is None:
                 raise BatchError(f"Error executing request, Exception : ComputeEnvironment {name} does not exist.")
-            kinds.add(record.get("computeResources", {}).get("type", "").startswith("FARGATE"))
+            resources = record.get("computeResources", {})
+            kinds.add(resources.get("type", "").startswith("FARGATE"))
+            arms.add(machines.arm(resources.get("instanceTypes", ())))
             order.append({"order": entry["order"], "computeEnvironment": record["computeEnvironmentArn"]})
         if len(kinds) > 1:
             raise BatchError("Error executing request, Exception : a queue cannot mix Fargate and EC2 environments.")
+        if len(arms) > 1:
+            raise BatchError("Error executing request, Exception : a queue cannot mix architectures.")
         return order
 
 
@@ -220,6 +225,8 @@ def _check_resources(resources: Record) -> None:
                 )
     else:
         need(resources, "instanceRole", "instanceTypes")
+        if refused := machines.refusal(resources["instanceTypes"]):
+            raise BatchError(f"Error executing request, Exception : {refused}")
 
 
 def _with_defaults(resources: Record) -> Record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from awsrun.local.batch.control import ControlPlane, Record
@@ -10,6 +11,8 @@ from awsrun.local.batch.errors import BatchError, among, need
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _GIVEN = ("parameters", "timeout", "retryStrategy", "propagateTags", "platformCapabilities", "schedulingPriority")
+_WHOLE = re.compile(r"[0-9]+")
+_NUMBER = {"VCPU": re.compile(r"[0-9]+|0?\.(25|5)"), "MEMORY": _WHOLE, "GPU": _WHOLE}
 _LISTS = ("command", "volumes", "environment", "mountPoints", "ulimits", "resourceRequirements", "secrets")
 
 
@@ -108,7 +111,19 @@ def _revisions(plane: ControlPlane, name: str) -> list[Record]:
     return [record for record in plane.definitions.values() if record["jobDefinitionName"] == name]
 
 
+def check_needs(listed: Iterable[Record]) -> None:
+    """Refuse resourceRequirements that are no plain numbers: ``4.0`` vCPUs of a machine, ``1.04858e+06`` MiB
+    (https://github.com/kestra-io/plugin-aws/issues/504)."""
+    for one in listed:
+        if not _NUMBER[one["type"]].fullmatch(one["value"]):
+            raise BatchError(
+                f"Error executing request, Exception : Value {one['value']} for type {one['type']} in "
+                "resourceRequirement is not valid. Please provide a numeric value."
+            )
+
+
 def _check_container(container: Record, fargate: bool) -> None:
+    check_needs(container.get("resourceRequirements", []))
     needs = {entry["type"]: entry["value"] for entry in container.get("resourceRequirements", [])}
     for kind, old in (("VCPU", "vcpus"), ("MEMORY", "memory")):
         value = needs.get(kind, container.get(old))

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from awsrun.local.batch.control import ControlPlane, Record
-from awsrun.local.batch.definitions import active, check_retry
+from awsrun.local.batch.definitions import active, check_needs, check_retry
 from awsrun.local.batch.errors import BatchError, need
 from awsrun.local.batch.jobs import Job, Unit
 
@@ -108,6 +108,7 @@ def _container(base: Record, overrides: Record, parameters: dict[str, str]) -> R
     command = overrides.get("command") or base["command"]
     merged["command"] = [_filled(word, parameters) for word in command]
     merged["environment"] = _by(base["environment"] + overrides.get("environment", []), "name")
+    check_needs(overrides.get("resourceRequirements", []))
     merged["resourceRequirements"] = _by(
         base["resourceRequirements"] + overrides.get("resourceRequirements", []), "type"
     )

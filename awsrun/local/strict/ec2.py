@@ -6,7 +6,7 @@ from typing import Any
 
 from awsrun.local.calls import Call, Perform, Reply
 from awsrun.local.errors import refusal
-from awsrun.local.strict import ec2_in_use, ec2_launch
+from awsrun.local.strict import ec2_in_use, ec2_launch, ec2_names
 from awsrun.local.strict.ec2_states import States
 from awsrun.local.strict.ec2_visible import Visibility
 from awsrun.local.strict.ec2_xml import CREATES, LISTS, tree, with_tree, without_empty_reservations
@@ -33,6 +33,8 @@ class Ec2Rules(Rules):
     def before(self, call: Call, inner: Perform) -> Reply | None:
         if missing := self._visibility.missing(call):
             return missing
+        if refused := ec2_names.refused(call.action, call.form):
+            return refusal(call, *refused)
         if refused := ec2_in_use.refused(backend("ec2", call.scope[1]), call.action, call.form):
             return refusal(call, *refused)
         if call.action in _PROFILES and (refused := self._profile(call)):
