@@ -24,6 +24,9 @@ ON_HOLD = "paused"
 A trial's state of that name is another thing: it waits at a rung.
 """
 
+_decode = json.JSONDecoder().raw_decode
+"""As ``json.loads`` does, without its look for white space: `dump` writes none, and looks at a run decode a lot."""
+
 
 def dump(value: object) -> str:
     """Compact JSON; floats as Python's repr, NaN and infinities included."""
@@ -33,7 +36,7 @@ def dump(value: object) -> str:
 def load(item: Item, name: str, default: Any) -> Any:
     """An attribute that holds JSON text; ``default`` where it is missing or empty."""
     text = item.get(name)
-    return json.loads(text) if isinstance(text, str) and text else default
+    return _decode(text)[0] if isinstance(text, str) and text else default
 
 
 @dataclass(frozen=True)
