@@ -16,8 +16,8 @@ from awsrun.cli.output import common, connect, emit, say
 if TYPE_CHECKING:
     from awsrun.aws.context import Context
     from awsrun.jobs.submit.estimate import Estimate
+    from awsrun.jobs.submit.request import Request
     from awsrun.jobs.submit.reuse import Earlier
-    from awsrun.jobs.submit.submission import Request
 
 
 @click.command()
@@ -126,10 +126,11 @@ def submit(
     from awsrun.jobs.site import open_site
     from awsrun.jobs.submit import estimate, pruning, reuse, spaces, submission
     from awsrun.jobs.submit.experiment_file import build
+    from awsrun.jobs.submit.request import prepare
     from awsrun.jobs.workers import sizes
 
     experiment = build(job, _given({**options, "stack": stack}))
-    request = submission.prepare(experiment)
+    request = prepare(experiment)
     cloud = connect(context)
     site = sizes.resized(open_site(cloud, experiment.stack), request.size)
     workers = submission.fitting(request, site.jobs or {})

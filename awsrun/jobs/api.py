@@ -13,6 +13,7 @@ from awsrun.jobs.site import entries, open_site
 from awsrun.jobs.submit import submission
 from awsrun.jobs.submit.experiment import Experiment, Options
 from awsrun.jobs.submit.experiment_file import build
+from awsrun.jobs.submit.request import Request, prepare
 from awsrun.worker.protocol.runs import RunEntry
 
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ def submit(
         >>> run = awsrun.submit("jobs/mnist.py", grid={"lr": [0.1, 0.01]}, timeout="30m")
     """
     experiment = build(job, options)
-    request = submission.prepare(experiment)
+    request = prepare(experiment)
     chosen = cloud or connect(context)
     site = open_site(chosen, experiment.stack)
     return Run(submission.submit(request, site), stack=site.stack, cloud=chosen)
 
 
-def check(job: str | Path | Experiment, **options: Unpack[Options]) -> submission.Request:
+def check(job: str | Path | Experiment, **options: Unpack[Options]) -> Request:
     """What `submit` would send, with no call made: the trials, their parameters, the files.
 
     Args:
@@ -56,7 +57,7 @@ def check(job: str | Path | Experiment, **options: Unpack[Options]) -> submissio
         >>> request.total, request.params(0)
         (20, {'lr': 0.0170383982})
     """
-    return submission.prepare(build(job, options))
+    return prepare(build(job, options))
 
 
 def runs(

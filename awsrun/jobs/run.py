@@ -81,7 +81,7 @@ class Run:
         from awsrun.jobs.views import notebook
 
         try:
-            return notebook.run(self)
+            return notebook.run(self.record, self.status(diagnose=False), self.trials())
         except (AwsrunError, BotoCoreError, ClientError, Unanswered):
             return None
 

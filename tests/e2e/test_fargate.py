@@ -23,6 +23,7 @@ from awsrun.jobs.run import Run
 from awsrun.jobs.site import open_site
 from awsrun.jobs.submit import submission
 from awsrun.jobs.submit.experiment import Experiment
+from awsrun.jobs.submit.request import prepare
 from awsrun.worker.protocol.records import TrialRecord, Worker
 
 SPEC = (Path(__file__).parents[2] / "specs" / "fargate.yaml").read_text()
@@ -62,7 +63,7 @@ class Stack:
         self.gate.unlink(missing_ok=True)
         job = self.shell.folder / "job.py"
         asked = Experiment(job=job, grid={"n": list(range(trials))}, set={"gate": str(self.gate)}, workers=2)
-        request = submission.prepare(asked)
+        request = prepare(asked)
         request = replace(request, limits=replace(request.limits, lease=2.0, beat=0.3))
         run = Run(submission.submit(request, open_site(self.cloud)), cloud=self.cloud)
         until("two trials run", lambda: sum(trial.state == "run" for trial in run.trials()) == 2)
@@ -206,7 +207,7 @@ def test_who_has_the_policy_for_submit_runs_sweeps_and_stops_them(stack: Stack) 
 def test_tasks_that_wait_for_a_run_that_is_over_are_stopped_and_no_others(stack: Stack) -> None:
     stack.gate.unlink(missing_ok=True)
     asked = Experiment(job=stack.shell.folder / "job.py", grid={"n": list(range(12))}, set={"gate": str(stack.gate)})
-    request, site = submission.prepare(asked), open_site(stack.cloud)
+    request, site = prepare(asked), open_site(stack.cloud)
     # Workers hear of the run's end only when their trial ends.
     request = replace(request, limits=replace(request.limits, beat=600.0, lease=3600.0))
     run = Run(submission.submit(request, site), cloud=stack.cloud)

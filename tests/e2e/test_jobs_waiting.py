@@ -15,6 +15,7 @@ from jobs_stack import Place, make
 from awsrun.jobs.site import open_site
 from awsrun.jobs.submit import submission
 from awsrun.jobs.submit.experiment import Experiment
+from awsrun.jobs.submit.request import prepare
 
 WORKERS = 40  # more than this machine has room for
 T = TypeVar("T")
@@ -36,7 +37,7 @@ def until(condition: Callable[[], T]) -> T:
 def test_workers_that_wait_for_a_run_that_is_over_are_called_off(place: Place, tmp_path: Path) -> None:
     gate, site = tmp_path / "gate", open_site(place.api, place.stack)
     lrs = [n / 100 for n in range(WORKERS)]
-    request = submission.prepare(
+    request = prepare(
         Experiment(job=place.folder / "job.py", grid={"lr": lrs}, set={"gate": str(gate)}, workers=WORKERS)
     )
     # Workers hear of the run's end only when their trial ends: until then none leaves, and none takes its place.

@@ -14,8 +14,9 @@ import pytest
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs.repeat import as_file
 from awsrun.jobs.site import Site
-from awsrun.jobs.submit import experiment_file, submission
+from awsrun.jobs.submit import experiment_file
 from awsrun.jobs.submit.experiment import Experiment
+from awsrun.jobs.submit.request import Request, prepare
 from awsrun.spec.document import read, written
 from awsrun.spec.load import parse
 from awsrun.worker.protocol.runs import Run
@@ -65,7 +66,7 @@ def test_a_file_is_what_the_options_would_be(folder: Path) -> None:
         range={"layers": ["1", "8"]}, set={"loss": "l2"}, search="random", trials=20, timeout=5400.0,
         until={"accuracy": 0.98},
     )  # fmt: skip
-    assert submission.prepare(found).total == 20
+    assert prepare(found).total == 20
 
 
 @pytest.mark.parametrize(
@@ -159,10 +160,10 @@ SUBMITS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("asked", SUBMITS, ids=lambda asked: ", ".join(asked))
 def test_a_run_as_a_file_is_the_same_run_again(folder: Path, asked: dict[str, Any]) -> None:
-    first = submission.prepare(Experiment(job="jobs/job.py", **asked))
+    first = prepare(Experiment(job="jobs/job.py", **asked))
     run, site = stored(first)
     Path("again.yaml").write_text(text := as_file(site, run, None))
-    again = submission.prepare(experiment_file.load("again.yaml"))
+    again = prepare(experiment_file.load("again.yaml"))
     assert (again.space, again.seed, again.limits, again.workers, again.asked) == (
         first.space, first.seed, first.limits, first.workers, first.asked,
     ), text  # fmt: skip
@@ -174,19 +175,19 @@ def test_a_run_as_a_file_is_the_same_run_again(folder: Path, asked: dict[str, An
 
 def test_many_inputs_go_into_a_file_beside_it(folder: Path) -> None:
     rows = [{"name": "x" * 300, "lr": n} for n in range(500)]
-    first = submission.prepare(Experiment(job="jobs/job.py", inputs=rows))
+    first = prepare(Experiment(job="jobs/job.py", inputs=rows))
     run, site = stored(first)
     with pytest.raises(AwsrunError, match="too many to print"):
         as_file(site, run, None)
     path = Path("jobs/again.yaml")
     path.write_text(as_file(site, run, path))
     assert "job: job.py\ninputs: again-inputs.jsonl\n" in path.read_text()
-    assert submission.prepare(experiment_file.load(path)).inputs == first.inputs
+    assert prepare(experiment_file.load(path)).inputs == first.inputs
 
 
 def test_the_job_is_found_from_elsewhere_on_the_same_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Outside git the project is the job's folder, which the name in the record is relative to."""
-    run, site = stored(submission.prepare(Experiment(job="jobs/job.py")))
+    run, site = stored(prepare(Experiment(job="jobs/job.py")))
     run = replace(run, job="job.py", provenance={"root": str(folder / "jobs")})
     assert "\njob: jobs/job.py\n" in as_file(site, run, None)
     assert "\njob: job.py\n" in as_file(site, run, Path("jobs/again.yaml"))
@@ -204,7 +205,7 @@ def test_the_schema_is_committed_and_right() -> None:
     check.check_schema(schema)
     for path in (ROOT / "jobs").glob("*.yaml"):
         assert not list(check.iter_errors(read(path.read_text(), "x").data))
-        assert submission.prepare(experiment_file.load(path)).total == 9
+        assert prepare(experiment_file.load(path)).total == 9
     assert not list(check.iter_errors(read(GOOD, "x").data))
     for wrong in ("trails: 3", "search: bays", "timeout: soon", "grid: {lr: 1}", "inputs: [3]", "retries: -1"):
         assert list(check.iter_errors({"job": "a.py", **read(wrong, "x").data})), wrong
@@ -230,7 +231,7 @@ class FakeS3:
         return {"Body": io.BytesIO(self.data)}
 
 
-def stored(request: submission.Request) -> tuple[Run, Site]:
+def stored(request: Request) -> tuple[Run, Site]:
     """The run's record as it is read back from the table, and a site that holds its inputs."""
     space = {**request.space, **({"inputs": {"key": "k", "index": "i"}} if request.inputs else {})}
     run = Run(

@@ -13,15 +13,16 @@ from awsrun.jobs.reading.status import stops
 from awsrun.jobs.site import Site
 from awsrun.jobs.submit import submission
 from awsrun.jobs.submit.experiment import Experiment
+from awsrun.jobs.submit.request import Request, prepare
 from awsrun.jobs.workers import price
 from awsrun.worker.protocol.runs import Limits
 
 JOB = "import awsrun\ndef train(trial, lr: float = 0.01): ...\nawsrun.main(train, metric='accuracy')\n"
 
 
-def request(folder: Path, **limits: Any) -> submission.Request:
+def request(folder: Path, **limits: Any) -> Request:
     (folder / "job.py").write_text(JOB)
-    return submission.prepare(Experiment(job=folder / "job.py", **limits))
+    return prepare(Experiment(job=folder / "job.py", **limits))
 
 
 def test_what_was_asked_for_is_in_the_record_and_in_words(tmp_path: Path) -> None:

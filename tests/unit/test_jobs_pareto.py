@@ -14,8 +14,9 @@ import pytest
 from jobs_runs import a_run
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs.submit import signature, submission
+from awsrun.jobs.submit import signature
 from awsrun.jobs.submit.experiment import Experiment
+from awsrun.jobs.submit.request import prepare
 from awsrun.jobs.views import pareto, plots, table
 from awsrun.worker.protocol import space
 from awsrun.worker.protocol.memory import MemoryTable
@@ -59,7 +60,7 @@ def test_the_user_may_say_otherwise(
     tmp_path: Path, asked: Any, metric: str, mode: str, objectives: Mapping[str, str]
 ) -> None:
     experiment = Experiment(job=job(tmp_path), grid={"lr": [0.1]}, metric=asked)
-    found = submission.prepare(experiment).job
+    found = prepare(experiment).job
     assert (found.metric, found.mode, found.objectives) == (metric, mode, objectives)
     assert Experiment(job="job.py", **experiment.asked()).metric == experiment.metric
 
@@ -72,7 +73,7 @@ def test_what_is_no_metric_is_refused(asked: Any) -> None:
 
 def test_pruning_is_for_one_metric(tmp_path: Path) -> None:
     with pytest.raises(AwsrunError, match="--prune is for one metric"):
-        submission.prepare(Experiment(job=job(tmp_path), grid={"lr": [0.1]}, prune=True))
+        prepare(Experiment(job=job(tmp_path), grid={"lr": [0.1]}, prune=True))
 
 
 def a_search(points: list[tuple[Any, Any]]) -> tuple[Run, list[TrialRecord]]:

@@ -13,8 +13,9 @@ from jobs_runs import a_run, store_with, trials_of
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs.reading.reader import Reader
 from awsrun.jobs.reading.status import derive
-from awsrun.jobs.submit import pruning, submission
+from awsrun.jobs.submit import pruning
 from awsrun.jobs.submit.experiment import Experiment
+from awsrun.jobs.submit.request import Request, prepare
 from awsrun.jobs.views import curves, table
 from awsrun.jobs.workers.stages import Stages
 from awsrun.worker.protocol.records import Limits, Report, TrialRecord
@@ -27,9 +28,9 @@ awsrun.main(train, metric='accuracy')
 """
 
 
-def request(folder: Path, job: str = JOB, **asked: Any) -> submission.Request:
+def request(folder: Path, job: str = JOB, **asked: Any) -> Request:
     (folder / "job.py").write_text(job)
-    return submission.prepare(Experiment(**{"job": folder / "job.py", "grid": {"lr": [0.1, 0.2]}, **asked}))
+    return prepare(Experiment(**{"job": folder / "job.py", "grid": {"lr": [0.1, 0.2]}, **asked}))
 
 
 @pytest.mark.parametrize(

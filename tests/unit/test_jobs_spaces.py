@@ -10,6 +10,7 @@ import pytest
 from awsrun.aws.errors import AwsrunError
 from awsrun.jobs.submit import signature, spaces, submission
 from awsrun.jobs.submit.experiment import Experiment
+from awsrun.jobs.submit.request import Request, prepare
 
 JOB = "def train(trial, lr: float = 0.01, momentum: float = 0.5, layers: int = 2, name: str = 'a'): ..."
 
@@ -138,8 +139,8 @@ def test_a_bayesian_search_has_no_more_trials_than_points(tmp_path: Path) -> Non
 def test_a_gaussian_process_is_refused_where_it_is_of_no_use(tmp_path: Path) -> None:
     (tmp_path / "job.py").write_text(JOB + "\nimport awsrun\nawsrun.main(train, metric='y')\n")
 
-    def prepared(**asked: Any) -> submission.Request:
-        return submission.prepare(Experiment(job=tmp_path / "job.py", range={"lr": (0.0, 1.0)}, search="gp", **asked))
+    def prepared(**asked: Any) -> Request:
+        return prepare(Experiment(job=tmp_path / "job.py", range={"lr": (0.0, 1.0)}, search="gp", **asked))
 
     told = list(spaces.learning(prepared(trials=500).space))
     assert told[0].endswith("the workers' image must hold optuna>=5, scipy and torch")
@@ -163,7 +164,7 @@ def test_a_bayesian_search_has_a_worker_for_each_five_trials(tmp_path: Path) -> 
 
     def workers(**asked: Any) -> int:
         experiment = Experiment(job=tmp_path / "job.py", range={"lr": (0.0, 1.0)}, **asked)
-        return submission.fitting(submission.prepare(experiment), queue)
+        return submission.fitting(prepare(experiment), queue)
 
     assert workers(search="bayes", trials=40) == 8
     assert workers(search="bayes", trials=4) == 1

@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from awsrun.aws.errors import AwsrunError
+from awsrun.jobs.reading.costs import Costs
+from awsrun.jobs.reading.logs import Line
+from awsrun.jobs.reading.status import Status
 from awsrun.jobs.report import data
 from awsrun.jobs.views.table import best_first
+from awsrun.worker.protocol.records import Report, TrialRecord
+from awsrun.worker.protocol.runs import Run as Record
 
-if TYPE_CHECKING:
-    from awsrun.jobs.run import Run
+
+class Run(Protocol):
+    """What is asked of a run; see `awsrun.Run`."""
+
+    @property
+    def record(self) -> Record: ...
+
+    @property
+    def stack(self) -> str: ...
+
+    def status(self, diagnose: bool = True) -> Status: ...
+
+    def trials(self) -> Iterator[TrialRecord]: ...
+
+    def costs(self, trials: Sequence[TrialRecord]) -> Costs: ...
+
+    def curve(self, trial: TrialRecord) -> Sequence[Report]: ...
+
+    def logs(self, trial: int) -> Iterator[Line]: ...
+
+    def diff(self) -> str: ...
 
 
 def gather(run: Run) -> data.Material:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from awsrun.jobs.site import Site
 from awsrun.jobs.submit import ids
-from awsrun.jobs.submit.submission import Request
+from awsrun.jobs.submit.request import Request
 from awsrun.jobs.workers import price
 
 ENOUGH = 5

@@ -1,6 +1,6 @@
 """What a user asks for, as one model: the command line, Python and YAML files all build it.
 
-Nothing here looks at the job file: see `awsrun.jobs.submit.submission.prepare`.
+Nothing here looks at the job file: see `awsrun.jobs.submit.request.prepare`.
 """
 
 from __future__ import annotations

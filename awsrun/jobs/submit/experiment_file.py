@@ -98,7 +98,7 @@ def _placed(experiment: Experiment, folder: Path) -> Experiment:
 
 
 def _misfits(experiment: Experiment) -> Iterator[tuple[tuple[str | int, ...], AwsrunError]]:
-    """Where it does not fit its job, and how; what only the whole of it shows is left to `submission.prepare`."""
+    """Where it does not fit its job, and how; what only the whole of it shows is left to `request.prepare`."""
     try:
         known = signature.read(experiment.job)
     except AwsrunError as error:

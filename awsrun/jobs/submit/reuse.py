@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from awsrun.jobs.site import Site
 from awsrun.jobs.submit import ids
+from awsrun.jobs.submit.request import Request
 from awsrun.jobs.workers import image as images
 from awsrun.jobs.workers.image import Image
 from awsrun.worker.protocol.runs import Run
-
-if TYPE_CHECKING:
-    from awsrun.jobs.submit.submission import Request
 
 LOOKED_AT = 20
 """Earlier runs of the same job that are looked at, the newest first."""

@@ -12,8 +12,9 @@ from typing import Any
 
 from awsrun.jobs.reading.costs import Costs
 from awsrun.jobs.reading.status import Status
-from awsrun.jobs.style import short
+from awsrun.jobs.style import scale_of, short
 from awsrun.jobs.submit.pack import PROJECT
+from awsrun.jobs.views.notebook import table
 from awsrun.jobs.workers import image
 from awsrun.worker.protocol.runs import Run
 
@@ -81,9 +82,15 @@ class Comparison:
     winner: int | None = None
 
     def _repr_html_(self) -> str:
-        from awsrun.jobs.views.notebook import comparison
-
-        return comparison(self)
+        rows: list[tuple[str, list[str]]] = []
+        rows += [(name, [side.parameters.get(name, "–") for side in self.sides]) for name in self.parameters]
+        rows.append(("state", [side.status.state for side in self.sides]))
+        rows.append(("best", [_best(side.status) for side in self.sides]))
+        rows.append(("cost", ["" if side.costs.total is None else f"${side.costs.total:.2f}" for side in self.sides]))
+        rows.append(("duration (s)", [f"{side.seconds:,.0f}" for side in self.sides]))
+        rows.append(("trial time (s)", [f"{side.status.seconds:,.0f}" for side in self.sides]))
+        rows += [(name, [side.settings.get(name, "") for side in self.sides]) for name in self.settings]
+        return table(["", *(side.run for side in self.sides)], ([name, *cells] for name, cells in rows))
 
     def record(self) -> dict[str, Any]:
         """As ``compare --json`` prints it."""
@@ -93,6 +100,11 @@ class Comparison:
             "same": dict(self.same),
             "best": None if self.winner is None else self.sides[self.winner].run,
         }
+
+
+def _best(status: Status) -> str:
+    best = status.best
+    return f"{scale_of(status.metric, [best.value]).text(best.value)}, trial {best.n}" if best else ""
 
 
 def side(run: Run, status: Status, costs: Costs, now: float) -> Side:

@@ -11,8 +11,6 @@ from awsrun.jobs.views.table import best_first, error_line, varied
 
 if TYPE_CHECKING:
     from awsrun.jobs.reading.status import Status
-    from awsrun.jobs.run import Run
-    from awsrun.jobs.views.comparison import Comparison
     from awsrun.worker.protocol.records import TrialRecord
     from awsrun.worker.protocol.runs import Run as Record
 
@@ -21,13 +19,12 @@ _COLOURS = {"done": "#2c7a4b", "failed": "#b3261e", "cancelled": "#a67c00", "sto
 _REST = "#7db4dc"
 
 
-def run(found: Run) -> str:
-    """A run: its state, a bar of its trials, and the best of them; reads what ``results`` does."""
-    record, status = found.record, found.status(diagnose=False)
-    trials = best_first(record, found.trials())
+def run(record: Record, status: Status, trials: Iterable[TrialRecord]) -> str:
+    """A run: its state, a bar of its trials, and the best of them."""
+    trials = best_first(record, trials)
     more = len(trials) - ROWS
     parts = [
-        f"<div><b>{escape(found.id)}</b> {escape(record.job)}, {escape(status.state)}",
+        f"<div><b>{escape(record.run)}</b> {escape(record.job)}, {escape(status.state)}",
         _bar(status),
         _trials(record, trials[:ROWS]),
         f"<div>and {more:,} more: <code>run.frame()</code></div>" if more > 0 else "",
@@ -37,22 +34,11 @@ def run(found: Run) -> str:
     return "".join(parts)
 
 
-def comparison(found: Comparison) -> str:
-    """Runs side by side, only what differs."""
-    rows: list[tuple[str, list[str]]] = []
-    rows += [(name, [side.parameters.get(name, "–") for side in found.sides]) for name in found.parameters]
-    rows.append(("state", [side.status.state for side in found.sides]))
-    rows.append(("best", [_best(side.status) for side in found.sides]))
-    rows.append(("cost", ["" if side.costs.total is None else f"${side.costs.total:.2f}" for side in found.sides]))
-    rows.append(("duration (s)", [f"{side.seconds:,.0f}" for side in found.sides]))
-    rows.append(("trial time (s)", [f"{side.status.seconds:,.0f}" for side in found.sides]))
-    rows += [(name, [side.settings.get(name, "") for side in found.sides]) for name in found.settings]
-    return _table(["", *(side.run for side in found.sides)], ([name, *cells] for name, cells in rows))
-
-
-def _best(status: Status) -> str:
-    best = status.best
-    return f"{scale_of(status.metric, [best.value]).text(best.value)}, trial {best.n}" if best else ""
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """An HTML table of texts."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _bar(status: Status) -> str:
@@ -81,10 +67,4 @@ def _trials(record: Record, trials: Sequence[TrialRecord]) -> str:
         params = [short(trial.params.get(name, "")) for name in names]
         return [str(trial.n), *params, *value, trial.state, f"{trial.seconds:,.1f} s", error_line(trial)]
 
-    return _table(["trial", *names, *metric, "state", "time", "error"], map(cells, trials))
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return table(["trial", *names, *metric, "state", "time", "error"], map(cells, trials))
