@@ -81,6 +81,14 @@ KNOWN: Mapping[tuple[str, str], Quota] = {
 }
 
 
+def increase(quota: Quota, desired: float | str, region: str) -> str:
+    """The command that asks AWS for more."""
+    return (
+        f"aws service-quotas request-service-quota-increase --service-code {quota.service} --quota-code {quota.code} "
+        f"--desired-value {desired} --region {region}"
+    )
+
+
 def vcpus(instance_type: str, spot: bool) -> Quota:
     """The quota that the vCPUs of an instance type, a family or one of Batch's bundles (``optimal``) count for."""
     found = re.match(r"([a-z]+)(\d*)", instance_type)

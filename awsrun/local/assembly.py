@@ -89,8 +89,11 @@ class EmbeddedCloud:
 
     def recover(self) -> int:
         """Load what was there; how many records were replayed."""
-        self._strict.behave(settings.read(self._files.journaled))
+        before = settings.read(self._files.journaled)
+        self._strict.behave(before)
         replayed = self._world.recover()
+        if replayed and before != self._options:  # what comes from now on is not to be replayed as that was
+            self._world.checkpoint()
         self._strict.behave(self._options)
         self._iam.enforced = self._options.iam  # what was replayed had been allowed
         settings.write(self._files.journaled, self._options)

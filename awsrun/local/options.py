@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from awsrun.aws.quotas import Quota
 from awsrun.local.state import replace as write_aside
 
 
@@ -23,7 +24,8 @@ class Options:
         time_scale: with strict: seconds here for one second of AWS; durations and lags are multiplied by it, published
             rates divided.
         iam: calls are allowed by IAM policies, and by nothing else.
-        quotas: code -> value, where Service Quotas are not those of a new account.
+        quotas: code -> value, where Service Quotas are not those of a new account.  With strict, what they limit is
+            refused: Fargate's vCPUs.
         containers: jobs run in their images, with the Docker engine of this machine.
     """
 
@@ -35,6 +37,10 @@ class Options:
     iam: bool = False
     containers: bool = False
     quotas: Mapping[str, float] = field(default_factory=dict)
+
+    def quota(self, one: Quota) -> float:
+        """What the account has of a quota."""
+        return self.quotas.get(one.code, one.default)
 
     def changed(self, given: Mapping[str, Any]) -> Options:
         """These, but for what is ``given`` and not None."""

@@ -142,6 +142,23 @@ class World:
             self._changed.set()
         return replayed
 
+    def checkpoint(self) -> None:
+        """Write a snapshot now.
+
+        Raises:
+            OSError: it was not written; the journals have everything.
+        """
+        with self.lock:
+            self._rotate()
+            generation = self._generation
+            child = os.fork()
+            if child == 0:
+                self._child(generation)
+        _, status = os.waitpid(child, 0)
+        if status != 0:
+            raise OSError(f"the snapshot was not written (status {status}); the journals stay")
+        self._finish(generation, set(self._used(generation).read_text().split()))
+
     def keep(self) -> None:
         """Write snapshots in the background, for as long as the process lives."""
         threading.Thread(target=self._keep, daemon=True, name="snapshots").start()
@@ -190,23 +207,11 @@ class World:
             self._due.wait(rest)
             began = time.monotonic()
             try:
-                self._snapshot_in_child()
+                self.checkpoint()
                 rest = max(REST, 10 * (time.monotonic() - began))
             except OSError:
                 traceback.print_exc()
                 rest = min(10 * rest, 600.0)
-
-    def _snapshot_in_child(self) -> None:
-        with self.lock:
-            self._rotate()
-            generation = self._generation
-            child = os.fork()
-            if child == 0:
-                self._child(generation)
-        _, status = os.waitpid(child, 0)
-        if status != 0:
-            raise OSError(f"the snapshot was not written (status {status}); the journals stay")
-        self._finish(generation, set(self._used(generation).read_text().split()))
 
     def _child(self, generation: int) -> None:
         """In the forked child, where only this thread is left: write and go, whatever happens."""

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import matches
-from awsrun.aws.quotas import ADDRESSES, CONCURRENCY, VPCS, Quota
+from awsrun.aws.quotas import ADDRESSES, CONCURRENCY, VPCS, Quota, increase
 from awsrun.aws.tags import STACK
 from awsrun.preflight.check import Check, Finding, side_by_side
 from awsrun.preflight.need import Pool, smallest
@@ -81,7 +81,7 @@ def _pool(cloud: Cloud, pool: Pool, have: Mapping[Quota, float]) -> Iterator[Fin
                 "quotas",
                 what,
                 "Batch will use its other types only",
-                _increase(cloud, quota, pool.max_vcpus),
+                increase(quota, pool.max_vcpus, cloud.region),
             )
         else:
             why = "apply will succeed, and jobs will stay RUNNABLE for ever"
@@ -89,24 +89,17 @@ def _pool(cloud: Cloud, pool: Pool, have: Mapping[Quota, float]) -> Iterator[Fin
                 why = f"no task of {pool.name} will start"
             elif pool.server:
                 why = f"EC2 will not start {pool.name}: VcpuLimitExceeded"
-            yield Finding("error", "quotas", what, why, _increase(cloud, quota, pool.max_vcpus))
+            yield Finding("error", "quotas", what, why, increase(quota, pool.max_vcpus, cloud.region))
     room = sum(have[quota] for quota in usable)
     if usable and room < pool.max_vcpus:
         names = " and ".join(repr(quota.name) for quota in usable)
         what = f"{pool.name} asks for up to {pool.max_vcpus} vCPUs; {names} allows {room:g} in {cloud.region}"
         rest = f"the rest of {pool.name} will not start" if pool.server else "the other jobs will wait for their turn"
         why = f"{rest} (what runs elsewhere in the account counts, too)"
-        yield Finding("warning", "quotas", what, why, _increase(cloud, usable[0], pool.max_vcpus))
+        yield Finding("warning", "quotas", what, why, increase(usable[0], pool.max_vcpus, cloud.region))
     elif usable:
         names = " and ".join(f"{have[quota]:g} ({quota.name})" for quota in usable)
         yield Finding("ok", "quotas", f"{pool.name} asks for up to {pool.max_vcpus} vCPUs, of {names}")
-
-
-def _increase(cloud: Cloud, quota: Quota, desired: int) -> str:
-    return (
-        f"aws service-quotas request-service-quota-increase --service-code {quota.service} --quota-code {quota.code} "
-        f"--desired-value {desired} --region {cloud.region}"
-    )
 
 
 def _vpcs(cloud: Cloud, stack: str, wanted: int) -> Iterator[Finding]:
@@ -133,7 +126,7 @@ def _concurrency(cloud: Cloud, stack: str, reserved: int) -> Iterator[Finding]:
         return
     what = f"functions of {stack} reserve {reserved} executions at once; {cloud.region} has {have:g} for all functions"
     why = f"Lambda keeps {_UNRESERVED} for functions that reserve none: PutFunctionConcurrency will be refused"
-    hint = f"take `reserved` out, or: {_increase(cloud, CONCURRENCY, reserved + _UNRESERVED)}"
+    hint = f"take `reserved` out, or: {increase(CONCURRENCY, reserved + _UNRESERVED, cloud.region)}"
     yield Finding("error", "functions", what, why, hint)
 
 
@@ -156,4 +149,6 @@ def _room(
         yield Finding("ok", check, f"{after} of {most:g} {things} in {cloud.region} once {stack} is there")
         return
     what = f"{cloud.region} has {len(there)} of the {most:g} {things} that the account may have; {stack} makes {after}"
-    yield Finding("error", check, what, why, f"delete one that is not needed, or: {_increase(cloud, quota, after)}")
+    yield Finding(
+        "error", check, what, why, f"delete one that is not needed, or: {increase(quota, after, cloud.region)}"
+    )

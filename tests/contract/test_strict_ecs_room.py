@@ -22,6 +22,7 @@ from tests.contract.strict_bench import passes, until
 
 FIRST_USE = "InvalidParameterException:Unable to assume the service linked role"
 THROTTLED = "InvalidParameterException:(ErrorCode: Throttling)"
+SPOT, ON_DEMAND = "L-36FBB829", "L-3032A538"  # codes of quotas
 NO_ROOM = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 
 
@@ -29,7 +30,8 @@ NO_ROOM = "Capacity is unavailable at this time. Please try again later or in a 
 def short_of_room(tmp_path: Path) -> Iterator[LocalCloud]:
     cloud = LocalCloud.at(tmp_path)
     cloud.retries = PATIENT
-    cloud.start(strict=True, time_scale=0.02, throttle=0.1, lose=0.1, scarce=0.3)
+    many = {SPOT: 100, ON_DEMAND: 100}
+    cloud.start(strict=True, time_scale=0.02, throttle=0.1, lose=0.1, scarce=0.3, quotas=many)
     yield cloud
     cloud.stop()
 
@@ -56,6 +58,23 @@ class Sweep:
         """How many tasks of the cluster run or will."""
         (cluster,) = self.tasks.ecs.describe_clusters(clusters=[self.tasks.name])["clusters"]
         return int(cluster["runningTasksCount"] + cluster["pendingTasksCount"])
+
+
+def spot_tasks(sweep: Sweep) -> list[Any]:
+    """Those of the cluster on spot that run or will."""
+    tasks = sweep.tasks.ecs.get_paginator("list_tasks").paginate(cluster=sweep.tasks.name)
+    arns = [arn for page in tasks for arn in page["taskArns"]]
+    pages = [arns[first : first + 100] for first in range(0, len(arns), 100)]
+    found = [
+        one for page in pages for one in sweep.tasks.ecs.describe_tasks(cluster=sweep.tasks.name, tasks=page)["tasks"]
+    ]
+    return [one for one in found if one.get("capacityProviderName") == "FARGATE_SPOT"]
+
+
+def events(tasks: Tasks, service: str) -> list[Any]:
+    """What ECS says of a service, once it knows it."""
+    found = tasks.ecs.describe_services(cluster=tasks.name, services=[service])["services"]
+    return list(found and found[0]["events"])
 
 
 def test_workers_are_as_many_as_is_said_and_never_more(short_of_room: LocalCloud) -> None:
@@ -88,3 +107,22 @@ def test_workers_are_as_many_as_is_said_and_never_more(short_of_room: LocalCloud
         sweep.start("r9", 25)
     assert NO_ROOM in caught.value.why
     assert sweep.there == before
+
+    spot = len(spot_tasks(sweep))
+    short_of_room.kill()
+    short_of_room.start(scarce=0.0, quotas={SPOT: spot / 4 + 0.6, ON_DEMAND: 0})
+    tasks = Tasks(short_of_room, tasks.name)
+    sweep = Sweep(short_of_room, tasks, definition)
+    assert (sweep.there, len(spot_tasks(sweep))) == (before, spot), "what there was room for stays"
+    made = sweep.start("r10", 5)
+    assert made.count == 2, "tasks of a quarter of a vCPU, and 0.6 vCPUs left"
+    (reason,) = made.reasons
+    assert "limit on the number of vCPUs" in reason and f"--quota-code {SPOT} " in reason
+    assert len(spot_tasks(sweep)) == spot + 2
+    answer = tasks.ecs.run_task(cluster=tasks.name, taskDefinition=definition, **tasks.network)
+    assert not answer["tasks"] and "vCPUs" in answer["failures"][0]["reason"], "on demand is a quota of its own"
+    tasks.ecs.create_service(
+        cluster=tasks.name, serviceName="s", taskDefinition=definition, desiredCount=1, **tasks.network
+    )
+    said = until(lambda: events(tasks, "s"))
+    assert "was unable to place a task. Reason: You’ve reached the limit on the number of vCPUs" in said[-1]["message"]

@@ -16,6 +16,7 @@ from typing import Any
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.errors import AwsrunError, code_of, matches, message_of, outcome
+from awsrun.aws.quotas import FARGATE, FARGATE_SPOT, increase
 from awsrun.jobs.workers.pace import Pace
 from awsrun.jobs.workers.stages import STAGES, Stages
 from awsrun.resources.ecs_task_definition import STREAMS
@@ -29,6 +30,8 @@ STOPS, STOP_BURST = 40.0, 100
 YOUNG = 60.0  # seconds for which lists may not show what was started
 _BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 16.0)  # seconds, after a throttle or a lost answer
 _NO_ROOM = (5.0, 20.0)  # seconds until the rest is asked for again
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html: there is no code for it
+_OVER_QUOTA = "limit on the number of vCPUs"
 _DESCRIBED = 100  # tasks per DescribeTasks
 _FALLEN = 5  # workers that failed say enough
 _STAGE = {"PROVISIONING": "waiting", "PENDING": "starting", "ACTIVATING": "starting", "RUNNING": "running"}
@@ -119,11 +122,20 @@ def _round(
         started += made
         if made < start.count:
             missing.append(replace(start, count=start.count - made, ask=start.ask + 1))
-            said = [str(failed.get("reason", "")) for failed in answer.get("failures", ())]
+            said = [_explained(run, str(failed.get("reason", ""))) for failed in answer.get("failures", ())]
             reasons |= dict.fromkeys(said or ["ECS does not say why"])
         if not made:
             return started, [*missing, *calls[done + 1 :]], reasons
     return started, missing, reasons
+
+
+def _explained(run: Run, reason: str) -> str:
+    """What ECS says of tasks that it does not start; of a quota also which one it is, and how to have more."""
+    if _OVER_QUOTA not in reason:
+        return reason
+    quota = FARGATE_SPOT if run.engine["capacity"] == "FARGATE_SPOT" else FARGATE
+    command = increase(quota, "VCPUS", run.engine["region"])
+    return f"{reason.partition('. ')[0]} ({quota.name}, of all tasks in {run.engine['region']}); for more: {command}"
 
 
 def _call(cloud: Cloud, run: Run, start: Start, sleep: Callable[[float], None]) -> Mapping[str, Any]:

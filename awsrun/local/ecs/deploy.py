@@ -1,6 +1,6 @@
 """What is to be done about a service next: tasks to start and to stop, deployments that are there or have failed.
 
-A pure function of records and time; `Region` carries out what it says.  Rolling updates:
+`steps` is a pure function of records and time; `services.step` carries out what it says.  Rolling updates:
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html; the circuit breaker's threshold:
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceDeploymentCircuitBreaker.html; tasks that end again
 and again are started ever more slowly:
@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from awsrun.local.ecs.fleet import COMPLETED, DRAINING, FAILED, IN_PROGRESS, INACTIVE, Deployment, Service
-from awsrun.local.ecs.task import PROVISIONING, RUNNING, Task
+from awsrun.local.ecs.task import PROVISIONING, RUNNING, SCHEDULER, USER, Task
 
 Step = tuple[Literal["start", "stop", "completed", "failed", "steady", "inactive"], Any]
 FEWEST, MOST = 3, 200  # failures that a circuit breaker waits for
 QUICK = 60_000  # milliseconds: what ends sooner is started again more slowly
 FIRST, LAST = 1.0, 27 * 60.0  # seconds between starts, at least and at most
+_ASKED_FOR = (SCHEDULER, USER)
 
 
 def steps(service: Service, tasks: Sequence[Task], now: int, room: bool) -> list[Step]:
@@ -50,6 +51,31 @@ def steps(service: Service, tasks: Sequence[Task], now: int, room: bool) -> list
     if there and primary.rollout == IN_PROGRESS:
         return [("completed", primary.id)]
     return [("steady", None)] if there and not service.steady else []
+
+
+def note_run(deployment: Deployment) -> None:
+    """A task has come to run: what failed before it is forgotten, and not counted any more."""
+    deployment.failures, deployment.ran = 0, True
+
+
+def note_end(service: Service, deployment: Deployment, task: Task, at: int) -> None:
+    """A task is over; where it ended of itself, the next one waits the longer, the more of them do so soon."""
+    if task.stop_code in _ASKED_FOR:
+        return
+    service.steady = False
+    if not task.ever_ran:
+        note_failure(deployment, at)
+    else:
+        soon = at - task.times["startedAt"] < QUICK
+        deployment.quick_ends = deployment.quick_ends + 1 if soon else 0
+        deployment.next_start = at + int(1000 * pause(deployment.quick_ends))
+
+
+def note_failure(deployment: Deployment, at: int) -> None:
+    """A task never ran."""
+    deployment.failures += 0 if deployment.ran else 1
+    deployment.quick_ends += 1
+    deployment.next_start = at + int(1000 * pause(deployment.quick_ends))
 
 
 def pause(quick_ends: int) -> float:

@@ -1,7 +1,6 @@
-"""ECS in one region: its records, and every change of a task's or a service's state.
+"""ECS in one region: its records, and every change of a task's state.
 
-``provisioned`` to ``shipped``, and ``service_step``, are events: the scheduler records them in the journal, which
-replays them.
+``provisioned`` to ``shipped`` are events: the scheduler records them in the journal, which replays them.
 """
 
 from __future__ import annotations
@@ -9,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from awsrun.local.ecs import clusters, deploy, fleet, network, run, services
+from awsrun.local.ecs import clusters, deploy, fleet, network, run
 from awsrun.local.ecs.clusters import Cluster
 from awsrun.local.ecs.definitions import Definitions
 from awsrun.local.ecs.errors import EcsError, Record
-from awsrun.local.ecs.fleet import Service
+from awsrun.local.ecs.fleet import Deployment, Service
+from awsrun.local.ecs.room import Room
 from awsrun.local.ecs.task import (
     DEPROVISIONING,
     KEPT,
@@ -72,6 +72,13 @@ class Region:
             if task.service == service.name and task.cluster == service.cluster and not task.over
         ]
 
+    def deployment_of(self, task: Task) -> tuple[Service, Deployment] | None:
+        """What a task was started for; None for one of its own, or where that is not there any more."""
+        service = self.services.get(f"{task.cluster}/{task.service}") if task.service else None
+        found = (one for one in service.deployments if one.id == task.deployment) if service else iter(())
+        deployment = next(found, None)
+        return None if service is None or deployment is None else (service, deployment)
+
     def counts(self, cluster: Cluster) -> dict[str, int]:
         """Of running and pending tasks and active services."""
         mine = [task for task in self.tasks.values() if task.cluster == cluster.name]
@@ -128,22 +135,26 @@ class Region:
         cluster.status = "INACTIVE"
         return cluster
 
-    def run_task(self, body: Record, ids: Iterator[str], at: int, scarce: float = 0.0) -> list[Task]:
-        """RunTask.
+    def run_task(self, body: Record, ids: Iterator[str], at: int, room: Room) -> tuple[list[Task], list[str]]:
+        """RunTask: the tasks that there is room for, and why others are not there.
 
-        Args:
-            ids: of the tasks; which of them find capacity hangs on their ids, so that it is the same again in a replay.
-            scarce: the share of tasks that find none.
+        There is one reason of a kind, however many tasks are missing, and it names none of them
+        (https://github.com/gchq/sleeper/issues/904).
         """
         cluster, definition = self.cluster(body), self.definitions.runnable(str(body.get("taskDefinition", "")))
         kinds, place = run.check(cluster, definition, body)
         if body.get("propagateTags") == "TASK_DEFINITION":
             body = {**body, "inherited": self.definitions.entry(definition["taskDefinitionArn"])["tags"]}
-        placed = [(id, kind) for kind, id in zip(kinds, ids, strict=False) if run.draw(id) >= scarce]
-        made = [run.make(id, cluster, definition, body, kind, place, at) for id, kind in placed]
-        self.tasks.update({task.id: task for task in made})
         self._forget(at)
-        return made
+        cpu, _ = run.size(definition, body)
+        made, missing = list[Task](), dict[str, None]()
+        for kind, id in zip(kinds, ids, strict=False):
+            if why := room.lacks(id) or room.forbids(kind, cpu, self.tasks.values()):
+                missing[why] = None
+                continue
+            made.append(run.make(id, cluster, definition, body, kind, place, at))
+            self.tasks[id] = made[-1]
+        return made, list(missing)
 
     def stop_task(self, body: Record, at: int) -> Task:
         """StopTask: one that has no process yet is over at once, others when their processes are."""
@@ -169,7 +180,8 @@ class Region:
         for container in task.containers:
             container.status = RUNNING
         task.move(RUNNING, at, "pullStoppedAt", "startedAt")
-        services.count_run(self, task)
+        if (of := self.deployment_of(task)) is not None:
+            deploy.note_run(of[1])
 
     def ending(self, task_id: str, at: int, code: str, reason: str) -> None:
         """Its end has begun: its containers are told to stop."""
@@ -193,17 +205,14 @@ class Region:
         for attachment in task.attachments:
             network.detach(self.name, attachment)
         task.move(STOPPED, at, "stoppedAt")
-        services.count_end(self, task, at)
+        if (of := self.deployment_of(task)) is not None:
+            deploy.note_end(*of, task, at)
         self.definitions.forget(self.in_use())
         self._forget(at)
 
     def shipped(self, task_id: str, index: int, offset: int) -> None:
         """A container's output was sent to the logs up to ``offset``."""
         self.tasks[task_id].containers[index].shipped = offset
-
-    def service_step(self, key: str, at: int, step: deploy.Step, unique: str) -> None:
-        """What `deploy.steps` said of a service is done."""
-        services.step(self, key, at, step, unique)
 
     # -- within -------------------------------------------------------------------------------------------------------
 

@@ -18,8 +18,6 @@ from awsrun.local.ecs.task import Container, Task
 MOST = 10  # tasks of one call
 LONGEST = 8192  # characters of overrides
 MANAGED = "aws:ecs:clusterName"
-# https://repost.aws/knowledge-center/ecs-fargate-runtask-capacity
-NO_ROOM = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 _OVERRIDES = ("command", "environment", "cpu", "memory", "memoryReservation", "resourceRequirements")
 
 
@@ -29,7 +27,7 @@ def check(cluster: Cluster, definition: Record, body: Record) -> tuple[list[str]
     Raises:
         EcsError: as AWS would refuse it.
     """
-    count = count_of(body)
+    count = body.get("count", 1)
     if not isinstance(count, int) or not 1 <= count <= MOST:
         raise EcsError(f"count should be between 1 and {MOST}.")
     overrides = body.get("overrides") or {}
@@ -41,15 +39,17 @@ def check(cluster: Cluster, definition: Record, body: Record) -> tuple[list[str]
     return capacity(cluster, definition, body, count), where(cluster.arn.split(":")[3], definition, body)
 
 
-def count_of(body: Record) -> int:
-    """How many tasks a RunTask call asks for."""
-    count: int = body.get("count", 1)
-    return count
+def size(definition: Record, body: Record) -> tuple[str, str]:
+    """CPU units and MiB of memory of a task; empty where nothing says them.
 
-
-def draw(id: str) -> float:
-    """A number from 0 to 1 that a task's id, 32 hex digits, decides."""
-    return int(id[:8], 16) / 2**32
+    Raises:
+        EcsError: Fargate has no such size.
+    """
+    overrides = body.get("overrides") or {}
+    cpu, memory = (str(overrides.get(key) or definition.get(key) or "") for key in ("cpu", "memory"))
+    if overrides.get("cpu") or overrides.get("memory"):
+        definitions.check_size(cpu, memory)
+    return cpu, memory
 
 
 def capacity(cluster: Cluster, definition: Record, body: Record, count: int) -> list[str]:
@@ -92,9 +92,7 @@ def make(id: str, cluster: Cluster, definition: Record, body: Record, kind: str,
     overrides: Record = body.get("overrides") or {}
     region, account = cluster.arn.split(":")[3:5]
     prefix = f"arn:aws:ecs:{region}:{account}"
-    cpu, memory = (str(overrides.get(key) or definition.get(key) or "") for key in ("cpu", "memory"))
-    if overrides.get("cpu") or overrides.get("memory"):
-        definitions.check_size(cpu, memory)
+    cpu, memory = size(definition, body)
     containers = [
         Container(f"{prefix}:container/{cluster.name}/{id}/{index}", one)
         for index, one in enumerate(_merged(definition["containerDefinitions"], overrides))

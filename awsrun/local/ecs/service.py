@@ -9,10 +9,11 @@ from typing import Any
 
 from awsrun.local import clock
 from awsrun.local.calls import Call, Reply
-from awsrun.local.ecs import clusters, fleet, network, run, services
+from awsrun.local.ecs import clusters, fleet, network, services
 from awsrun.local.ecs.errors import EcsError, Record, page, tag_list, tags_of
 from awsrun.local.ecs.listing import describe_tasks, list_tasks
 from awsrun.local.ecs.region import Region, short
+from awsrun.local.ecs.room import Room
 from awsrun.local.ecs.task import Task, describe
 from awsrun.local.errors import refusal
 from awsrun.local.work import logs
@@ -27,14 +28,14 @@ class Ecs:
 
     Attributes:
         wake: called when there may be something to start or to end.
-        scarce: the share of tasks for which RunTask finds no capacity, 0 to 1.
+        room: what there is for tasks.
     """
 
     name = "ecs"
 
     def __init__(self) -> None:
         self.regions: dict[str, Region] = {}
-        self.scarce = 0.0
+        self.room = Room()
         self.wake: Callable[[], None] = lambda: None
 
     def handle(self, call: Call) -> Reply | None:
@@ -58,6 +59,8 @@ class Ecs:
             task, index, group, stream, events, offset, make = rest
             logs.store(ACCOUNT, region, group, stream, events, offset, make)
             self.region(region).shipped(task, index, offset)
+        elif kind == "service_step":
+            services.step(self.region(region), self.room, *rest)
         else:
             getattr(self.region(region), kind)(*rest)
 
@@ -92,7 +95,7 @@ class Ecs:
             "DeleteService": lambda: _service(region, services.delete(region, body, at)),
             "DescribeServices": lambda: _describe_services(region, body),
             "ListServices": lambda: _list_services(region, body),
-            "RunTask": lambda: _run(region.run_task(body, _ids(), at, self.scarce), run.count_of(body)),
+            "RunTask": lambda: _run(*region.run_task(body, _ids(), at, self.room)),
             "StopTask": lambda: {"task": describe(region.stop_task(body, at))},
             "DescribeTasks": lambda: describe_tasks(_shown(region, body), body),
             "ListTasks": lambda: list_tasks(_shown(region, body).values(), body),
@@ -168,10 +171,8 @@ def _shown(region: Region, body: Record) -> dict[str, Task]:
     return {id: task for id, task in region.tasks.items() if task.cluster == cluster.name and task.shown(now)}
 
 
-def _run(tasks: list[Task], asked: int) -> Record:
-    """There is one failure, however many tasks of the ``asked`` ones are missing: it names none of them
-    (https://github.com/gchq/sleeper/issues/904)."""
-    failures = [{"reason": run.NO_ROOM}] if len(tasks) < asked else []
+def _run(tasks: list[Task], missing: list[str]) -> Record:
+    failures = [{"reason": reason} for reason in missing]
     return {"tasks": [describe(task, ("TAGS",)) for task in tasks], "failures": failures}
 
 

@@ -5,19 +5,14 @@ What a step does is an event: the scheduler records it in the journal, which rep
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from awsrun.local import clock
 from awsrun.local.ecs import deploy, fleet, run
 from awsrun.local.ecs.clusters import Cluster
 from awsrun.local.ecs.errors import EcsError, Record
 from awsrun.local.ecs.fleet import Deployment, Service
-from awsrun.local.ecs.task import PROVISIONING, SCHEDULER, USER, Task
-
-if TYPE_CHECKING:
-    from awsrun.local.ecs.region import Region
-
-_ASKED_FOR = (SCHEDULER, USER)
+from awsrun.local.ecs.region import Region
+from awsrun.local.ecs.room import Room
+from awsrun.local.ecs.task import PROVISIONING, SCHEDULER
 
 
 def create(region: Region, body: Record, number: str, at: int) -> Service:
@@ -84,7 +79,7 @@ def delete(region: Region, body: Record, at: int) -> Service:
     return service
 
 
-def step(region: Region, key: str, at: int, step: deploy.Step, unique: str) -> None:
+def step(region: Region, room: Room, key: str, at: int, step: deploy.Step, unique: str) -> None:
     """What `deploy.steps` said of a service is done.
 
     Args:
@@ -93,7 +88,7 @@ def step(region: Region, key: str, at: int, step: deploy.Step, unique: str) -> N
     service, (what, about) = region.services[key], step
     with clock.moment(at / 1000, unique):
         if what == "start":
-            _start(region, service, unique, at)
+            _start(region, room, service, unique, at)
         elif what == "stop":
             _stop(region, about, at, service)
         elif what == "completed":
@@ -108,26 +103,6 @@ def step(region: Region, key: str, at: int, step: deploy.Step, unique: str) -> N
             region.definitions.forget(region.in_use())
 
 
-def count_run(region: Region, task: Task) -> None:
-    """A task has come to run: what failed before it is forgotten, and not counted any more."""
-    if (deployment := _deployment_of(region, task)) is not None:
-        deployment.failures, deployment.ran = 0, True
-
-
-def count_end(region: Region, task: Task, at: int) -> None:
-    """A task that ended of itself: the next one waits the longer, the more of them do so soon."""
-    deployment = _deployment_of(region, task)
-    if deployment is None or task.stop_code in _ASKED_FOR:
-        return
-    region.services[f"{task.cluster}/{task.service}"].steady = False
-    if not task.ever_ran:
-        _count_failure(deployment, at)
-    else:
-        soon = at - task.times["startedAt"] < deploy.QUICK
-        deployment.quick_ends = deployment.quick_ends + 1 if soon else 0
-        deployment.next_start = at + int(1000 * deploy.pause(deployment.quick_ends))
-
-
 def _stop(region: Region, task_id: str, at: int, service: Service) -> None:
     """The service wants the task gone; the scheduler ends its processes."""
     task = region.tasks[task_id]
@@ -138,15 +113,17 @@ def _stop(region: Region, task_id: str, at: int, service: Service) -> None:
         region.stopped(task_id, at)
 
 
-def _start(region: Region, service: Service, unique: str, at: int) -> None:
+def _start(region: Region, room: Room, service: Service, unique: str, at: int) -> None:
     primary, cluster = service.primary, region.clusters[service.cluster]
     definition = region.definitions.record(primary.definition)
     try:
         (kind,) = run.capacity(cluster, definition, primary.request, 1)
         place = run.where(region.name, definition, primary.request)
+        if why := room.forbids(kind, definition["cpu"], region.tasks.values()):
+            raise EcsError(why)
     except EcsError as error:  # its subnet, or the cluster's capacity, is not there any more
         service.say(at, unique, f"was unable to place a task. Reason: {error.message}")
-        _count_failure(primary, at)
+        deploy.note_failure(primary, at)
         return
     inherited = {"SERVICE": service.tags, "TASK_DEFINITION": region.definitions.entry(primary.definition)["tags"]}
     body = {
@@ -183,19 +160,6 @@ def _fail(service: Service, unique: str, at: int) -> None:
         before.rollout, before.updated = fleet.IN_PROGRESS, at
         service.deploy(before)
         service.say(at, f"{unique}-back", f"rolling back to deployment {before.id}.")
-
-
-def _count_failure(deployment: Deployment, at: int) -> None:
-    """A task that never ran."""
-    deployment.failures += 0 if deployment.ran else 1
-    deployment.quick_ends += 1
-    deployment.next_start = at + int(1000 * deploy.pause(deployment.quick_ends))
-
-
-def _deployment_of(region: Region, task: Task) -> Deployment | None:
-    service = region.services.get(f"{task.cluster}/{task.service}") if task.service else None
-    found = (one for one in service.deployments if one.id == task.deployment) if service else iter(())
-    return next(found, None)
 
 
 def _deployable(region: Region, cluster: Cluster, whole: Record) -> Record:

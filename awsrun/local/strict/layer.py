@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from awsrun.aws.quotas import FARGATE, FARGATE_SPOT
 from awsrun.local.batch.service import Batch
 from awsrun.local.calls import Call, Perform, Reply
+from awsrun.local.ecs.room import Room
 from awsrun.local.ecs.service import Ecs
 from awsrun.local.options import Options
 from awsrun.local.strict.apigateway import ApiGatewayRules
@@ -45,7 +47,8 @@ class Strict:
         """From now on as ``options`` say.  What was put off happens with the next call where strict is off."""
         self._on = options.strict
         self._ledger.scale = options.time_scale
-        self._ecs.scarce = options.scarce if options.strict else 0.0
+        quotas = {"FARGATE": options.quota(FARGATE), "FARGATE_SPOT": options.quota(FARGATE_SPOT)}
+        self._ecs.room = Room(options.scarce, quotas) if options.strict else Room()
 
     def around(self, call: Call, inner: Perform) -> Reply:
         """Answer ``call`` as AWS would."""
