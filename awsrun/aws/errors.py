@@ -6,6 +6,7 @@ Decisions about AWS errors go by code, or by ``"Code:text"`` where AWS answers e
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 from traceback import extract_tb
@@ -62,6 +63,18 @@ class AwsrunError(Exception):
         asked = [frame for frame in extract_tb(self.__traceback__) if not Path(frame.filename).is_relative_to(_OURS)]
         where = [f"line {frame.lineno}: {frame.line}" for frame in asked[-1:] if frame.line]
         return [*where, f"{type(self).__name__}: {self}"]
+
+
+class Stopped(AwsrunError):
+    """A command ended because somebody told it to; what is under way goes on, or is taken up by what the hint says.
+
+    Args:
+        number: the signal that said so: SIGINT for Ctrl-C.
+    """
+
+    def __init__(self, what: str, why: str = "", hint: str = "", number: int = signal.SIGINT) -> None:
+        super().__init__(what, why, hint)
+        self.number = number
 
 
 def code_of(error: BaseException) -> str:

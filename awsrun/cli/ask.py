@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-from awsrun.aws.errors import AwsrunError
+from awsrun.aws.errors import AwsrunError, Stopped
 
 
 def agreed(question: str, yes: bool, why: str) -> bool:
@@ -20,13 +20,17 @@ def agreed(question: str, yes: bool, why: str) -> bool:
 
     Raises:
         AwsrunError: there is no terminal to ask at.
+        Stopped: Ctrl-C (or Ctrl-D) was the answer.
     """
     if yes:
         return True
     if not sys.stdin.isatty():
         raise AwsrunError("nothing was done: this needs a yes, and there is no terminal to ask at", why, "add --yes")
-    with _interruptible():
-        return click.confirm(question, err=True)
+    try:
+        with _interruptible():
+            return click.confirm(question, err=True)
+    except click.Abort:
+        raise Stopped("stopped: nothing was done") from None
 
 
 @contextmanager

@@ -59,6 +59,7 @@ def invoke(
     With -n, many calls are made side by side, and rate, latencies and errors are reported.  Exit code: 1 where the
     function failed, or one of the calls did.
     """
+    from awsrun.aws.errors import Stopped
     from awsrun.invoke.calls import Caller
     from awsrun.invoke.function import find
 
@@ -71,6 +72,8 @@ def invoke(
         return _one(caller, event, asynchronous, log, as_json)
     calls = _many(caller, count, event, asynchronous)
     emit(calls.to_json()) if as_json else _tell(calls)
+    if unsent := calls.count - len(calls.answers):
+        raise Stopped(f"stopped: {unsent:,} call{'s were' if unsent > 1 else ' was'} not made")
     return int(calls.good < calls.count)
 
 

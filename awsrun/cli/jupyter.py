@@ -91,7 +91,7 @@ def _serve(target: Target, running: Running, port: int, browse: bool) -> int:
             process.wait()
     except KeyboardInterrupt:
         _say_goodbye(target)
-        return 0
+        return 130
     say(click.style(f"the connection to {target.name} is lost", fg="yellow"))
     _say_goodbye(target)
     return 1

@@ -98,12 +98,13 @@ def status(as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(yes: bool) -> None:
     """Stop it and forget everything it holds: stacks, runs, files, logs."""
+    from awsrun.aws.errors import AwsrunError
     from awsrun.cli.ask import agreed
     from awsrun.local import control
 
     question = "Forget every stack, run and file of the embedded cloud?"
     if not agreed(question, yes, "everything in it would be forgotten"):
-        raise click.Abort
+        raise AwsrunError("nothing was forgotten", "it was not confirmed")
     control.reset(control.folder())
     click.echo("forgotten: the embedded cloud is empty")
 

@@ -58,7 +58,8 @@ def logs(
             click.echo(text)
             shown += 1
     except KeyboardInterrupt:
-        say(f"{found.id} goes on" if follow else "stopped")
+        whose = found.id if trial is None else f"{found.id} {trial}"
+        say(f"reading was stopped, not the run; to read on: awsrun logs {whose}{' -f' * follow}")
         return 130
     if not shown:
         whose = f"trial {trial} of {found.id}" if trial is not None else found.id

@@ -114,13 +114,21 @@ def reach(cloud: Cloud, name: str, login: Login, direct: bool = True) -> Target:
 
 
 def _running(cloud: Cloud, machine: Machine, login: Login, wait: Wait) -> Machine:
+    from awsrun.aws.errors import Stopped
     from awsrun.ssh import machine as machines
 
     if machine.state == "stopping":
         machine = machines.stopped(cloud, machine, wait)
     if machine.state == "stopped":
         _ask_to_start(cloud, machine, login.yes)
-        return machines.start(cloud, machine, wait)
+        try:
+            return machines.start(cloud, machine, wait)
+        except KeyboardInterrupt:
+            raise Stopped(
+                f"stopped: {machine.name} starts all the same",
+                "it costs by the hour while it runs",
+                f"to stop it: aws ec2 stop-instances --instance-ids {machine.id}",
+            ) from None
     return machine if machine.state == "running" else machines.running(cloud, machine, wait)
 
 

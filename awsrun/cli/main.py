@@ -148,17 +148,24 @@ def _leave(code: int) -> NoReturn:
 
 def _interrupted(error: BaseException) -> bool:
     """Whether it came of Ctrl-C, which Python wraps where it hits while a class is being made."""
-    causes = (error.__cause__, error.__context__)
-    return any(isinstance(cause, KeyboardInterrupt) or (cause is not None and _interrupted(cause)) for cause in causes)
+    seen, left = set[int](), [error]
+    while left:
+        one = left.pop()
+        if isinstance(one, KeyboardInterrupt):
+            return True
+        if id(one) not in seen:  # an error may be among its own causes
+            seen.add(id(one))
+            left += [cause for cause in (one.__cause__, one.__context__) if cause is not None]
+    return False
 
 
 def _explain(error: Exception) -> None:
-    from awsrun.aws.errors import DENIED, AwsrunError, code_of, matches, message_of
+    from awsrun.aws.errors import DENIED, AwsrunError, Stopped, code_of, matches, message_of
     from awsrun.worker.protocol.table import Unanswered
 
     if isinstance(error, AwsrunError):
         lines = [line for line in (error.why, error.hint and f"→ {error.hint}") if line]
-        _fail("\n".join([error.what, *lines]))
+        _fail("\n".join([error.what, *lines]), 128 + error.number if isinstance(error, Stopped) else 1)
     if code_of(error):
         hint = "\n→ the rights that it takes: awsrun policy SPEC" if matches(error, DENIED) else ""
         _fail(f"AWS refused {getattr(error, 'operation_name', 'a call')}: {message_of(error)} ({code_of(error)}){hint}")

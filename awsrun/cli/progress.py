@@ -111,7 +111,7 @@ class Progress:
         if not event.kind and event.step == "done":
             return
         word, colour = _PAST.get(event.action, (event.action, "white"))
-        if event.step in ("failed", "kept"):
+        if event.step in ("failed", "stopped", "kept"):
             word, colour = event.step, "red" if event.step == "failed" else "yellow"
         line = f"{event.name:<28} {event.kind:<26} {event.seconds:5.1f} s"
         if event.why:

@@ -120,6 +120,7 @@ def submit(
 
     Exit code with --wait: 0 every trial is done, 1 some failed.
     """
+    from awsrun.aws.errors import AwsrunError
     from awsrun.cli.follow import follow, missing
     from awsrun.jobs.reading.status import stops
     from awsrun.jobs.run import Run
@@ -161,7 +162,7 @@ def submit(
         _show(request, workers, as_json)
         return 0
     if not agreed_to(cost, cloud.context, yes):
-        raise click.Abort
+        raise AwsrunError("nothing was submitted", "it was not confirmed")
     run = submission.submit(replace(request, command=shlex.join(["awsrun", *sys.argv[1:]])), site)
     if as_json:
         emit({"run": run})

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from awsrun.aws.errors import AwsrunError
+from awsrun.aws.errors import AwsrunError, Stopped
 
 
 class Halted(Exception):
@@ -32,7 +32,7 @@ class Halt:
     def check(self) -> None:
         """Raises Halted once there is a reason."""
         if self.reason is not None:
-            raise Halted from self.reason
+            raise Halted
 
 
 @contextmanager
@@ -45,7 +45,8 @@ def on_signals(halt: Halt, again: str) -> Iterator[None]:
 
     def handle(number: int, frame: Any) -> None:
         name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-        halt.stop(AwsrunError(f"stopped by {name}", "calls in flight were finished, nothing new was started", again))
+        why = "calls in flight were finished, nothing new was started"
+        halt.stop(Stopped(f"stopped by {name}", why, again, number))
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     if threading.current_thread() is threading.main_thread():

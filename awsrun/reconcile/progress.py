@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Step = Literal["started", "waiting", "held", "done", "failed", "kept"]
+Step = Literal["started", "waiting", "held", "done", "failed", "stopped", "kept"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Event:
             its lock) and ``look`` (for lists to show what is there).
         step: ``waiting`` may come many times, with another ``why`` only when it changes.
             ``held``: a wait that may last, for somebody else to let go of it.
+            ``stopped``: the command is being stopped, and this goes on with the next one.
         why: what is waited for, or what went wrong; with ``done``: what there is to be said of it.
         seconds: since ``started``; 0 for ``started`` itself.
     """

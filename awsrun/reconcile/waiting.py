@@ -54,7 +54,7 @@ def work_on(session: Session, name: str, kind: str, action: str) -> Iterator[Wai
     try:
         yield waiting
     except Halted:
-        waiting.tell("failed", session.halt.reason.what if session.halt.reason else "stopped")
+        waiting.tell("stopped")
         raise
     except Exception as error:
         told = explain(error, f"{action} {name}", session.kinds[kind].advice)

@@ -231,7 +231,7 @@ def test_a_server_outlives_its_tunnel_and_is_found_again(inside: Shell, server: 
             status(url, "wrong")
         running.send_signal(signal.SIGINT)
         said = running.communicate(timeout=60)[1]
-        assert running.returncode == 0 and "--stop" in said, said
+        assert running.returncode == 130 and "--stop" in said, said
     listing = list((server.home / ".local/share/awsrun/jupyter/runtime").glob("jpserver-*.json"))
     assert [one.stat().st_mode & 0o777 for one in listing] == [0o600]
     args = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout

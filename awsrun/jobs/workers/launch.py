@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from awsrun.aws.errors import AwsrunError
+from awsrun.aws.errors import AwsrunError, Stopped
 from awsrun.jobs.site import Site
 from awsrun.jobs.workers import engines
 from awsrun.jobs.workers import image as images
@@ -37,6 +37,7 @@ def workers(
     Raises:
         AwsrunError: AWS refuses them; the run stays and can be resumed.  Or the stack has another way to get workers
             now than when the run was submitted.
+        Stopped: Ctrl-C came meanwhile; the run stays, too.
     """
     before, now = engines.of_run(site, run), engines.of_stack(site)
     if before.name != now.name:
@@ -45,5 +46,9 @@ def workers(
     try:
         found = image or images.resolve(*site.live())
         return now.start(run, count, first_slot, found.identity, again, sleep)
+    except KeyboardInterrupt as error:
+        what = f"{run.run} is submitted, and perhaps not all its workers were asked for"
+        hint = f"awsrun resume {run.run} asks for the rest; awsrun cancel {run.run} ends it"
+        raise Stopped(what, "stopped by Ctrl-C", hint) from error
     except AwsrunError as error:
         raise AwsrunError(error.what, error.why, f"the run is written; to go on: awsrun resume {run.run}") from error
