@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from awsrun.aws.errors import AwsrunError
-from awsrun.jobs.submit.experiment import Experiment, Options, seconds
+from awsrun.jobs.submit.experiment import Experiment, Options
+from awsrun.jobs.submit.fields import seconds
 
 ONE: dict[str, Any] = {"job": "job.py"}
 
