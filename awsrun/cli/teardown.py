@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,7 +39,7 @@ def teardown(
 
     Exit code: 0 nothing is left, 1 something was kept or is left.
     """
-    from awsrun.aws.regions import stacks_elsewhere
+    from awsrun.aws.regions import elsewhere
 
     every = every or everywhere
     if (stack is None) != every:
@@ -47,16 +47,23 @@ def teardown(
     cloud = connect(context)
     out: Callable[[str], Any] = say if as_json else click.echo
     result, seconds = _delete(cloud, stack, purge, yes, out)
+    unseen: Mapping[str, str] = {}
     if every:
-        for other, names in stacks_elsewhere(cloud).items():
+        there = elsewhere(cloud)
+        unseen = there.unseen if everywhere else {}
+        for other, names in there.stacks.items():
             if everywhere:
                 more, longer = _delete(other, None, purge, yes, out)
                 result, seconds = result + more, seconds + longer
             else:
                 out(f"in {other.region} there is more: {', '.join(names)} (awsrun teardown --all-regions)")
+        if there.unseen:
+            closed = ", ".join(f"{region} ({code})" for region, code in sorted(there.unseen.items()))
+            say(f"could not look for stacks in {closed}")
     if as_json:
         emit(result.to_json())
-    _tell(result, out, seconds, stack, f"{cloud.context}{' and all other regions' if everywhere else ''}")
+    others = f" and all other regions{' but those' if unseen else ''}" if everywhere else ""
+    _tell(result, out, seconds, stack, f"{cloud.context}{others}")
     return 1 if result.kept or result.left else 0
 
 
