@@ -182,8 +182,12 @@ class Service(EcsKind[ServiceSpec, ServiceState]):
                 )
             self._deployed.add((id, wanted.task_definition))
         count = {} if wanted.desired_count is None else {"desiredCount": wanted.desired_count}
-        force = {"forceNewDeployment": True} if "spot" in fields else {}
-        self.ecs.update_service(cluster=_cluster(id), service=id, **_deployment(wanted), **count, **force)
+        how = _deployment(wanted)
+        if "spot" in fields:  # else it is left out: https://github.com/pipe-cd/pipecd/pull/6385
+            how["forceNewDeployment"] = True
+        else:
+            del how["capacityProviderStrategy"]
+        self.ecs.update_service(cluster=_cluster(id), service=id, **how, **count)
 
     def delete(self, id: str, seen: Seen[ServiceState]) -> None:
         """Scale to nothing, delete; then it drains."""

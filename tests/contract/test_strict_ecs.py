@@ -134,6 +134,39 @@ def test_a_token_runs_tasks_once_in_its_cluster(ecs: Any, cluster: str, run: Run
     until(lambda: len(ecs.list_tasks(cluster=cluster)["taskArns"]) == 2)
 
 
+def test_a_role_that_is_new_cannot_be_assumed_for_a_moment(strict_cloud: LocalCloud, ecs: Any, run: Run) -> None:
+    iam, container = strict_cloud.client("iam"), {"name": "main", "image": "busybox", "command": ["true"]}
+
+    def start(family: str) -> None:
+        made = iam.create_role(RoleName=family, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        ecs.register_task_definition(
+            family=family, containerDefinitions=[container], cpu="256", memory="512", networkMode="awsvpc",
+            requiresCompatibilities=["FARGATE"], taskRoleArn=made,
+        )  # fmt: skip
+        run(taskDefinition=family)
+
+    family = sometimes("ClientException:unable to assume the role", start)
+    passes("ClientException:unable to assume the role", run, taskDefinition=family)
+
+
+def test_a_service_goes_to_other_capacity_with_a_new_deployment_only(
+    ecs: Any, cluster: str, task: str, network: Any
+) -> None:
+    network.pop("launchType")
+    passes("UpdateInProgressException", ecs.put_cluster_capacity_providers, cluster=cluster,
+           capacityProviders=["FARGATE", "FARGATE_SPOT"], defaultCapacityProviderStrategy=[])  # fmt: skip
+    there, spot = [{"capacityProvider": "FARGATE", "weight": 1}], [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    ecs.create_service(cluster=cluster, serviceName="web", taskDefinition=task, desiredCount=0,
+                       capacityProviderStrategy=there, **network)  # fmt: skip
+
+    def update(**more: Any) -> None:
+        ecs.update_service(cluster=cluster, service="web", **more)
+
+    update(capacityProviderStrategy=there)
+    refused("InvalidParameterException:force a new deployment", update, capacityProviderStrategy=spot)
+    update(capacityProviderStrategy=spot, forceNewDeployment=True)
+
+
 def test_a_token_makes_a_service_once(ecs: Any, cluster: str, task: str, network: Any) -> None:
     def create(**more: Any) -> Any:
         return ecs.create_service(cluster=cluster, serviceName="web", taskDefinition=task, **network, **more)["service"]

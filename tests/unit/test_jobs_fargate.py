@@ -86,6 +86,7 @@ def test_workers_are_asked_for_ten_a_call_each_with_a_seat() -> None:
     assert {"key": "awsrun:stack", "value": "s"} in ecs.asked[0]["tags"]
 
 
+NEW_ROLE = "ClientException:ECS was unable to assume the role 'arn:aws:iam::1:role/r' that was provided for this task."
 EC2_THROTTLED = "InvalidParameterException:Error retrieving subnet information for [subnet-1]: {}"
 
 
@@ -96,6 +97,7 @@ EC2_THROTTLED = "InvalidParameterException:Error retrieving subnet information f
         ("ThrottlingException", "lose", "lose"),
         ("take", "lose", "take"),
         (EC2_THROTTLED.format("Rate exceeded (ErrorCode: Throttling)"),),
+        (NEW_ROLE, NEW_ROLE, "lose"),
         (EC2_THROTTLED.format("Request limit exceeded. (ErrorCode: RequestLimitExceeded)"), "lose"),
     ],
 )

@@ -28,13 +28,15 @@ LAUNCHES, LAUNCH_BURST = 20.0, 100
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
 STOPS, STOP_BURST = 40.0, 100
 YOUNG = 60.0  # seconds for which lists may not show what was started
-_BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 16.0)  # seconds, after a throttle or a lost answer
+_BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 16.0)  # seconds, after a throttle, a lost answer or a role that is not known
 _NO_ROOM = (5.0, 20.0)  # seconds until the rest is asked for again
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html: there is no code for it
 _OVER_QUOTA = "limit on the number of vCPUs"
 _DESCRIBED = 100  # tasks per DescribeTasks
 _FALLEN = 5  # workers that failed say enough
 _STAGE = {"PROVISIONING": "waiting", "PENDING": "starting", "ACTIVATING": "starting", "RUNNING": "running"}
+# Roles that were made a moment ago, by an apply just before: https://github.com/pulumi/pulumi-awsx/issues/927
+_NOT_YET = tuple(f"{code}:unable to assume the role" for code in ("ClientException", "InvalidParameterException"))
 _GONE = ("InvalidParameterException:not found", "ClusterNotFoundException")
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html: not a worker's own fault
 _TAKEN_BACK = frozenset({"SpotInterruption", "TerminationNotice", "UserInitiated"})
@@ -152,7 +154,7 @@ def _call(cloud: Cloud, run: Run, start: Start, sleep: Callable[[float], None]) 
             answer: Mapping[str, Any] = cloud.write("ecs").run_task(**request(run, start))
             return answer
         except (ClientError, BotoCoreError) as error:
-            kind = outcome(error)
+            kind = "throttled" if matches(error, _NOT_YET) else outcome(error)
             unsure = start.count if kind == "unknown" else unsure
             if kind not in ("throttled", "unknown") or wait is None:
                 code = code_of(error)

@@ -4,18 +4,23 @@ Sources, below https://docs.aws.amazon.com/AmazonECS/latest/APIReference/: API_R
 consistent: describe again until the task is found), API_DeleteCluster.html and API_PutClusterCapacityProviders.html
 (UpdateInProgressException).  First use:
 https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/818 (CreateCluster makes the service-linked
-role, fails, and succeeds on the second try).  Client tokens are in `awsrun.local.tokens`; clusters in use, the states
-of tasks and the draining of services are ECS's own, in `awsrun.local.ecs`, strict or not.
+role, fails, and succeeds on the second try).  Roles that are new: https://github.com/pulumi/pulumi-awsx/issues/927.
+Other capacity: https://github.com/pipe-cd/pipecd/pull/6385.  Client tokens are in `awsrun.local.tokens`; clusters in
+use, the states of tasks and the draining of services are ECS's own, in `awsrun.local.ecs`, strict or not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from awsrun.local.calls import Call, Perform, Reply
+from awsrun.local.ecs.errors import EcsError
 from awsrun.local.ecs.service import Ecs
 from awsrun.local.errors import refusal
+from awsrun.local.iam.directory import Directory
+from awsrun.local.strict.iam import known_to_services
 from awsrun.local.strict.ledger import Ledger
 from awsrun.local.strict.rules import Rules, backend, document, with_document
 from awsrun.local.tokens import ClientTokens
@@ -28,6 +33,14 @@ BUSY = 5.0  # seconds for which a cluster's capacity providers change
 _BUSY = (
     "The specified cluster is in a busy state. Cluster attachments must be in UPDATE_COMPLETE or UPDATE_FAILED state "
     "before they can be updated. Wait and try again."
+)
+_ROLE = (
+    "ECS was unable to assume the role '{}' that was provided for this task. Please verify that the role being passed "
+    "has the proper trust relationship and permissions and that your IAM user has permissions to pass this role."
+)
+_UNFORCED = (
+    "When switching from launch type to capacity provider strategy on an existing service, or making a change to a "
+    "capacity provider strategy on a service that is already using one, you must force a new deployment."
 )
 # Operation -> where its answer has what was described, with its ARN; where it has what was listed.
 _DESCRIBED = {
@@ -53,6 +66,10 @@ class EcsRules(Rules):
     def before(self, call: Call, inner: Perform) -> Reply | None:
         if call.action in ("CreateCluster", "CreateService", "RunTask") and (refused := self._first_use(call)):
             return refused
+        if call.action == "RunTask" and (role := self._unknown_role(call)):
+            return refusal(call, "ClientException", _ROLE.format(role))
+        if call.action == "UpdateService" and self._moves(call):
+            return refusal(call, "InvalidParameterException", _UNFORCED)
         if call.action in ("DeleteCluster", "PutClusterCapacityProviders") and self.ledger.phase(self._busy(call)):
             return refusal(call, "UpdateInProgressException", _BUSY)
         return None
@@ -97,6 +114,27 @@ class EcsRules(Rules):
         name = str(call.json.get("cluster") or "default").rpartition("/")[2]
         return (*self.key(call, name), "providers")
 
+    def _unknown_role(self, call: Call) -> str:
+        """A role of what is to run that ECS cannot assume yet; empty for none."""
+        body, directory = call.json, Directory(ecs=self._ecs)
+        roles = {
+            **directory.task_roles(call.scope[1], str(body.get("taskDefinition", ""))),
+            **body.get("overrides", {}),
+        }
+        given = [str(roles[field]) for field in ("taskRoleArn", "executionRoleArn") if roles.get(field)]
+        return next((role for role in given if not known_to_services(self.ledger, "role", role)), "")
+
+    def _moves(self, call: Call) -> bool:
+        """Whether a service is to go to other capacity without a new deployment being asked for."""
+        body = call.json
+        if body.get("forceNewDeployment") or "capacityProviderStrategy" not in body:
+            return False
+        try:
+            service = self._ecs.region(call.scope[1]).service(body)
+        except EcsError:
+            return False  # not there: ECS itself says so
+        return _providers(service.primary.request) != _providers(body)
+
     def _first_use(self, call: Call) -> Reply | None:
         """ECS makes its service-linked role when it is first needed, and cannot assume it for a moment."""
         key = ("iam", "aws", "role", LINKED_ROLE)
@@ -109,6 +147,10 @@ class EcsRules(Rules):
             return None
         said = "Unable to assume the service linked role. Please verify that the ECS service linked role exists."
         return replace(refusal(call, "InvalidParameterException", said), done=fresh)
+
+
+def _providers(request: Mapping[str, Any]) -> list[str]:
+    return [one["capacityProvider"] for one in request.get("capacityProviderStrategy") or ()]
 
 
 def _made(action: str, reply: Reply) -> list[str]:
