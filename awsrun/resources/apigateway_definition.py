@@ -19,6 +19,7 @@ from awsrun.aws.names import digest
 
 ARROW = " -> "
 MIXED = "mixed"  # CORS that is not the same everywhere
+APART = 16  # routes of a function that have a permission of their own each: of 500 bytes, and others may call it too
 ERRORS = ("DEFAULT_4XX", "DEFAULT_5XX")
 _ALLOW = "Access-Control-Allow-"
 _ANY = "x-amazon-apigateway-any-method"
@@ -44,14 +45,23 @@ def cors(origin: str, headers: Iterable[str]) -> str:
     return f"{origin} with {','.join(headers)}"
 
 
-def permission(stage: str, route: str) -> str:
-    """What API Gateway must be allowed for a route: ``live/GET/items/* -> get_item``.
+def permissions(stage: str, routes: Iterable[str]) -> frozenset[str]:
+    """What API Gateway must be allowed for these routes: ``live/GET/items/* -> get_item``.
 
+    A function with more than `APART` of them lets the whole stage in, by one statement, ``live/* -> app``: all of a
+    function's have to fit into 20 KB (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-invoke-api.html
     has the form; a parameter stands for anything.
     """
-    method, path, function = parts(route)
-    return f"{stage}/{'*' if method == 'ANY' else method}{_PARAMETER.sub('*', path)}{ARROW}{function}"
+    by_function: dict[str, list[str]] = {}
+    for method, path, function in map(parts, routes):
+        call = f"{stage}/{'*' if method == 'ANY' else method}{_PARAMETER.sub('*', path)}"
+        by_function.setdefault(function, []).append(call)
+    return frozenset(
+        f"{call}{ARROW}{function}"
+        for function, calls in by_function.items()
+        for call in (calls if len(calls) <= APART else [f"{stage}/*"])
+    )
 
 
 # -- to API Gateway ---------------------------------------------------------------------------------------------------

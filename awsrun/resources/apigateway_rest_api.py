@@ -99,7 +99,7 @@ class RestApi(Kind[RestApiSpec, RestApiState]):
             endpoint=REGIONAL,
             routes=found,
             cors=allowed,
-            permissions=known(found, lambda _: frozenset(definition.permission(spec.stage, one) for one in found)),
+            permissions=known(found, lambda _: definition.permissions(spec.stage, found)),
             stage=spec.stage,
             deployed=known(found, lambda _: definition.fingerprint(self._body(title, found, allowed))),
             rate=spec.rate,

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from pydantic import Field, field_validator
 
 from awsrun.aws.clients import Cloud
-from awsrun.aws.errors import matches
+from awsrun.aws.errors import AwsrunError, matches
 from awsrun.aws.names import physical, runs_table
 from awsrun.aws.rights import Condition, Right, allow, equals
 from awsrun.aws.tags import NAME, mapping, pairs
@@ -144,8 +144,12 @@ class Role(Kind[RoleSpec, RoleState]):
         if spec.jobs:
             statements += policies.runs(arn(self.cloud, "dynamodb", f"table/{runs_table(refs.stack)}"))
         managed = frozenset(self._policy_arn(name) for name in spec.managed_policies)
-        boundary = self.cloud.context.boundary
-        return RoleState(policies.trust(spec.services), policies.policy(statements), managed, boundary)
+        policy = policies.policy(statements)
+        if len(policy) > policies.MOST_INLINE:
+            why = f"its policy has {len(policy):,} characters, and IAM takes {policies.MOST_INLINE:,}"
+            hint = "split them among several roles, or put some into a policy of your own: managed_policies: [ARN]"
+            raise AwsrunError(f"{refs.name} is given too many rights for one role", why, hint)
+        return RoleState(policies.trust(spec.services), policy, managed, self.cloud.context.boundary)
 
     def _grants(self, spec: RoleSpec, refs: Refs) -> Iterator[tuple[policies.Access, str]]:
         """Kind of access and logical name; whatever may be changed need not be named as readable too."""

@@ -76,9 +76,11 @@ class Function(Kind[FunctionSpec, FunctionState]):
     usual = 5.0
     absent = frozenset({"ResourceNotFoundException"})
     exists = frozenset({"ResourceConflictException:already exist"})
-    # A role or its policy just made is not known to Lambda yet; one change goes on.
+    # A role or its policy just made is not known to Lambda yet, nor to the key that the variables are encrypted with
+    # (https://github.com/aws/chalice/pull/1069); one change goes on.
     retry = frozenset(
         {
+            "InvalidParameterValueException:KMS key is invalid for CreateGrant",
             "InvalidParameterValueException:cannot be assumed",
             "InvalidParameterValueException:does not have permissions",
             "InvalidParameterValueException:throttled by EC2",

@@ -9,6 +9,8 @@ from typing import Any, Literal
 Statement = dict[str, Any]
 Access = Literal["read", "read_write", "send", "consume", "invoke", "log"]
 
+MOST_INLINE = 10_240
+"""Characters of a role's inline policies: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 
 BUCKET_LIST = ("s3:ListBucket",)  # without it a missing object is a 403, not a 404
@@ -54,8 +56,8 @@ def canonical(document: Any) -> str:
 
 
 def policy(statements: Sequence[Statement]) -> str:
-    """A canonical policy of these statements; empty for none."""
-    return canonical({"Version": "2012-10-17", "Statement": list(statements)}) if statements else ""
+    """A canonical policy of these statements, those that differ in their resources alone joined; empty for none."""
+    return canonical({"Version": "2012-10-17", "Statement": _joined(statements)}) if statements else ""
 
 
 def trust(services: Iterable[str]) -> str:
@@ -134,6 +136,15 @@ def _parameter(arn: str, write: bool) -> list[Statement]:
 def _repository(arn: str, write: bool) -> list[Statement]:
     actions = (*IMAGES_READ, *(IMAGES_WRITE if write else ()))
     return [allow(actions, arn), allow(["ecr:GetAuthorizationToken"], "*")]  # this one knows no resources
+
+
+def _joined(statements: Iterable[Statement]) -> list[Statement]:
+    joined: dict[str, Statement] = {}
+    for one in map(_normal, statements):
+        alike = joined.setdefault(_compact({**one, "Resource": []}), one)
+        if "Resource" in one:
+            alike["Resource"] = sorted({*alike["Resource"], *one["Resource"]})
+    return list(joined.values())
 
 
 def _normal(statement: Statement) -> Statement:

@@ -175,6 +175,9 @@ def _methodless(client: Client, id: str) -> None:
             client("apigateway").delete_method(restApiId=id, resourceId=one["id"], httpMethod="GET")
 
 
+MANY = {f"GET /items/{number}": "ask" for number in range(60)}
+
+
 def _api(**fields: Any) -> ResourceSpec:
     routes = {"GET /items": "ask", "PATCH /items/{id}": "ask", "ANY /rest/{path+}": "tell"}
     return spec("apigateway.rest_api", **{"routes": routes, "cors": True, **fields})
@@ -709,6 +712,7 @@ SAMPLES = (
         (
             wants("a route less", "routes permissions deployed", api=_api(routes={"GET /items": "ask"})),
             wants("a route elsewhere", "routes permissions deployed", api=_api(routes={"GET /items": "tell"})),
+            wants("more routes than permissions", "routes permissions deployed", api=_api(routes=MANY)),
             wants("no CORS", "cors deployed", api=_api(cors=False)),
             wants("one origin", "cors deployed", api=_api(cors={"origin": "https://example.org", "headers": ["X-A"]})),
             wants("another stage", "stage permissions", api=_api(stage="next")),

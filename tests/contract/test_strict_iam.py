@@ -57,6 +57,18 @@ def test_a_role_goes_only_after_its_policies_and_profiles(iam: Any) -> None:
     refused("NoSuchEntity", iam.get_role, RoleName=role)
 
 
+def test_the_inline_policies_of_a_role_have_10_240_characters(iam: Any) -> None:
+    role = known_role(iam)
+    half = json.loads(POLICY)
+    half["Statement"][0]["Resource"] = [f"arn:aws:s3:::{'b' * 60}{number:03}/*" for number in range(70)]
+    iam.put_role_policy(RoleName=role, PolicyName="a", PolicyDocument=json.dumps(half, indent=8))
+    iam.put_role_policy(RoleName=role, PolicyName="a", PolicyDocument=json.dumps(half))
+    refused(
+        "LimitExceeded:Maximum policy size of 10240 bytes exceeded",
+        iam.put_role_policy, RoleName=role, PolicyName="b", PolicyDocument=json.dumps(half),
+    )  # fmt: skip
+
+
 def test_a_profile_goes_only_after_its_role(iam: Any) -> None:
     role = known_role(iam)
     profile = known_profile(iam, role)

@@ -8,7 +8,11 @@ import zipfile
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from awsrun.aws.errors import matches
+from awsrun.resources import apigateway_definition as definition
+from awsrun.resources.registry import kind
 from tests.conftest import LocalCloud
 from tests.contract.strict_bench import passes, refused, sometimes, unique, until
 
@@ -75,6 +79,42 @@ def test_a_fresh_role_cannot_be_assumed_at_first(strict_cloud: LocalCloud, funct
 
     name = sometimes(ASSUMED, attempt)
     passes(ASSUMED, create, functions=functions, name=name, role=f"arn:aws:iam::123456789012:role/{name}")
+
+
+def test_its_variables_wait_for_the_key(strict_cloud: LocalCloud, functions: Any) -> None:
+    iam = strict_cloud.client("iam")
+    settings = {"Runtime": "python3.12", "Handler": "app.handler", "Code": {"ZipFile": code()}}
+
+    def attempt(name: str) -> None:
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust("lambda"))["Role"]["Arn"]
+        made = {"FunctionName": name, "Role": role, "Environment": {"Variables": {"A": "1"}}, **settings}
+        passes(ASSUMED, functions.create_function, **made)
+
+    granted = "InvalidParameterValueException:KMS key is invalid for CreateGrant"
+    name = sometimes(granted, attempt)
+    assert granted in kind("lambda.function").retry
+    create(functions, name, f"arn:aws:iam::123456789012:role/{name}")  # without any it does not matter
+
+
+def test_a_policy_has_20_kb(functions: Any, role: str) -> None:
+    name, permit = active(functions, role), {"Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com"}
+    source = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/live"
+
+    def allow(number: int, path: str) -> None:
+        id = f"{unique()}-{number}"
+        functions.add_permission(FunctionName=name, StatementId=id, SourceArn=f"{source}/{path}", **permit)
+
+    routes = [f"GET /items/{number} -> {name}" for number in range(200)]
+    with pytest.raises(ClientError) as caught:
+        for number, one in enumerate(routes):
+            allow(number, one.partition(" ")[2])
+    assert matches(caught.value, ("PolicyLengthExceededException",)), caught.value
+    there = json.loads(functions.get_policy(FunctionName=name)["Policy"])["Statement"]
+    for one in there:
+        functions.remove_permission(FunctionName=name, StatementId=one["Sid"])
+    assert len(definition.permissions("live", routes[: definition.APART])) == definition.APART
+    for number, one in enumerate(definition.permissions("live", routes)):
+        allow(number, one)
 
 
 def test_a_role_for_others_never(strict_cloud: LocalCloud, functions: Any, role: str) -> None:

@@ -4,7 +4,8 @@ Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.h
 immediately visible": eventual consistency); https://github.com/hashicorp/terraform-provider-aws/pull/12436 and
 https://github.com/hashicorp/terraform-provider-aws/issues/8905 (a principal made a moment ago is an "Invalid principal
 in policy" for up to half a minute); https://github.com/aws/chalice/pull/172 (services may take more than 15 and up to
-30 s to assume a new role).  DeleteConflict
+30 s to assume a new role); https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html (the inline
+policies of a role have 10,240 characters, white space not counted).  DeleteConflict
 (https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html) is what moto says by itself.
 """
 
@@ -22,6 +23,8 @@ from awsrun.local.strict.xml_lists import without
 
 KNOWN, LISTED = 3.0, 10.0  # seconds until Get, Put and Attach find what was made, and lists show it; at most
 SPREAD = 30.0  # seconds until the last service knows it
+GRANTED = 40.0  # seconds until KMS lets it use a key
+INLINE = 10_240  # characters of a role's inline policies
 
 _FIELDS = {"RoleName": "role", "InstanceProfileName": "instance-profile"}
 _MADE = {"CreateRole": "RoleName", "CreateInstanceProfile": "InstanceProfileName"}
@@ -50,6 +53,9 @@ class IamRules(Rules):
                 if not self._principal(arn):
                     said = f'Invalid principal in policy: "AWS":"{arn}"'
                     return refusal(call, "MalformedPolicyDocument", said)
+        if call.action == "PutRolePolicy" and _inline(call) > INLINE:
+            said = f"Maximum policy size of {INLINE} bytes exceeded for role {call.form['RoleName']}"
+            return refusal(call, "LimitExceeded", said, 409)
         return None
 
     def after(self, call: Call, reply: Reply) -> Reply:
@@ -59,6 +65,7 @@ class IamRules(Rules):
             key = iam_key(_FIELDS[field], call.form[field])
             self.ledger.made(key, KNOWN, LISTED)
             self.ledger.enter((*key, "spreads"), "spreads", self.ledger.lag(key, SPREAD))
+            self.ledger.enter((*key, "keys"), "keys", self.ledger.lag((*key, "keys"), GRANTED))
         if call.action in _LISTS:
             part, field = _LISTS[call.action]
             return without(reply, part, field, self._unlisted(_FIELDS[field]))
@@ -91,6 +98,24 @@ def known_to_services(ledger: Ledger, resource: str, name: str) -> bool:
         name: its name or its ARN.
     """
     return not ledger.phase((*iam_key(resource, name.rpartition("/")[2]), "spreads"))
+
+
+def known_to_kms(ledger: Ledger, name: str) -> bool:
+    """Whether KMS knows a role by now.
+
+    Args:
+        name: its name or its ARN.
+    """
+    return not ledger.phase((*iam_key("role", name.rpartition("/")[2]), "keys"))
+
+
+def _inline(call: Call) -> int:
+    """Characters of all inline policies of a role, were the call carried out."""
+    roles, texts = backend("iam", "aws").roles.values(), dict[str, str]()
+    for role in (one for one in roles if one.name == call.form.get("RoleName")):
+        texts |= role.policies
+    texts[call.form.get("PolicyName", "")] = call.form.get("PolicyDocument", "")
+    return sum(len("".join(str(text).split())) for text in texts.values())
 
 
 def _principals(policy: str) -> Iterator[str]:

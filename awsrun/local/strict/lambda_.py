@@ -5,12 +5,17 @@ invocations and changes fail with ResourceConflictException); https://github.com
 "cannot be assumed by Lambda" for up to 30 s); https://github.com/numeract/aws-lambda-r/issues/20 (a function that is
 not found right after its creation);
 https://github.com/elastic/beats/issues/13963 and https://github.com/webiny/webiny-js/issues/2580 (what its role must
-allow for a dead-letter queue and for a VPC is asked for in the call that wants them).  TooManyRequestsException is in
-`awsrun.local.strict.throttles`.
+allow for a dead-letter queue and for a VPC is asked for in the call that wants them);
+https://github.com/hashicorp/terraform-provider-aws/issues/4633 and https://github.com/aws/chalice/pull/1069 (KMS, whose
+key is for a function's variables, may know a new role later than Lambda does);
+https://github.com/aws/serverless-application-model/issues/337 and
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (a function's policy has 20 KB).
+TooManyRequestsException is in `awsrun.local.strict.throttles`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +23,7 @@ from urllib.parse import unquote
 
 from awsrun.local.calls import Call, Perform, Reply
 from awsrun.local.errors import refusal
-from awsrun.local.strict.iam import known_to_services
+from awsrun.local.strict.iam import known_to_kms, known_to_services
 from awsrun.local.strict.lambda_interfaces import follow
 from awsrun.local.strict.ledger import Ledger
 from awsrun.local.strict.rules import ACCOUNT, Rules, backend, document, with_document
@@ -29,6 +34,12 @@ KNOWN, LISTED = 1.0, 5.0
 _FUNCTIONS = re.compile(r"/[\d-]+/functions/?")
 _FUNCTION = re.compile(r"/[\d-]+/functions/([^/]+)/?(\w*)")
 _NO_ROLE = "The role defined for the function cannot be assumed by Lambda."
+_NO_GRANT = (
+    "Lambda was unable to configure access to your environment variables because the KMS key is invalid for "
+    "CreateGrant. Please check your KMS key settings. KMS Exception: InvalidArnException KMS Message: ARN does not "
+    "refer to a valid principal"
+)
+LONGEST_POLICY = 20_480  # bytes
 
 
 class LambdaRules(Rules):
@@ -46,6 +57,8 @@ class LambdaRules(Rules):
             role = call.json.get("Role", "")
             if role and not self._assumable(role):
                 return refusal(call, "InvalidParameterValueException", _NO_ROLE)
+            if role and (call.json.get("Environment") or {}).get("Variables") and not known_to_kms(self.ledger, role):
+                return refusal(call, "InvalidParameterValueException", _NO_GRANT)
             if lacking := self._lacking(call, role or _role(call.scope[1], name)):
                 said = f"The provided execution role does not have permissions to call {lacking}"
                 return refusal(call, "InvalidParameterValueException", said)
@@ -62,7 +75,21 @@ class LambdaRules(Rules):
             return refusal(
                 call, "ResourceConflictException", f"The operation cannot be performed at this time. {now}", 409
             )
-        return None
+        return self._allow(call, name, inner) if part == "policy" and call.method == "POST" else None
+
+    def _allow(self, call: Call, name: str, inner: Perform) -> Reply:
+        """moto's policies have no end: a statement that is too much is taken back."""
+        reply = inner(call)
+        if reply.status >= 400:
+            return reply
+        functions = backend("lambda", call.scope[1]).list_functions()
+        policy = next(one.policy for one in functions if one.function_name == name)
+        size = len(json.dumps(policy.get_policy()["Policy"], separators=(",", ":")))
+        if size <= LONGEST_POLICY:
+            return reply
+        policy.del_statement(call.json["StatementId"])
+        said = f"The final policy size ({size}) is bigger than the limit ({LONGEST_POLICY})."
+        return refusal(call, "PolicyLengthExceededException", said)
 
     def after(self, call: Call, reply: Reply) -> Reply:
         if reply.status >= 400:
