@@ -23,11 +23,16 @@ EXECUTION_POLICY = "service-role/AmazonECSTaskExecutionRolePolicy"
 
 @dataclass(frozen=True)
 class JobDefinitionState(State):
-    """All of it is replaced with a new revision.  Roles are ARNs; empty or 0 where there is none."""
+    """All of it is replaced with a new revision.  Roles are ARNs; empty or 0 where there is none.
+
+    ``init`` is not managed where the spec says nothing of it: a new version of awsrun is no reason for a new revision.
+    It is for Fargate as well (https://docs.aws.amazon.com/batch/latest/APIReference/API_LinuxParameters.html).
+    """
 
     image: Annotated[str, REPLACE]
     command: Annotated[tuple[str, ...], REPLACE]
     environment: Annotated[tuple[tuple[str, str], ...], REPLACE]
+    init: Annotated[bool | None, REPLACE]
     vcpus: Annotated[float, REPLACE]
     gpus: Annotated[int, REPLACE]
     memory_mib: Annotated[int, REPLACE]
@@ -77,6 +82,7 @@ class JobDefinition(BatchKind[JobDefinitionSpec, JobDefinitionState]):
             image=image or "",
             command=tuple(spec.command),
             environment=tuple(sorted(spec.environment.items())),
+            init=spec.init,
             vcpus=float(spec.vcpus),
             gpus=spec.gpus,
             memory_mib=spec.memory_mib,
@@ -135,6 +141,7 @@ class JobDefinition(BatchKind[JobDefinitionSpec, JobDefinitionState]):
             image=container.get("image", ""),
             command=tuple(container.get("command", [])),
             environment=tuple(sorted((pair["name"], pair["value"]) for pair in container.get("environment", []))),
+            init=bool(container.get("linuxParameters", {}).get("initProcessEnabled")),
             vcpus=float(needs.get("VCPU", 0)),
             gpus=int(needs.get("GPU", 0)),
             memory_mib=int(needs.get("MEMORY", 0)),
@@ -170,6 +177,8 @@ def _container(state: JobDefinitionState) -> dict[str, Any]:
     }
     optional = {"command": list(state.command), "jobRoleArn": state.role, "executionRoleArn": state.execution_role}
     container |= {key: value for key, value in optional.items() if value}
+    if state.init is not False:
+        container["linuxParameters"] = {"initProcessEnabled": True}
     if state.log_group:
         container["logConfiguration"] = {"logDriver": "awslogs", "options": {"awslogs-group": state.log_group}}
     if state.fargate:

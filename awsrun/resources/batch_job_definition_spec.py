@@ -66,6 +66,12 @@ class JobDefinitionSpec(ResourceSpec):
     )
     command: list[str] = Field(default=[], description="Command of jobs that name none; the image's own unless given.")
     environment: dict[str, str] = Field(default={}, description="Environment variables. No secrets: they can be read.")
+    init: bool | None = Field(
+        default=None,
+        description="Whether an init process of Docker's comes before the command: it hands on SIGTERM and clears away "
+        "what ended processes leave. New ones have it unless this is false, as for an image with an init of its own "
+        "(s6, systemd); without a word here, those that exist stay as they are.",
+    )
     attempts: int = Field(default=1, ge=1, le=10, description="How often Batch starts a job that fails.")
     fargate: bool = Field(default=False, description="It runs on Fargate, as its queue's environments do.")
     public_address: bool | None = Field(

@@ -37,11 +37,16 @@ STREAMS = "task"  # log streams are task/main/TASK-ID
 
 @dataclass(frozen=True)
 class TaskDefinitionState(State):
-    """All of it is replaced with a new revision.  Roles are ARNs, empty where there is none."""
+    """All of it is replaced with a new revision.  Roles are ARNs, empty where there is none.
+
+    ``init`` is not managed where the spec says nothing of it: a new version of awsrun is no reason for a new revision
+    (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinuxParameters.html).
+    """
 
     image: Annotated[str, REPLACE]
     command: Annotated[tuple[str, ...], REPLACE]
     environment: Annotated[tuple[tuple[str, str], ...], REPLACE]
+    init: Annotated[bool | None, REPLACE]
     vcpus: Annotated[float, REPLACE]
     memory_mib: Annotated[int, REPLACE]
     storage_gib: Annotated[int, REPLACE]
@@ -84,6 +89,7 @@ class TaskDefinition(EcsKind[TaskDefinitionSpec, TaskDefinitionState]):
             image=image,
             command=tuple(spec.command),
             environment=_environment(valued(spec.environment, refs.output)),
+            init=spec.init,
             vcpus=float(spec.vcpus),
             memory_mib=spec.memory_mib,
             storage_gib=spec.storage_gib,
@@ -201,6 +207,7 @@ class TaskDefinition(EcsKind[TaskDefinitionSpec, TaskDefinitionState]):
             "stopTimeout": state.stop_timeout,
             "logConfiguration": {"logDriver": "awslogs", "options": options},
             **({"command": list(state.command)} if state.command else {}),
+            **({"linuxParameters": {"initProcessEnabled": True}} if state.init is not False else {}),
         }
 
     def _seen(self, entry: Mapping[str, Any]) -> Seen[TaskDefinitionState]:
@@ -215,6 +222,7 @@ class TaskDefinition(EcsKind[TaskDefinitionSpec, TaskDefinitionState]):
             image=container.get("image", ""),
             command=tuple(container.get("command", [])),
             environment=tuple(sorted(environment.items())),
+            init=bool(container.get("linuxParameters", {}).get("initProcessEnabled")),
             vcpus=int(entry.get("cpu") or 0) / 1024,
             memory_mib=int(entry.get("memory") or 0),
             storage_gib=entry.get("ephemeralStorage", {}).get("sizeInGiB", 20),

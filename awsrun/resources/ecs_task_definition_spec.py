@@ -61,6 +61,12 @@ class TaskDefinitionSpec(ResourceSpec):
         default={},
         description="Environment variables; table.name is an output of another resource. No secrets: they can be read.",
     )
+    init: bool | None = Field(
+        default=None,
+        description="Whether an init process of Docker's comes before the command: it hands on SIGTERM and clears away "
+        "what ended processes leave. New ones have it unless this is false, as for an image with an init of its own "
+        "(s6, systemd); without a word here, those that exist stay as they are.",
+    )
     role: Annotated[str, RefTo("iam.role")] | None = Field(
         default=None, description="What the task may do (service: ecs-tasks); nothing unless given."
     )

@@ -318,6 +318,24 @@ def test_a_new_revision_is_listed_before_the_old_one(cloud: Cloud) -> None:
     assert [one.id for one in kind.find(bench.stack)] == [second]
 
 
+@pytest.mark.parametrize("kind", ["batch.job_definition", "ecs.task_definition"])
+def test_new_definitions_have_an_init_process_and_older_ones_are_left_alone(cloud: Cloud, kind: str) -> None:
+    plain = spec(kind, memory_mib=512, image="python:3.11")
+    bench = Bench(cloud, unique(), {"train": plain})
+    bench.make()
+    state = bench.seen("train").state
+    assert state is not None and state.init
+    bench.put("train", plain.model_copy(update={"init": False}))
+    changes = diff(bench.wanted("train"), state)
+    assert [(change.field, change.old, change.new, change.replace) for change in changes] == [
+        ("init", True, False, True)
+    ]
+    without = bench.kind(bench.nodes["train"]).read(bench.create("train"))
+    assert without.state is not None and without.state.init is False
+    bench.put("train", plain)
+    assert not diff(bench.wanted("train"), without.state), "an upgrade of awsrun alone would replace it"
+
+
 def test_a_group_lets_go_of_other_groups_before_it_goes(cloud: Cloud) -> None:
     """Two groups that name each other hold each other: each must revoke, before either can be deleted."""
     rule = {"port": 80, "from_group": "a"}

@@ -30,13 +30,15 @@ def test_a_task_is_its_image(tasks: Tasks) -> None:
     ended = tasks.stopped(arn)
     assert (ended["containers"][0]["exitCode"], tasks.output(arn)) == (5, ["True b"])
 
-    endless = tasks.run(tasks.define("sh", "-c", "trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done",
-                                     image=docker_engine.BASE, stopTimeout=5))  # fmt: skip
+    endless = tasks.run(tasks.define("sh", "-c", "trap 'exit 9' TERM; cat /proc/1/comm; while :; do sleep 0.05; done",
+                                     image=docker_engine.BASE, stopTimeout=5,
+                                     linuxParameters={"initProcessEnabled": True}))  # fmt: skip
     tasks.reach(endless, "RUNNING")
     group, stream = tasks.name, f"p/main/{endless.rpartition('/')[2]}"
     until(lambda: tasks.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream)["logStreams"])
     tasks.ecs.stop_task(cluster=tasks.name, task=endless)
-    assert tasks.stopped(endless)["containers"][0]["exitCode"] == 9
+    assert tasks.stopped(endless)["containers"][0]["exitCode"] == 9, "the init process hands on SIGTERM"
+    assert tasks.output(endless) == ["docker-init"]
 
 
 def test_an_image_that_is_not_there_is_told(tasks: Tasks) -> None:

@@ -51,4 +51,5 @@ def order(job: Job, region: str, variables: Mapping[str, str]) -> Order:
         memory_mib=int(float(wanted.get("MEMORY", container.get("memory") or 0))),
         gpus=int(wanted.get("GPU", 0)),
         user=container.get("user"),
+        init=bool((container.get("linuxParameters") or {}).get("initProcessEnabled")),
     )

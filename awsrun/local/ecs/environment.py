@@ -74,4 +74,5 @@ def order(task: Task, index: int, region: str, variables: Mapping[str, str]) -> 
         gpus=int(needs.get("GPU", 0)),
         user=one.get("user"),
         entrypoint=one.get("entryPoint") or (),
+        init=bool((one.get("linuxParameters") or {}).get("initProcessEnabled")),
     )

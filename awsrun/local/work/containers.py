@@ -83,6 +83,7 @@ class Containers:
                 environment=dict(order.variables),
                 network_mode="host",
                 user=order.user,
+                init=order.init,
                 log_config=LogConfig(type=LogConfig.types.JSON, config=_LOG),
                 **own,
                 **self._limits(order),

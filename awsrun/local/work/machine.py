@@ -46,6 +46,7 @@ class Order:
         variables: what it finds in its environment, wherever it runs.
         vcpus, memory_mib, gpus: what it may have; 0 MiB is no limit.
         user: of the container; the image's own where it is None.
+        init: an init process comes before it, as Docker has one.
     """
 
     image: str
@@ -57,6 +58,7 @@ class Order:
     gpus: int = 0
     user: str | None = None
     entrypoint: Sequence[str] = ()
+    init: bool = False
 
 
 class Machine(Protocol):
