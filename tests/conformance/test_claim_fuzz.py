@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from claim_fuzz import Unfenced, Violation, play
+from claim_fuzz import Violation, play
+from claim_fuzz.mistakes import Unfenced, deaf
 
 from awsrun.worker.protocol import claims, pruning, reads, records, runs
 from awsrun.worker.protocol.memory import MemoryTable
@@ -43,6 +44,7 @@ def test_schedules_on_dynamodb(make_dynamo: Callable[[], Table], seed: int) -> N
         (("generation",), 1200),  # a finish from before a retry
         (("next",), 800),  # a cut while a trial is reserved
         (("holds",), 1200),  # a late copy of a pause, after the run has gone on
+        (("beat",), 300),  # a burial by what was read long ago
     ],
 )
 def test_the_fuzzer_sees_a_missing_condition(forgotten: tuple[str, ...], seeds: int) -> None:
@@ -91,4 +93,11 @@ def test_the_fuzzer_sees_a_run_that_one_worker_fails(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(RunStore, "finish", lambda *args, unstarted=False, **more: finish(*args, **more))
     with pytest.raises(Violation, match="cannot import the job"):
         for seed in range(100):
+            play(MemoryTable(), seed)
+
+
+def test_the_fuzzer_sees_a_read_without_an_answer_that_is_taken_for_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RunStore, "worker", deaf(RunStore.worker))
+    with pytest.raises(Violation, match="was not known to be dead"):
+        for seed in range(300):
             play(MemoryTable(), seed)

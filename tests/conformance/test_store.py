@@ -318,3 +318,13 @@ def test_what_was_under_way_when_its_run_was_cancelled_is_put_back_with_it(store
     again = store.trial(R, 0)
     assert again is not None and (again.state, again.attempt, again.since) == ("retry", 1, 2)
     assert store.status(R).state == "running"
+
+
+def test_what_was_put_back_to_begin_from_nothing_is_not_taken_over_as_it_was_before(store: RunStore) -> None:
+    trial = claimed(store)
+    released = replace(trial, state="retry")
+    assert store.settle(R, released)
+    assert store.retry(R, [0], PUT_BACK | {"retry"}, fresh=True) == 1
+    assert store.take_over(R, released, B, {}) is None, "whoever saw it before would go on from its checkpoint"
+    again = store.trial(R, 0)
+    assert again is not None and again.since == 2 and store.take_over(R, again, B, {})

@@ -152,7 +152,7 @@ class Bench:
         buffer = io.BytesIO()
         package = Path(awsrun.__file__).parent
         with zipfile.ZipFile(buffer, "w") as archive:
-            for path in [package / "__init__.py", *sorted((package / "worker").glob("*.py"))]:
+            for path in [package / "__init__.py", *sorted((package / "worker").rglob("*.py"))]:
                 archive.write(path, f"awsrun/{path.relative_to(package)}")
             for path in sorted((self.root / "project").rglob("*.py")):
                 archive.write(path, str(path.relative_to(self.root)))

@@ -9,7 +9,7 @@ beat                  worker: beat + 1                        my boot, alive    
 reserve               run: next + k                           running, next < total            (a repeat makes a hole)
 claim                 put trial: run, attempt 1, me           no item                          run, 1, me
 reuse                 put trial: done, attempt 1, me          no item                          done, 1, me
-take over             trial: run, attempt + 1, me             state, attempt, owner as seen    attempt + 1, me
+take over             trial: run, attempt + 1, me             state ... owner, since as seen   attempt + 1, me
 settle                trial: state, result                    run, my attempt, me              that state, attempt, me
 stand                 put rung: value, attempt                none, or an older attempt        the same attempt
 stop                  trial: stopped                          paused, attempt as seen          stopped, that attempt
@@ -202,7 +202,12 @@ class RunStore(Control):
         outcome = self._update(
             trial_key(run, seen.n),
             trial.fields(),
-            (When("state", "=", seen.state), When("attempt", "=", seen.attempt), When("owner", "=", seen.owner)),
+            (
+                When("state", "=", seen.state),
+                When("attempt", "=", seen.attempt),
+                When("owner", "=", seen.owner),
+                When("since", "absent or <", seen.since + 1),  # it only grows: put back anew, it is another one
+            ),
             lambda old: (old["attempt"], old["owner"]) == (trial.attempt, str(me)),
         )
         return trial if outcome.ok else None
