@@ -7,6 +7,7 @@ journal keeps both.  Replayed with them, a request makes the same ids, ETags and
 from __future__ import annotations
 
 import datetime as real_datetime
+import os as real_os
 import time as real_time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,17 @@ def moment(seconds: float, seed: str) -> Iterator[None]:
         _frozen.pop()
         if before is not None:
             mock_random.setstate(before)
+
+
+def urandom(size: int) -> bytes:
+    """Random bytes: those of the request that is carried out, else the system's.  S3 makes the ids of multipart uploads
+    of them, which later requests name."""
+    if not _frozen:
+        return real_os.urandom(size)
+    from moto.moto_api._internal import mock_random
+
+    drawn: bytes = mock_random.randbytes(size)
+    return drawn
 
 
 class _DatetimeMeta(type):
@@ -78,13 +90,14 @@ class _Stand(ModuleType):
 _STANDS: dict[int, Any] = {
     id(real_datetime): _Stand(real_datetime, datetime=Datetime),
     id(real_datetime.datetime): Datetime,
+    id(real_os): _Stand(real_os, urandom=urandom),
     id(real_time): _Stand(real_time, time=now),
     id(real_time.time): now,
 }
 
 
 def install(module: ModuleType) -> None:
-    """Make a freshly imported module of moto read this clock."""
+    """Make a freshly imported module of moto read this clock, and draw from its randomness."""
     for name, value in list(vars(module).items()):
         stand = _STANDS.get(id(value))
         if stand is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,6 +70,23 @@ def test_a_job_that_went_down_with_the_machine_is_retried(fresh_cloud: LocalClou
     assert ended["status"] == "SUCCEEDED" and len(ended["attempts"]) == 2
     assert "exitCode" not in ended["attempts"][0]["container"]
     assert ended["attempts"][0]["statusReason"].startswith("Host EC2")
+
+
+def test_a_job_that_was_about_to_start_is_started_by_the_next_server(fresh_cloud: LocalCloud, tmp_path: Path) -> None:
+    cloud = fresh_cloud
+    place = Place(cloud, "jobs")
+    runs = tmp_path / "runs"
+    job = place.submit(place.define("sh", "-c", f"echo x >>{runs}; test $(wc -l <{runs}) = 2 || sleep 600"))
+    eventually(runs.exists)
+    place.running(job)
+    kill(cloud)
+    (folder,) = (cloud.home / "data" / "local" / "jobs").glob(f"{job}-*")
+    os.killpg(int((folder / "group").read_text()), signal.SIGKILL)
+    shutil.rmtree(folder)  # as it is between the record of a start and the start itself
+    cloud.start()
+    ended = _again(cloud).finished(job)
+    assert (ended["status"], len(ended["attempts"])) == ("SUCCEEDED", 2), "it has one attempt, and had not used it up"
+    assert "embedded cloud was stopped" in ended["attempts"][0]["statusReason"]
 
 
 def test_a_stop_interrupts_jobs_and_a_start_runs_them_again(fresh_cloud: LocalCloud, tmp_path: Path) -> None:

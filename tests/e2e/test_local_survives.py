@@ -65,7 +65,8 @@ def everything(cloud: LocalCloud) -> str:
         ec2.describe_vpc_endpoints()["VpcEndpoints"],
         iam.list_roles()["Roles"],
         s3.list_objects_v2(Bucket="keep-it")["Contents"],
-        [s3.get_object(Bucket="keep-it", Key=key)["Body"].read().hex()[:40] for key in ("small", "large")],
+        [s3.get_object(Bucket="keep-it", Key=key)["Body"].read().hex()[:40] for key in ("small", "large", "parts")],
+        s3.list_multipart_uploads(Bucket="keep-it").get("Uploads"),
         s3.get_bucket_tagging(Bucket="keep-it")["TagSet"],
         cloud.client("ecr").describe_repositories()["repositories"],
         cloud.client("logs").describe_log_groups()["logGroups"],
@@ -92,6 +93,8 @@ def test_ids_times_and_contents_are_the_same_after_kill_and_stop(fresh_cloud: Lo
     s3.create_bucket(Bucket="keep-it", CreateBucketConfiguration={"Tags": [{"Key": "a", "Value": "b"}]})
     s3.put_object(Bucket="keep-it", Key="small", Body=b"few")
     s3.put_object(Bucket="keep-it", Key="large", Body=os.urandom(300_000))
+    upload_part(cloud, "parts", start_upload(cloud, "parts"))
+    upload = start_upload(cloud, "half")
     iam = cloud.client("iam")
     role = iam.create_role(RoleName="r", AssumeRolePolicyDocument="{}", Path="/awsrun/")["Role"]["Arn"]
     cloud.client("ecr").create_repository(repositoryName="images")
@@ -109,6 +112,8 @@ def test_ids_times_and_contents_are_the_same_after_kill_and_stop(fresh_cloud: Lo
     kill(cloud)
     cloud.start()
     assert everything(cloud) == before, "from a snapshot"
+    upload_part(cloud, "half", upload)
+    before = everything(cloud)
     cloud.stop()
     cloud.start()
     assert everything(cloud) == before, "from the last snapshot of a stop"
@@ -116,6 +121,18 @@ def test_ids_times_and_contents_are_the_same_after_kill_and_stop(fresh_cloud: Lo
     assert len(cloud.client("ec2").describe_vpc_endpoints()["VpcEndpoints"]) == 1, again
     with pytest.raises(ClientError, match=r"BucketAlreadyExists|BucketAlreadyOwnedByYou"):
         _create_elsewhere(cloud)
+
+
+def start_upload(cloud: LocalCloud, key: str) -> str:
+    """The id of an upload in parts."""
+    return str(cloud.client("s3").create_multipart_upload(Bucket="keep-it", Key=key)["UploadId"])
+
+
+def upload_part(cloud: LocalCloud, key: str, upload: str) -> None:
+    """The one part that an upload has; it is complete with that."""
+    s3, which = cloud.client("s3"), {"Bucket": "keep-it", "Key": key, "UploadId": upload}
+    tag = s3.upload_part(**which, PartNumber=1, Body=os.urandom(300_000))["ETag"]
+    s3.complete_multipart_upload(**which, MultipartUpload={"Parts": [{"ETag": tag, "PartNumber": 1}]})
 
 
 def ec2_endpoint(cloud: LocalCloud, vpc: str) -> str:

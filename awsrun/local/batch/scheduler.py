@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import heapq
 import signal
-import threading
 import time
-import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,13 +22,11 @@ from awsrun.local.work.errors import NoRole
 from awsrun.local.work.logs import read
 from awsrun.local.work.machine import Machine, Work, end_unknown
 from awsrun.local.work.process import LOST
+from awsrun.local.work.rounds import POLL, SHIP, STOP_GRACE, Rounds
 from awsrun.local.work.slots import Slots
 from awsrun.local.world import World
 
-POLL = 0.02  # seconds between looks at running processes
-SHIP = 0.5  # seconds between looks at their output
 GRACE = 30.0  # seconds from SIGTERM to SIGKILL, as AWS has it
-STOP_GRACE = 10.0  # the same, when the server itself is stopped
 EXITED = "Essential container in task exited"
 HOST_LOST = "Host EC2 (instance terminated): the machine or its embedded cloud went down"
 TIMED_OUT = "Job attempt duration exceeded timeout"
@@ -43,12 +39,17 @@ Credentials = Callable[[str, str, Job, Unit], Mapping[str, str]]
 
 @dataclass
 class Running:
-    """An attempt under way."""
+    """An attempt under way.
+
+    Attributes:
+        adopted: a server before this one started it, or was about to.
+    """
 
     region: str
     job: Job
     unit: Unit
     process: Work
+    adopted: bool = False
     kill_at: float | None = None  # monotonic seconds
     timed_out: bool = False
     warned: bool = False
@@ -79,12 +80,10 @@ class Scheduler:
         self._endpoint, self._slots = endpoint, slots
         self._credentials = credentials or (lambda *_: ROOT)
         self._running: dict[str, Running] = {}
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, daemon=True, name="batch")
+        self._rounds = Rounds("batch", self._turn)
         self._next_ship = 0.0
-        batch.wake = self._wake.set
-        slots.when_free(self._wake.set)
+        batch.wake = self._rounds.wake
+        slots.when_free(self._rounds.wake)
 
     def adopt(self) -> set[str]:
         """Take over what a server before this one started; the names of the folders that are in use."""
@@ -95,7 +94,7 @@ class Scheduler:
                     for unit in job.units if job.counts["RUNNING"] else ():
                         if unit.status == "RUNNING":
                             folder = self._folder_of(unit)
-                            self._running[unit.id] = Running(name, job, unit, self._machine.adopt(folder))
+                            self._running[unit.id] = Running(name, job, unit, self._machine.adopt(folder), adopted=True)
                             self._slots.take(always=True)
         known = {self._folder_of(running.unit).name for running in self._running.values()}
         end_unknown(self._machine, self._folder, known | {"bin"})
@@ -103,14 +102,11 @@ class Scheduler:
 
     def start(self) -> None:
         """Begin."""
-        self._wake.set()
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End all jobs: they get SIGTERM and a while; what does not finish by itself runs again at the next start."""
-        self._stopping = True
-        self._wake.set()
-        self._thread.join()
+        self._rounds.stop()
         for running in self._running.values():
             running.process.signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_GRACE
@@ -122,24 +118,16 @@ class Scheduler:
             self._reap()
             time.sleep(POLL)
 
-    def _run(self) -> None:
-        while not self._stopping:
-            self._wake.wait(POLL if self._running else None)
-            woken = self._wake.is_set()
-            self._wake.clear()
-            try:
-                if self._reap() or woken:
-                    self._end_what_must_end()
-                    self._start_what_may_start()
-                self._time_out()
-                if time.monotonic() >= self._next_ship:
-                    self._next_ship = time.monotonic() + SHIP
-                    for running in self._running.values():
-                        self._ship(running, last=False)
-            except Exception:  # nothing that happens to one job may end the scheduler
-                traceback.print_exc()
-                time.sleep(1.0)
-                self._wake.set()
+    def _turn(self, woken: bool) -> float | None:
+        if self._reap() or woken:
+            self._end_what_must_end()
+            self._start_what_may_start()
+        self._time_out()
+        if time.monotonic() >= self._next_ship:
+            self._next_ship = time.monotonic() + SHIP
+            for running in self._running.values():
+                self._ship(running, last=False)
+        return POLL if self._running else None
 
     # Starting
 
@@ -221,7 +209,7 @@ class Scheduler:
             then, reason = "FAILED", TIMED_OUT
         elif code == 0:
             then, reason = "SUCCEEDED", EXITED
-        elif self._stopping:
+        elif self._rounds.stopping or (running.adopted and not running.process.started):
             then, reason, counted = "RUNNABLE", INTERRUPTED, False
         else:
             reason = EXITED if code != LOST else HOST_LOST if running.process.started else NOT_STARTED
@@ -246,7 +234,7 @@ class Scheduler:
         self._world.happened(
             "batch", ("ended", region, unit.id, at, exit_code, reason, container_reason, then, counted)
         )
-        self._wake.set()
+        self._rounds.wake()
 
     def _end_what_must_end(self) -> None:
         for running in self._running.values():

@@ -174,6 +174,14 @@ class Region:
         """It has a place on this machine."""
         self.tasks[task_id].move(PENDING, at, "connectivityAt", "pullStartedAt")
 
+    def unplaced(self, task_id: str, at: int) -> None:
+        """The embedded cloud went down before anything of it was started: it waits for a place again."""
+        task = self.tasks[task_id]
+        task.move(PROVISIONING, at)
+        task.times = {"createdAt": task.times["createdAt"]}
+        for container in task.containers:
+            container.status, container.shipped = PENDING, 0
+
     def running(self, task_id: str, at: int) -> None:
         """Its containers run."""
         task = self.tasks[task_id]

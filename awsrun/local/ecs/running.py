@@ -7,14 +7,18 @@ from dataclasses import dataclass, field
 
 from awsrun.local.ecs import environment
 from awsrun.local.ecs.network import ACCOUNT
-from awsrun.local.ecs.task import Task
+from awsrun.local.ecs.task import STOPPED, Task
 from awsrun.local.work import logs
 from awsrun.local.work.machine import Work
 
 
 @dataclass
 class Running:
-    """A task under way; ``works`` and ``codes`` are in the order of its containers."""
+    """A task under way; ``works`` and ``codes`` are in the order of its containers.
+
+    Attributes:
+        adopted: a server before this one started it, or was about to.
+    """
 
     region: str
     task: Task
@@ -22,10 +26,15 @@ class Running:
     codes: dict[int, int] = field(default_factory=dict)
     kill_at: dict[int, float] = field(default_factory=dict)  # monotonic seconds
     ending: bool = False
+    adopted: bool = False
 
     def living(self) -> Iterator[tuple[int, Work]]:
         """What has not ended yet."""
         return ((index, work) for index, work in enumerate(self.works) if index not in self.codes)
+
+    def never_began(self) -> bool:
+        """Whether a server that went down left nothing of it, which is still wanted."""
+        return self.adopted and self.task.desired != STOPPED and not any(work.started for work in self.works)
 
 
 class NoLogs(Exception):

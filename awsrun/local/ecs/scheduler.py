@@ -6,9 +6,7 @@ It holds the world's lock only to look at records and to write events, never whi
 from __future__ import annotations
 
 import signal
-import threading
 import time
-import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,13 +21,11 @@ from awsrun.local.work.environment import ROOT
 from awsrun.local.work.errors import NoRole
 from awsrun.local.work.machine import Machine, Work, end_unknown
 from awsrun.local.work.process import LOST
+from awsrun.local.work.rounds import POLL, SHIP, STOP_GRACE, Rounds
 from awsrun.local.work.slots import Slots
 from awsrun.local.world import World
 
-POLL = 0.02  # seconds between looks at running processes
 LOOK = 0.1  # seconds between looks at services, and at tasks that wait
-SHIP = 0.5  # seconds between looks at output
-STOP_GRACE = 10.0  # seconds from SIGTERM to SIGKILL when the server itself is stopped
 KILLED = 128 + signal.SIGKILL
 LEASE = 10.0  # seconds of AWS to get a network interface, and to give it back; only under strict
 NOT_STARTED, NOTICE = "TaskFailedToStart", "TerminationNotice"
@@ -69,13 +65,11 @@ class Scheduler:
         self._credentials = credentials or (lambda *_: ROOT)
         self._running: dict[str, Running] = {}
         self._leaving: list[tuple[float, str, Task]] = []  # from when on it is STOPPED, monotonic
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, daemon=True, name="ecs")
-        self._next_ship = 0.0
+        self._rounds = Rounds("ecs", self._turn)
+        self._next_look, self._next_ship = 0.0, 0.0
         self._rest: float | None = None  # until the next look at what nobody wakes us for
-        ecs.wake = self._wake.set
-        slots.when_free(self._wake.set)
+        ecs.wake = self._rounds.wake
+        slots.when_free(self._rounds.wake)
 
     def adopt(self) -> set[str]:
         """Take over what a server before this one started; the names of the folders that are in use."""
@@ -88,7 +82,7 @@ class Scheduler:
                         folders = [self._folder_of(task, index) for index in range(len(task.containers))]
                         known |= {folder.name for folder in folders}
                         works = [self._machine.adopt(folder) for folder in folders]
-                        self._running[task.id] = Running(name, task, works)
+                        self._running[task.id] = Running(name, task, works, adopted=True)
                         self._slots.take(always=True)
                     elif task.status == DEPROVISIONING:
                         self._leaving.append((0.0, name, task))
@@ -97,14 +91,11 @@ class Scheduler:
 
     def start(self) -> None:
         """Begin."""
-        self._wake.set()
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End all tasks: they get SIGTERM and a while.  Services start theirs again at the next start."""
-        self._stopping = True
-        self._wake.set()
-        self._thread.join()
+        self._rounds.stop()
         for running in self._running.values():
             self._happened("ending", running.region, running.task.id, _now(), NOTICE, STOPPED_HERE)
             self._terminate(running, STOP_GRACE)
@@ -114,29 +105,20 @@ class Scheduler:
             time.sleep(POLL)
         self._take_leave(at_once=True)
 
-    def _run(self) -> None:
-        next_look = 0.0
-        while not self._stopping:
-            self._wake.wait(POLL if self._running else self._rest)
-            woken = self._wake.is_set()
-            self._wake.clear()
-            try:
-                if self._reap() or woken or time.monotonic() >= next_look:
-                    next_look = time.monotonic() + LOOK
-                    self._take_leave()
-                    self._keep_services()
-                    self._end_what_must_end()
-                    self._start_what_may_start()
-                self._kill_late()
-                if time.monotonic() >= self._next_ship:
-                    self._next_ship = time.monotonic() + SHIP
-                    for running in self._running.values():
-                        for index, _ in running.living():
-                            self._ship(running, index, last=False)
-            except Exception:  # nothing that happens to one task may end the scheduler
-                traceback.print_exc()
-                time.sleep(1.0)
-                self._wake.set()
+    def _turn(self, woken: bool) -> float | None:
+        if self._reap() or woken or time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK
+            self._take_leave()
+            self._keep_services()
+            self._end_what_must_end()
+            self._start_what_may_start()
+        self._kill_late()
+        if time.monotonic() >= self._next_ship:
+            self._next_ship = time.monotonic() + SHIP
+            for running in self._running.values():
+                for index, _ in running.living():
+                    self._ship(running, index, last=False)
+        return POLL if self._running else self._rest
 
     # Services
 
@@ -226,6 +208,10 @@ class Scheduler:
         changed = False
         for running in list(self._running.values()):
             ended = {index: code for index, work in running.living() if (code := work.poll()) is not None}
+            if ended and running.never_began():
+                self._wait_again(running)
+                changed = True
+                continue
             changed = self._note_start(running, ended) or changed or bool(ended)
             for index, code in ended.items():
                 self._ship(running, index, last=True)
@@ -243,6 +229,14 @@ class Scheduler:
             return False
         self._happened("running", running.region, running.task.id, _now())
         return True
+
+    def _wait_again(self, running: Running) -> None:
+        """The server before this one went down when it was about to start it: it waits for a place as before."""
+        self._happened("unplaced", running.region, running.task.id, _now())
+        del self._running[running.task.id]
+        for work in running.works:
+            work.remove()
+        self._slots.give()
 
     def _begin_end(self, running: Running, index: int) -> None:
         """A container without which the task is nothing has ended: the others are told to."""

@@ -25,6 +25,7 @@ from awsrun.local.work.process import LOST
 
 CLOUD = "awsrun.cloud"  # label: which embedded cloud a container is of
 MARK = "container"  # file in a folder: the container's name
+_MADE = "made"  # file in a folder: there is, or was, such a container
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 LONGEST_PULL = 3600.0  # seconds without a word
 _AWAY = 60.0  # seconds that an engine may be away (it is restarted) until its containers are given up
@@ -135,7 +136,7 @@ class JobContainer:
     """
 
     def __init__(self, folder: Path, name: str, make: Callable[[], Any] | None = None) -> None:
-        self.folder, self.reason, self.started = folder, "", make is None
+        self.folder, self.reason, self.started, self._adopted = folder, "", make is None, make is None
         self._name = name
         self._lock = threading.Lock()
         self._container: Any = None  # while it runs
@@ -181,6 +182,7 @@ class JobContainer:
         from docker.errors import DockerException
 
         container = make()
+        (self.folder / _MADE).touch()
         with self._lock:
             if self._ending:
                 container.remove()
@@ -203,12 +205,14 @@ class JobContainer:
             try:
                 container = _client().containers.get(self._name)
                 if container.status == "created":  # the server went down before it was started
+                    self.started = False
                     return LOST
                 with self._lock:
                     self._container = container
                 self._copy(container)
                 return self._outcome(container)
             except NotFound:
+                self.started = not self._adopted or (self.folder / _MADE).exists()
                 return LOST
             except (DockerException, OSError, _NotStarted):
                 if time.monotonic() > end:

@@ -18,7 +18,7 @@ class Work(Protocol):
     Attributes:
         folder: what it leaves; ``output`` is in it.
         reason: what the container has to say of its end, as ECS reports it: it was not started, memory ran out.
-        started: whether it ever ran.
+        started: whether it ever ran; of what was adopted it is known once `poll` tells that it is over.
     """
 
     folder: Path

@@ -35,10 +35,9 @@ class JobProcess:
     """One container's processes: a `machine.Work`."""
 
     reason = ""
-    started = True
 
     def __init__(self, folder: Path, child: subprocess.Popen[bytes] | None) -> None:
-        self.folder = folder
+        self.folder, self.started = folder, True
         self._child = child
         self._young_until = time.monotonic() + YOUNG if child is not None else 0.0
         self._again_at: float | None = None  # monotonic seconds
@@ -71,8 +70,10 @@ class JobProcess:
 
     @classmethod
     def adopt(cls, folder: Path) -> JobProcess:
-        """What a server before this one started."""
-        return cls(folder, None)
+        """What a server before this one started, or was about to."""
+        found = cls(folder, None)
+        found.started = found._alive() or (folder / "group").exists()
+        return found
 
     def poll(self) -> int | None:
         """The exit code; None while it runs; `LOST`."""
