@@ -13,6 +13,7 @@ from awsrun.cli.runs import stack_option
 if TYPE_CHECKING:
     from awsrun.jobs.views.comparison import Comparison, Side
 
+_NEWEST = "awsrun compare last~1 last"
 _WIDEST = 80  # characters of a column: in a file, too, a long command takes some lines
 
 
@@ -28,20 +29,25 @@ def compare(
     """Show what differs between runs: parameters, code, best values, time and cost.
 
     \b
+      awsrun compare last~1 last                          the newest two
       awsrun compare mnist-1123-1432-k3f last
       awsrun compare mnist-1123 mnist-1124 mnist-1125 -o compared.png
       awsrun compare mnist-1123-1432-k3f last --code      a diff of what was packed, in git or not
 
     What is the same in all is one line at the end.  Runs of stacks that were torn down can be compared too.
     """
+    from awsrun.aws.errors import AwsrunError
     from awsrun.jobs.run import Run
 
     if len(runs) < 2:
-        raise click.UsageError("compare at least two runs: awsrun compare RUN last")
+        raise click.UsageError(f"compare at least two runs: {_NEWEST}")
     if code and (len(runs) > 2 or as_json):
         raise click.UsageError("--code is of two runs, as text")
     cloud = connect(context)
     found = [Run(run, stack=stack, cloud=cloud) for run in runs]
+    if again := [run.id for n, run in enumerate(found) if run.id in [one.id for one in found[:n]]]:
+        what = f"{again[0]} cannot be compared with itself"
+        raise AwsrunError(what, "it was named twice", f"the newest two: {_NEWEST}")
     if code:
         changes = found[0].code_changes(found[1])
         click.echo(changes, nl=False)

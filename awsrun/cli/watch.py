@@ -57,7 +57,7 @@ class View:
         yield "state", status.state + (f" for {lasting(status.elapsed)}" if status.elapsed and not status.over else "")
         yield "trials", f"{counted(status)} of {status.total:,}"
         yield "workers", workers(status.workers) if status.workers else ""
-        yield "image", status.image
+        yield "image", status.image if status.image_used else ""
         yield "best", f"{shown} ({parameters(best.params, status.fixed)})" if best else ""
         yield "pace", self._pace(status)
         yield "time left", f"about {lasting(status.eta)}" if status.eta else ""

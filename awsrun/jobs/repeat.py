@@ -98,5 +98,5 @@ def _comments(run: Run, output: Path | None) -> tuple[str, ...]:
         f"with changes in {changed} file{'s' * (changed > 1)}" if changed else "",
     ]
     ran = image.told(run)
-    in_image = [f"image: {ran}"] if ran else []
+    in_image = [f"image: {ran}"] if ran and image.of_run(run).used else []
     return (" ".join(part for part in parts if part), *in_image, f"again: awsrun submit {output or 'FILE.yaml'}")

@@ -100,6 +100,7 @@ def test_a_run_is_a_page_and_can_be_compared_and_followed_to_its_end(place: Plac
     found = json.loads(place.awsrun("compare", sweep, "last", "--json", "--stack", place.stack).stdout)
     assert (found["best"], found["differ"]["parameters"]) == (other, ["lr", "momentum"])
     assert place.awsrun("compare", "last~1", "last", "--stack", place.stack).stdout.split()[:2] == [sweep, other]
+    assert "awsrun compare last~1 last" in place.awsrun("compare", "last", other, code=1).stderr, "one run, twice"
     changes = place.awsrun("compare", sweep, other, "--code").stdout
     assert f"+++ {other}/added.py\n@@ -0,0 +1 @@\n+x = 1\n" in changes
     assert "job.py" not in changes, "that is the same in both"

@@ -119,13 +119,14 @@ def test_the_view_shows_the_trials_by_state_the_cost_and_what_ended_last() -> No
     view.panel(a_status(counts={"done": 1}))
     now[0] = 30.0
     console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(view.panel(a_status()))
+    console.print(view.panel(a_status(image="unused:1, not used: workers were processes", image_used=False)))
     text = console.export_text()
     assert "running for 61 s" in text
     assert "8.0 trials per minute" in text, "four ended within half a minute"
     assert "$1.00 by list price" in text
     assert "ValueError: [bold]no" in text, "what a job says is text, not markup"
     assert "10.0 %" in text
+    assert "unused" not in text, "that tells nobody anything"
 
 
 def test_each_state_has_its_share_of_the_bar() -> None:

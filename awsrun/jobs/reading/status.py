@@ -41,6 +41,7 @@ class Status:
         recent: trials that ended last, the latest first; without those of shards that are read by their summary.
         reused: how many of the done ones were taken from earlier runs.
         image: what its workers were started from, in words.
+        image_used: False where they were processes of this machine instead.
         called_off: workers that had not begun when the run was over, where somebody waited for its end.
         failures: a few trials that failed, likewise: those that took their workers with them first, then by number.
     """
@@ -69,6 +70,7 @@ class Status:
     failures: Sequence[TrialRecord] = ()
     reused: int = 0
     image: str = ""
+    image_used: bool = True
     called_off: int = 0
 
     @property
@@ -169,6 +171,7 @@ def derive(run: Run, tally: Tally, stages: Stages, now: float, submitted: float)
         failures=tally.failed,
         reused=tally.reused,
         image=image.told(run),
+        image_used=image.of_run(run).used,
     )
 
 
