@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import boto3
 import pytest
 
 from awsrun.aws.errors import AwsrunError
@@ -33,7 +35,7 @@ def needed(base: bool = False) -> Any:
 
 
 def events(found: Any, since: float, until: float, repository: str) -> list[str]:
-    """What the engine did with images of ``repository`` (``tag``: built; ``push``), oldest first.
+    """What the engine did with images of ``repository``, with its registry (``tag``: built; ``push``), oldest first.
 
     Args:
         since, until: POSIX seconds.
@@ -63,9 +65,15 @@ def _label(data: Path) -> str:
     return f"{CLOUD}={cloud_of(data)}"
 
 
+def repository(cloud: str, name: str) -> str:
+    """An image repository of the embedded cloud at an endpoint as the engine knows it, with its registry's address."""
+    ecr = boto3.client("ecr", "us-east-1", endpoint_url=cloud, aws_access_key_id="local", aws_secret_access_key="local")
+    registry = ecr.get_authorization_token()["authorizationData"][0]["proxyEndpoint"]
+    return f"{urlsplit(registry).netloc}/{name}"
+
+
 def forget(repository: str) -> None:
-    """Take the images of a repository, whatever its registry, off the engine, where there is one."""
-    for image in client().images.list() if client() else ():
+    """Take the images of a repository off the engine, where there is one; those of tests beside this one stay."""
+    for image in client().images.list(repository) if client() else ():
         for name in image.tags:
-            if repository in name:
-                client().images.remove(name)
+            client().images.remove(name)

@@ -53,9 +53,10 @@ def user(shell: Shell) -> Iterator[Shell]:
     shell.write(SPEC % docker_engine.BASE)
     shell.write("", "requirements.txt")
     shell.write(JOB, "job.py")
+    repository = docker_engine.repository(shell.json("local", "status")["endpoint"], "boxed-images")
     yield shell
     shell.awsrun("local", "reset", "--yes")
-    docker_engine.forget("boxed-images")
+    docker_engine.forget(repository)
 
 
 def sweep(user: Shell) -> tuple[str, list[str]]:

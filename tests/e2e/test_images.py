@@ -41,9 +41,16 @@ def place(shell: Shell) -> Iterator[Shell]:
     (context / "Dockerfile").write_text("FROM scratch\nCOPY greeting /greeting\n")
     (context / "greeting").write_text("hello\n")
     (context / ".dockerignore").write_text("notes\n")
+    shell.awsrun("local", "start")
+    mine = repository(shell)
     yield shell
     shell.awsrun("local", "reset", "--yes")
-    docker_engine.forget("pics-images")
+    docker_engine.forget(mine)
+
+
+def repository(shell: Shell) -> str:
+    """The stack's repository as the engine knows it."""
+    return docker_engine.repository(shell.json("local", "status")["endpoint"], "pics-images")
 
 
 def image_of(shell: Shell) -> tuple[str, str]:
@@ -53,12 +60,12 @@ def image_of(shell: Shell) -> tuple[str, str]:
 
 
 def test_it_is_built_and_pushed_when_its_content_changed_and_not_else(place: Shell) -> None:
-    engine = docker_engine.needed()
+    engine, mine = docker_engine.needed(), repository(place)
 
     def apply(code: int = 0) -> list[str]:
         since = time.time()
         place.awsrun("apply", "spec.yaml", "--yes", code=code)
-        return docker_engine.events(engine, since, time.time(), "pics-images")
+        return docker_engine.events(engine, since, time.time(), mine)
 
     assert sorted(apply()) == ["push", "tag"]
     first, revision = image_of(place)
@@ -140,7 +147,6 @@ def test_an_image_of_another_platform_than_asked_for_is_not_pushed(place: Shell)
 
 
 def test_in_the_aws_context_an_image_needs_an_engine(place: Shell) -> None:
-    place.awsrun("local", "start")
     keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
     endpoint = place.json("local", "status")["endpoint"]
     place.env |= {**keys, "AWSRUN_CONTEXT": "aws", "AWS_ENDPOINT_URL": endpoint, "DOCKER_HOST": "unix:///nowhere.sock"}
