@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests import docker_engine
+
 # A shell starts background jobs with SIGINT ignored, and children inherit that: Ctrl-C could not be tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -103,6 +105,7 @@ def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud
     """One embedded cloud for the whole session: use names of your own."""
     cloud = _started(tmp_path_factory.mktemp("cloud"))
     yield cloud
+    docker_engine.forget(docker_engine.repository(cloud.endpoint, "*"))
     cloud.stop()
 
 

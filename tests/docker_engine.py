@@ -73,7 +73,7 @@ def repository(cloud: str, name: str) -> str:
 
 
 def forget(repository: str) -> None:
-    """Take the images of a repository off the engine, where there is one; those of tests beside this one stay."""
+    """Take the images of a repository (several: a pattern such as ``REGISTRY/*``) off the engine, if there is one."""
     for image in client().images.list(repository) if client() else ():
         for name in image.tags:
             client().images.remove(name)

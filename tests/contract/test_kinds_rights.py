@@ -50,6 +50,7 @@ PUSHING = {
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedCloud]:
     cloud = RecordedCloud.make(tmp_path_factory.mktemp("rights"))
     yield cloud
+    docker_engine.forget(docker_engine.repository(cloud.endpoint, "*"))
     cloud.stop()
 
 
