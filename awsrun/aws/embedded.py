@@ -6,12 +6,17 @@ The server is a process of its own: all that is known here is its state file and
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from awsrun import __version__
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.paths import data_dir
 
@@ -66,14 +71,43 @@ def about() -> dict[str, Any]:
     return _about(url) if url else {}
 
 
+def outdated() -> str:
+    """Why the embedded cloud that runs is not of this version of awsrun; empty where it is, or none runs.
+
+    Of an editable install the version says little: there, code of it that was written since it was started counts.
+    """
+    state = _state()
+    if not state:
+        return ""
+    if (version := state.get("version")) != __version__:
+        return f"the embedded cloud that runs is of awsrun {version}, this is {__version__}"
+    now = time.time()  # a file from the future is no news at every command
+    written = [at for at in _written(Path(__file__).parent.parent / "local") if at <= now]
+    if max(written, default=0.0) > float(state.get("started", now)):
+        return "the embedded cloud that runs was started before its code was changed"
+    return ""
+
+
+def _written(folder: Path) -> Iterator[float]:
+    """When each Python file below ``folder`` was written last, POSIX seconds."""
+    for place, _, names in os.walk(folder):
+        yield from (os.stat(os.path.join(place, name)).st_mtime for name in names if name.endswith(".py"))
+
+
+def _state() -> dict[str, Any]:
+    """What the last server wrote of itself, whether or not it still lives; nothing where there was none."""
+    try:
+        found = json.loads((data_dir() / "local" / "server.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _running() -> str | None:
     """The endpoint in the state file, if the process that wrote it answers there."""
-    try:
-        state = json.loads((data_dir() / "local" / "server.json").read_text())
-        url = str(state["endpoint"])
-    except (OSError, ValueError, KeyError):
-        return None
-    return url if _about(url).get("pid") == state.get("pid") else None
+    state = _state()
+    url = str(state.get("endpoint", ""))
+    return url if url and _about(url).get("pid") == state.get("pid") else None
 
 
 def _about(url: str) -> dict[str, Any]:

@@ -53,7 +53,10 @@ def connect(context: str | None, services: Iterable[str] = ()) -> Cloud:
         say(click.style("context: local (embedded cloud)", dim=True))
         if sys.stderr.isatty() and not embedded.about():
             say(click.style("starting it, which takes a few seconds", dim=True))
-        return connected(chosen, services)
+        cloud = connected(chosen, services)
+        if why := embedded.outdated():
+            say(click.style(f"{why}: awsrun local stop; awsrun local start", fg="yellow"))
+        return cloud
     cloud = connected(chosen, services)
     say(click.style(f"context: {cloud.context}", dim=True))
     return cloud

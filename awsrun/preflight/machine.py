@@ -65,9 +65,8 @@ def _embedded() -> Iterator[Finding]:
     about = embedded.about()
     if not about:
         yield Finding("ok", "embedded-cloud", "not running; it starts by itself when a local command needs it")
-    elif about.get("version") != __version__:
-        what = f"the embedded cloud that runs is of awsrun {about.get('version')}, this is {__version__}"
-        yield Finding("warning", "embedded-cloud", what, "they may not fit", "awsrun local stop; awsrun local start")
+    elif why := embedded.outdated():
+        yield Finding("warning", "embedded-cloud", why, "they may not fit", "awsrun local stop; awsrun local start")
     else:
         yield Finding("ok", "embedded-cloud", f"running, awsrun {about['version']}")
 

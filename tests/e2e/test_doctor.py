@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,19 @@ def test_at_home_there_is_no_account_to_look_at(abroad: Shell) -> None:
     shown = abroad.awsrun("doctor")
     assert "ok       versions" in shown.stdout
     assert "awsrun doctor --context aws" in shown.stderr
+    server = Path(abroad.env["AWSRUN_HOME"]) / "data" / "local" / "server.json"
+    kept = server.read_text()
+    for older, told in (
+        ({"version": "0.0.9"}, "is of awsrun 0.0.9, this is"),
+        ({"started": 1.0}, "was started before its code was changed"),
+    ):
+        server.write_text(json.dumps({**json.loads(kept), **older}))
+        assert told in abroad.awsrun("doctor").stdout
+        done = abroad.awsrun("status", "--json")
+        assert json.loads(done.stdout) == []
+        assert done.stderr.count("awsrun local stop; awsrun local start") == 1 and told in done.stderr
+    server.write_text(kept)
+    assert "local stop" not in abroad.awsrun("status").stderr
     abroad.write(BATCH.replace("gpus: 1", "gpus: 2"))
     mistaken = abroad.awsrun("doctor", "spec.yaml", code=1)
     assert "no machine of g4dn.xlarge has 2 GPUs" in mistaken.stdout
