@@ -2,8 +2,8 @@
 
 ``serviceRole`` is left out unless a spec names a role, so that Batch uses its service-linked role: an environment whose
 own role was deleted first is stuck in DELETING for good, and one whose role is new may be INVALID until it is looked at
-again (https://github.com/hashicorp/terraform-provider-aws/issues/37945).  ``desiredvCpus`` is Batch's own and never
-compared.
+again (https://github.com/hashicorp/terraform-provider-aws/issues/37945), as one whose instance profile is new may be.
+``desiredvCpus`` is Batch's own and never compared.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from awsrun.spec.references import ResourceSpec
 PRIVATE_TAG, DISK_TAG = "awsrun:private", "awsrun:disk-gib"  # what Batch does not tell, for the price
 INSTANCE_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
 _LINKED = ":role/aws-service-role/"
-_MAY_NOT = "is not authorized to perform"
+# What Batch says where a role, or an instance profile (?), is so new that not all of AWS knows it.
+_LAGS = ("is not authorized to perform", "Invalid IamInstanceProfile", "Invalid IAM Instance Profile")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class ComputeEnvironmentState(State):
         private, disk_gib: kept in tags of the environment, since Batch does not tell.
         launch_template: its id and version.
         service_role: empty for Batch's service-linked role.
-        trouble: what Batch was not allowed to do when it last looked; an update makes it look again.
+        trouble: what Batch was not allowed to do, or did not find, when it last looked; an update makes it look again.
     """
 
     type: Annotated[str, REPLACE]
@@ -211,7 +212,7 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
         phase, why = PHASES[entry["status"]], entry.get("statusReason", "")
         if phase == "absent":
             return ABSENT
-        may_not = phase == "broken" and _MAY_NOT in why
+        lags = phase == "broken" and any(said in why for said in _LAGS)
         role, tags = entry.get("serviceRole", ""), entry.get("tags", {})
         resources = entry.get("computeResources", {})
         template = resources.get("launchTemplate", {})
@@ -229,12 +230,12 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
             min_vcpus=resources.get("minvCpus", 0),
             max_vcpus=resources.get("maxvCpus", 0),
             enabled=entry["state"] == "ENABLED",
-            trouble=why if may_not else "",
+            trouble=why if lags else "",
         )
         name, environment_arn = entry["computeEnvironmentName"], entry["computeEnvironmentArn"]
         outputs = {"arn": environment_arn, "name": name, "max_vcpus": state.max_vcpus}
         outputs |= {"capacity": state.type, "instance_types": sorted(state.instance_types)}
-        return Seen(state, "ready" if may_not else phase, why, outputs)
+        return Seen(state, "ready" if lags else phase, why, outputs)
 
 
 def _machines(prices: Prices, state: ComputeEnvironmentState, idle_vcpus: int) -> Price:

@@ -288,7 +288,7 @@ class Instance(Ec2Kind[InstanceSpec, InstanceState]):
             step(self.ec2, self.cloud.read("ec2"), entry, wanted, seen, {change.field for change in changed})
         except ClientError as error:
             if matches(error, REFUSALS):
-                raise refusal(error, self.cloud.region, wanted.type, bool(wanted.spot)) from error
+                raise refusal(error, self.cloud.region, wanted.type, bool(wanted.spot), there=True) from error
             raise
 
     def delete(self, id: str, seen: Seen[InstanceState]) -> None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from awsrun.aws import stacks
 from awsrun.aws.clients import Cloud
-from awsrun.aws.errors import AwsrunError
+from awsrun.aws.errors import AwsrunError, matches
 from awsrun.aws.tags import KIND, NAME, STACK, mapping
+from awsrun.resources.ec2_refusals import REFUSALS, refusal
 from awsrun.spec.mistakes import near
 from awsrun.ssh.waiting import Wait
 
@@ -99,8 +102,17 @@ def user(cloud: Cloud, machine: Machine) -> str:
 
 
 def start(cloud: Cloud, machine: Machine, wait: Wait) -> Machine:
-    """Start a stopped server, and come back when it runs."""
-    cloud.write("ec2").start_instances(InstanceIds=[machine.id])
+    """Start a stopped server, and come back when it runs.
+
+    Raises:
+        AwsrunError: EC2 has no machine for it, or it does not get there.
+    """
+    try:
+        cloud.write("ec2").start_instances(InstanceIds=[machine.id])
+    except ClientError as error:
+        if matches(error, REFUSALS):
+            raise refusal(error, cloud.region, machine.type, spot=False, there=True) from error
+        raise
     return running(cloud, machine, wait)
 
 

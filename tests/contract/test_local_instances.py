@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from awsrun.aws.tags import NAME, NONCE, STACK
 from awsrun.resources.ec2_image import resolve
 from awsrun.resources.kind import Owner, diff
 from awsrun.resources.registry import kind
+from awsrun.ssh import machine
+from awsrun.ssh.machine import Machine
+from awsrun.ssh.waiting import Wait
 from tests.conftest import LocalCloud
 from tests.contract.kinds_bench import Bench
 from tests.contract.kinds_samples import spec
@@ -135,6 +139,12 @@ def test_no_machine_to_give_is_told_with_what_helps(local_cloud: LocalCloud) -> 
         kind("ec2.instance")(cloud).create(state, owner)
     assert caught.value.what == "EC2 has no t3.micro to give at the moment"
     assert "sufficient t3.micro capacity" in caught.value.why and "another zone" in caught.value.hint
+    cloud.write("ec2").meta.events.register("before-send.ec2.StartInstances", lambda **_: answer)
+    now = datetime.now(timezone.utc)
+    stopped = Machine("crowded", "web", "i-1", "stopped", "t3.micro", "", "", "", (), now)
+    with pytest.raises(AwsrunError, match="micro to give at the moment") as caught:
+        machine.start(cloud, stopped, Wait())
+    assert "another zone" not in caught.value.hint, "its disk is in this one"
 
 
 def test_a_repeat_after_a_newer_image_came_out_is_the_same_server(local_cloud: LocalCloud) -> None:

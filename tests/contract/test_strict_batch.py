@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import boto3
 import pytest
 
+from awsrun.aws.clients import Cloud
+from awsrun.aws.context import LOCAL
+from awsrun.resources.batch_compute_environment import ComputeEnvironment
 from tests.conftest import LocalCloud
 from tests.contract.strict_bench import passes, refused, sometimes, unique, until
 
@@ -203,13 +207,32 @@ def test_a_role_that_is_new_makes_it_invalid_until_batch_looks_again(strict_clou
     assert "is not authorized to perform: ecs:DescribeClusters" in first
     assert environment(batch, name)["statusReason"] == first
     refused(INVALID, create_queue, batch=batch, environment=name)
+    until(lambda: looked_again(batch, name))
 
-    def looked_again() -> bool:
-        passes(MODIFIED, batch.update_compute_environment, computeEnvironment=name, state="ENABLED")
+
+def test_a_profile_that_is_new_makes_it_invalid_until_batch_looks_again(strict_cloud: LocalCloud, batch: Any) -> None:
+    machines = {"type": "EC2", "maxvCpus": 4, "subnets": ["subnet-1"], "instanceTypes": ["c5"]}
+
+    def invalid() -> str:
+        profile = strict_cloud.client("iam").create_instance_profile(InstanceProfileName=unique())["InstanceProfile"]
+        name, resources = unique(), {**machines, "instanceRole": profile["Arn"]}
+        batch.create_compute_environment(computeEnvironmentName=name, type="MANAGED", computeResources=resources)
         until(lambda: environment(batch, name)["status"] in ("VALID", "INVALID"))
-        return bool(environment(batch, name)["status"] == "VALID")
+        return name if environment(batch, name)["status"] == "INVALID" else ""
 
-    until(looked_again)
+    name = until(invalid)
+    assert "Invalid IamInstanceProfile" in environment(batch, name)["statusReason"]
+    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=LOCAL.region)
+    seen = ComputeEnvironment(Cloud(session, LOCAL, strict_cloud.endpoint)).read(name)
+    assert seen.phase == "ready" and seen.state and seen.state.trouble, "an update mends it"
+    until(lambda: looked_again(batch, name))
+
+
+def looked_again(batch: Any, name: str) -> bool:
+    """Whether it is VALID once Batch has looked again."""
+    passes(MODIFIED, batch.update_compute_environment, computeEnvironment=name, state="ENABLED")
+    until(lambda: environment(batch, name)["status"] in ("VALID", "INVALID"))
+    return bool(environment(batch, name)["status"] == "VALID")
 
 
 def test_an_environment_whose_role_went_first_is_invalid_and_never_goes(

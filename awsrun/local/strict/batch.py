@@ -6,7 +6,9 @@ their own time), https://github.com/hashicorp/terraform-provider-aws/issues/4692
 relationship" for a while after the queue let go), https://github.com/hashicorp/terraform-provider-aws/pull/16417 and
 https://github.com/ekristen/aws-nuke/issues/674 (an environment whose service role went first is INVALID, never gone),
 https://github.com/hashicorp/terraform-provider-aws/issues/37945 (one whose role is new may be INVALID: Batch looks
-again when it is updated, see https://docs.aws.amazon.com/batch/latest/userguide/invalid_compute_environment.html).
+again when it is updated, see https://docs.aws.amazon.com/batch/latest/userguide/invalid_compute_environment.html),
+https://github.com/Netflix/metaflow-tools/issues/9 (one whose instance profile Batch does not find is INVALID from the
+start, and EC2 does not find a new one for a moment: https://github.com/hashicorp/terraform/issues/15341).
 """
 
 from __future__ import annotations
@@ -99,12 +101,16 @@ class BatchRules(Rules):
 
     def _look_at_role(self, key: Key) -> None:
         """What Batch finds stays so until it looks again."""
-        record, denied = self._record(key), (*key, "denied")
-        role = str(record.get("serviceRole", "")) if record is not None else ""
-        if not role or known_to_services(self.ledger, "role", role):
-            self.ledger.leave(denied)
-        else:
-            self.ledger.enter(denied, str(clock.now()), float("inf"))
+        record = self._record(key) or {}
+        looked_at = {
+            "denied": ("role", str(record.get("serviceRole", ""))),
+            "profile": ("instance-profile", str(record.get("computeResources", {}).get("instanceRole", ""))),
+        }
+        for mark, (resource, name) in looked_at.items():
+            if not name or known_to_services(self.ledger, resource, name):
+                self.ledger.leave((*key, mark))
+            else:
+                self.ledger.enter((*key, mark), str(clock.now()), float("inf"))
 
     def around(self, call: Call, inner: Perform) -> Reply:
         queue = self._about(call) if _operation(call) == "updatejobqueue" else None
@@ -169,6 +175,8 @@ class BatchRules(Rules):
             may_not = f"batch.amazonaws.com is not authorized to perform: sts:AssumeRole on resource: {role}"
         elif denied:
             may_not = f"{role}/aws-batch is not authorized to perform: ecs:DescribeClusters on resource: the cluster"
+        elif self.ledger.phase((*key, "profile")):
+            return f"CLIENT_ERROR - Invalid IamInstanceProfile: {environment['computeResources']['instanceRole']}"
         else:
             return ""
         request = uuid.uuid5(uuid.NAMESPACE_OID, f"{key} {denied}")  # of the call that Batch made then
