@@ -50,7 +50,8 @@ class Timing:
         first, most: the first pause between two looks at a resource, and the longest; each is 1.5 times the last.
         settle: how long lists and reads may not show yet what was just made.
         patience: how long a call is repeated that AWS refuses for now (propagation, throttling, no answer).
-        visible: how long an accepted change may take to show.
+        visible: how long an accepted change may take to show: IAM and SQS take a minute, and at times longer
+            (https://github.com/hashicorp/terraform-provider-aws/pull/41232).
         ready, gone: how long a resource may take to become ready, from the last sign that it goes on, and to be deleted
             (network interfaces of functions let go of a security group after 20 to 40 minutes).
         stuck: after how long a resource that never comes to rest is deleted all the same.
@@ -65,7 +66,7 @@ class Timing:
     most: float = 10.0
     settle: float = 120.0
     patience: float = 300.0
-    visible: float = 60.0
+    visible: float = 180.0
     ready: float = 1800.0
     gone: float = 3000.0
     stuck: float = 120.0

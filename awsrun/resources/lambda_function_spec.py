@@ -20,7 +20,7 @@ from awsrun.spec.references import Misfit, RefTo, ResourceSpec, Value
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 Runtime = Literal[
     "python3.10", "python3.11", "python3.12", "python3.13", "python3.14", "nodejs20.x", "nodejs22.x", "nodejs24.x",
-    "ruby3.3", "ruby3.4", "java17", "java21", "java25", "dotnet8", "provided.al2", "provided.al2023",
+    "ruby3.3", "ruby3.4", "java17", "java21", "java25", "dotnet8", "dotnet10", "provided.al2", "provided.al2023",
 ]  # fmt: skip
 DEFAULT_RUNTIME: Runtime = "python3.13"
 DEFAULT_HANDLER = "index.handler"

@@ -6,11 +6,12 @@ New buckets are encrypted (SSE-S3) and closed to the public without being asked
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from botocore.exceptions import ClientError
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from awsrun.aws.errors import matches
 from awsrun.aws.names import digest, physical
@@ -23,6 +24,20 @@ from awsrun.resources.rights import named
 CLOSED = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 PAGE = 1000  # keys of one DeleteObjects
 T = TypeVar("T")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_RESERVED = re.compile(r"(xn--|sthree-|amzn-s3-demo-).*|.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)")
+_ADDRESS = re.compile(r"\d+(\.\d+){3}")
+
+
+def _takes(name: str | None) -> str | None:
+    """Raises ValueError for what the pattern lets through and S3 does not."""
+    if name is not None and (".." in name or _ADDRESS.fullmatch(name)):
+        raise ValueError(f"{name} is no name of a bucket: no two dots side by side, and no IP address")
+    if name is not None and _RESERVED.fullmatch(name):
+        raise ValueError(f"names that begin or end like {name} are S3's own")
+    return name
+
+
 BucketName = Annotated[
     str | None,
     Field(
@@ -31,6 +46,7 @@ BucketName = Annotated[
         pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$",
         description="Physical name, unique in all of AWS; derived from stack, key, account and region unless given.",
     ),
+    AfterValidator(_takes),
 ]
 
 

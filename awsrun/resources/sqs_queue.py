@@ -106,7 +106,14 @@ class Queue(Kind[QueueSpec, QueueState]):
     # boto3 speaks of errors by the names that they had in SQS's older protocol; without these by the newer ones.
     absent = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
     exists = frozenset({"QueueAlreadyExists", "QueueNameExists"})
-    retry = frozenset({"AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently"})
+    # The other queue was made a moment ago: https://github.com/serverless/serverless/issues/5215 has the words.
+    retry = frozenset(
+        {
+            "AWS.SimpleQueueService.QueueDeletedRecently",
+            "InvalidParameterValue:Dead letter target does not exist",
+            "QueueDeletedRecently",
+        }
+    )
 
     def __init__(self, cloud: Any) -> None:
         super().__init__(cloud)

@@ -28,8 +28,10 @@ from awsrun.spec.paths import FilePath
 from awsrun.spec.references import ResourceSpec, Value, valued
 
 VALUE = "awsrun:value"  # of a secret: "HASH@VERSION"
+PAGE = 50  # most that one call lists; 10 unless asked for more
 MOST = 4096  # bytes, of the standard tier: https://docs.aws.amazon.com/general/latest/gr/ssm.html
-_NAME = r"^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+){0,14}$"
+# A hierarchy begins with a slash: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+_NAME = r"^([A-Za-z0-9_.-]+|(/[A-Za-z0-9_.-]+){1,15})$"
 
 
 class ParameterSpec(ResourceSpec):
@@ -166,7 +168,8 @@ class Parameter(Kind[ParameterSpec, ParameterState]):
         (https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html).
         """
         mine = [{"Key": f"tag:{STACK}", "Option": "Equals", "Values": [stack]}] if stack else []
-        pages = self._ssm.get_paginator("describe_parameters").paginate(ParameterFilters=mine)
+        listing = self._ssm.get_paginator("describe_parameters")
+        pages = listing.paginate(ParameterFilters=mine, PaginationConfig={"PageSize": PAGE})
         names = [one["Name"] for page in pages for one in page["Parameters"]]
         for name in (one for one in names if not one.startswith("/aws/")):
             tags = unless_denied(stack, self._tags, name) or {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from awsrun.resources.registry import kind
 from tests.conftest import LocalCloud
 from tests.contract.strict_bench import passes, refused, sometimes, unique, until
 
@@ -53,6 +55,25 @@ def test_the_name_of_a_deleted_queue_is_taken_for_a_minute(queues: Any) -> None:
     assert name in passes(RECENT, queues.create_queue, QueueName=name)["QueueUrl"]
     passes(GONE, queues.get_queue_url, QueueName=name)
     assert name in listed(queues), "the deletion took the new queue with it"
+
+
+def test_dead_letters_want_a_queue_that_is_known(queues: Any) -> None:
+    """moto has another code for one that is missing, and knows a new one at once."""
+    letters = "InvalidParameterValue:Dead letter target does not exist"
+    assert letters in kind("sqs.queue").retry
+
+    def redrive(target: str) -> dict[str, str]:
+        arn = f"arn:aws:sqs:us-east-1:123456789012:{target}"
+        return {"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})}
+
+    def attempt(name: str) -> None:
+        queues.create_queue(QueueName=name)
+        queues.create_queue(QueueName=f"{name}-work", Attributes=redrive(name))
+
+    name = sometimes(letters, attempt)
+    passes(letters, queues.create_queue, QueueName=f"{name}-work", Attributes=redrive(name))
+    _, url = made(queues)
+    refused(letters, queues.set_queue_attributes, QueueUrl=url, Attributes=redrive("nobodys"))
 
 
 def test_attributes_show_later(queues: Any) -> None:

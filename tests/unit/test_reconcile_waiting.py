@@ -38,3 +38,21 @@ def test_what_says_that_it_goes_on_is_waited_for(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(Env, "read", told)
     assert waited_for(fake).phase == "ready"
+
+
+def test_an_accepted_change_may_take_minutes_to_show_and_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue's settings, as SQS shows them."""
+    fake = FakeCloud(VirtualClock())
+    session, before = open_session(fake), EnvState("net", "small", 4)
+    kind, read = session.kinds["env"], Env.read
+    id = kind.create(before, Owner("test", "compute", "test-compute", {}, ""))
+    shows = fake.clock.now() + 150
+
+    def late(self: Env, id: str) -> Seen[Any]:
+        seen = read(self, id)
+        return seen if fake.clock.now() >= shows else replace(seen, state=before)
+
+    monkeypatch.setattr(Env, "read", late)
+    wanted = replace(before, most=8)
+    seen = converge(session, kind, id, wanted, Waiting(session, "compute", "env", "update"), fresh=False)
+    assert seen.state == wanted and fake.calls["update", "env"] == 1

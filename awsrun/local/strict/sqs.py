@@ -5,7 +5,8 @@ least one second after the queue is created to be able to use the queue"; 60 sec
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html (a deletion takes up to 60
 seconds, in which requests may succeed),
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html (up to 60 seconds
-until attributes show).
+until attributes show); https://github.com/serverless/serverless/issues/5215 (a queue for dead letters that is not there
+is an InvalidParameterValue).
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class SqsRules(Rules):
             return _refused(call, "AWS.SimpleQueueService.QueueDeletedRecently", said)
         if name and action != "CreateQueue" and self.ledger.unknown(key):
             return _refused(call, "AWS.SimpleQueueService.NonExistentQueue", _GONE)
+        if action in ("CreateQueue", "SetQueueAttributes") and (refused := self._letters(call, inner)) is not None:
+            return refused
         if action == "DeleteQueue" and not self.ledger.phase((*key, "deleting")):
             return self._delete(call, name, inner)
         if action == "DeleteQueue":
@@ -40,6 +43,18 @@ class SqsRules(Rules):
         if action == "SetQueueAttributes":
             self._show_later(call, name, inner)
         return None
+
+    def _letters(self, call: Call, inner: Perform) -> Reply | None:
+        """The refusal where the queue for dead letters is not there (yet)."""
+        redrive = (call.json.get("Attributes") or {}).get("RedrivePolicy", "")
+        target = str(json.loads(redrive or "{}").get("deadLetterTargetArn", "")).rpartition(":")[2]
+        if not target or (
+            not self.ledger.unknown(self.key(call, target))
+            and inner(_like(call, "GetQueueUrl", {"QueueName": target})).status < 400
+        ):
+            return None
+        said = f"Value {redrive} for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist."
+        return _refused(call, "InvalidParameterValue", said)
 
     def _delete(self, call: Call, name: str, inner: Perform) -> Reply:
         """moto deletes at once, and so is asked only when AWS would be done."""
@@ -102,6 +117,7 @@ def _refused(call: Call, code: str, message: str) -> Reply:
 _SHAPES = {
     "AWS.SimpleQueueService.NonExistentQueue": "QueueDoesNotExist",
     "AWS.SimpleQueueService.QueueDeletedRecently": "QueueDeletedRecently",
+    "InvalidParameterValue": "InvalidAttributeValue",
 }
 
 

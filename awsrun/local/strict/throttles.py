@@ -62,6 +62,8 @@ LIMITS = (
     _limit(r"apigateway:POST /restapis edge", 1 / 30, 1),
     _limit(r"apigateway:POST /restapis", 1 / 3, 1),
     _limit(r"apigateway:POST /restapis/[^/]+/deployments", 1 / 5, 1),
+    _limit(r"apigateway:PUT /restapis/[^/]+", 1, 1, each=False),
+    _limit(r"apigateway:GET /restapis/[^/]+/resources", 5 / 2, 5, each=False),
     _limit(r"apigateway:.*", 10, 40, each=False),
     # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: the control plane without reads
     _limit(r"lambda:(POST|PUT|DELETE) /2015-03-31/functions(?!/[^/]+/invocations).*", 15, 15, each=False),
