@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
@@ -101,7 +102,7 @@ def retry(site: Site, run: str, trials: Collection[int] = (), fresh: bool = Fals
     if whole.state in FINAL:
         states |= {"retry"}  # which were under way when it ended
     back = site.store.retry(run, sorted(set(trials)) or None, states, fresh)
-    return back, _start(site, run, whole.state in FINAL or whole.state == ON_HOLD)
+    return back, _start(site, run, _leaving(whole))
 
 
 def resume(site: Site, run: str) -> int:
@@ -119,7 +120,7 @@ def resume(site: Site, run: str) -> int:
         site.store.go_on(run)
     elif whole.state != "running":
         site.store.retry(run)
-    started = _start(site, run, whole.state in FINAL or whole.state == ON_HOLD)
+    started = _start(site, run, _leaving(whole))
     if not started:
         raise AwsrunError(f"{run} still has workers", "they go on by themselves", f"awsrun show {run}")
     return started
@@ -158,18 +159,34 @@ def _wrong(site: Site, whole: Run, trials: Collection[int]) -> Iterator[tuple[in
             yield n, words.get(state, f"is {state}")
 
 
-def _start(site: Site, run: str, was_over: bool) -> int:
-    """Start as many workers as the rest of the run needs; how many.  Where the engine replaces lost workers by itself,
-    none as long as some are there.
+def _leaving(whole: Run) -> int:
+    """How many groups of workers, the first ones, are on their way out: those of a run that was over or on hold."""
+    return len(whole.engine.get("groups", ())) if whole.state in FINAL or whole.state == ON_HOLD else 0
+
+
+def _start(site: Site, run: str, leaving: int) -> int:
+    """Start as many workers as the rest of the run needs, if no other command has; how many.
 
     Args:
-        was_over: workers that are still there are on their way out, and do not count.
+        leaving: so many groups of workers, the first ones, do not count, whether or not workers of them are there.
     """
     site.live()
+    token = uuid.uuid4().hex
+    site.store.hold_launch(run, token)
+    try:
+        return _start_missing(site, run, leaving, token)
+    finally:
+        site.store.free_launch(run, token)
+
+
+def _start_missing(site: Site, run: str, leaving: int, token: str) -> int:
+    """Where the engine replaces lost workers by itself, none is started as long as some are there."""
     reader = Reader(site.store, run)
     whole = reader.run()
-    engine = engines.of_run(site, whole)
-    alive = 0 if was_over else engine.stages(current(whole)).alive
+    engine, groups = engines.of_run(site, whole), list(whole.engine.get("groups", ()))
+    groups[:leaving] = [{**group, "stopped": True} for group in groups[:leaving]]
+    whole = replace(whole, engine={**whole.engine, "groups": groups}) if whole.engine else whole
+    alive = engine.stages(current(whole)).alive
     if alive and engine.replaces:
         return 0
     counts = reader.tally(whole).counts
@@ -177,14 +194,13 @@ def _start(site: Site, run: str, was_over: bool) -> int:
     workers = max(1, min(whole.limits.workers, left)) - alive
     if workers <= 0:
         return 0
-    groups = whole.engine.get("groups", ())
-    if was_over or not (alive or engine.replaces):  # else those that are left replace earlier ones, too
+    if not (alive or engine.replaces):  # else those that are left replace earlier ones, too
         groups = [{**group, "stopped": True} for group in groups]
     used = max((group["slot"] + group["workers"] for group in groups), default=0)
     if whole.engine:  # those that were not started are asked for again now
         groups = [{key: value for key, value in group.items() if key != "reasons"} for group in groups]
         whole = replace(whole, engine={**whole.engine, "groups": groups})
-    return launch.workers(site, whole, workers, max(used, site.store.next_slot(run)), again=True)
+    return launch.workers(site, whole, workers, max(used, site.store.next_slot(run)), token)
 
 
 def _run(site: Site, run: str) -> Run:

@@ -37,7 +37,7 @@ def started(ecs: Cut, count: int, run: Run | None = None) -> tuple[Any, Run]:
     assert store.create(whole)
     engine = OnFargate(Site("s", store, ecs, JOBS), ecs, JOBS)  # type: ignore[arg-type]
     try:
-        found: Any = engine.start(whole, count, 0, "an image", False, lambda _: None)
+        found: Any = engine.start(whole, count, 0, "an image", "", lambda _: None)
     except (AwsrunError, KeyboardInterrupt) as error:
         found = error
     kept = store.run(whole.run)

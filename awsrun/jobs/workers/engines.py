@@ -20,6 +20,14 @@ from awsrun.worker.protocol.runs import Run
 RUN_TAG = "awsrun:run"
 
 
+class Overtaken(AwsrunError):
+    """Another command has started workers for the run while this one did; this one's are stopped."""
+
+    def __init__(self, run: str) -> None:
+        why = "this one was held up meanwhile, and stops what it has started"
+        super().__init__(f"another command has started workers for {run}", why, f"awsrun show {run}")
+
+
 class Engine(Protocol):
     """What is asked of a way to get workers."""
 
@@ -31,17 +39,18 @@ class Engine(Protocol):
     def replaces(self) -> bool:
         """It starts a lost worker again by itself."""
 
-    def start(self, run: Run, count: int, slot: int, image: str, again: bool, sleep: Callable[[float], None]) -> int:
+    def start(self, run: Run, count: int, slot: int, image: str, launch: str, sleep: Callable[[float], None]) -> int:
         """Start ``count`` workers on the slots from ``slot`` on, as another group of the run, and note that in its
         record; how many were, which may be fewer where the record then says why.
 
         Args:
             image: the identity of the image that they start from (see `awsrun.jobs.workers.image`), which is noted
                 with them.
-            again: an earlier command may have started this very group and been killed before it noted it.
+            launch: the token under which they are noted (see `awsrun.worker.protocol.launches`).  An earlier command
+                may then have started this very group and been killed before it noted it.  Empty at the submit.
 
         Raises:
-            AwsrunError: none was started.
+            AwsrunError: none was started, or another command was faster.
         """
 
     def stages(self, run: Run) -> Stages:
@@ -91,20 +100,24 @@ class OnBatch:
     replaces: bool = True
 
     def start(
-        self, run: Run, count: int, slot: int, image: str, again: bool, sleep: Callable[[float], None] = time.sleep
+        self, run: Run, count: int, slot: int, image: str, launch: str, sleep: Callable[[float], None] = time.sleep
     ) -> int:
         groups: list[dict[str, Any]] = list(run.engine.get("groups", ()))
         queue, definition = self.jobs["queue"], self.jobs["definition"]
         name = f"awsrun-{run.run}-w{len(groups)}"
         table, region = str(self.jobs["table"]), self.cloud.region
         command = bootstrap.command(run.bucket, run.code_key, run.code_hash, run.run, table, region, slot)
-        job = batch.find(self.cloud, queue, name) if again else None
+        job = batch.find(self.cloud, queue, name) if launch else None
         job = job or batch.start(
             self.cloud, queue, definition, name, count, command, _tags(self.site, run), sleep, run.size
         )
         groups.append({"job": job, "workers": count, "slot": slot, "image": image})
         engine = {"kind": "batch", "queue": queue, "definition": definition, "groups": groups}
-        self.site.store.attach(run.run, engine)
+        if not self.site.store.attach(run.run, engine, launch):
+            now = self.site.store.run(run.run)
+            if now is None or job not in _ids(now):  # else the other command has found it by its name
+                batch.stop(self.cloud, [job], "awsrun: another command has started workers for this run")
+            raise Overtaken(run.run)
         return count
 
     def stages(self, run: Run) -> Stages:
@@ -138,7 +151,7 @@ class OnFargate:
     replaces: bool = False
 
     def start(
-        self, run: Run, count: int, slot: int, image: str, again: bool, sleep: Callable[[float], None] = time.sleep
+        self, run: Run, count: int, slot: int, image: str, launch: str, sleep: Callable[[float], None] = time.sleep
     ) -> int:
         """The group is noted before its tasks are asked for: they look themselves up in it.  It stays noted if this is
         cut off, as some of them may be there; ``started`` is fewer than ``workers`` where others are certainly not."""
@@ -146,16 +159,17 @@ class OnFargate:
         group = {"job": f"{run.run}/w{len(before)}", "workers": count, "slot": slot, "image": image}
         group["at"] = int(time.time())
         engine = self._engine(run, [*before, group])
-        self.site.store.attach(run.run, engine)
+        if not self.site.store.attach(run.run, engine, launch):
+            raise Overtaken(run.run)
         try:
             made = fargate.start(self.cloud, replace(run, engine=engine), slot, count, sleep)
         except AwsrunError:
-            self.site.store.attach(run.run, {**engine, "groups": before, "tries": engine["tries"] + 1})
+            self.site.store.attach(run.run, {**engine, "groups": before, "tries": engine["tries"] + 1}, launch)
             raise
         started = made.count + made.unsure
         if started < count or made.unsure:
             told = {"started": started, "reasons": [_short(made, count, reason) for reason in made.reasons]}
-            self.site.store.attach(run.run, {**engine, "groups": [*before, {**group, **told}]})
+            self.site.store.attach(run.run, {**engine, "groups": [*before, {**group, **told}]}, launch)
         return started
 
     def _engine(self, run: Run, groups: list[dict[str, Any]]) -> dict[str, Any]:

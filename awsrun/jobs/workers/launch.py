@@ -23,7 +23,7 @@ def workers(
     run: Run,
     count: int,
     first_slot: int = 0,
-    again: bool = False,
+    token: str = "",
     image: Image | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
@@ -31,7 +31,7 @@ def workers(
 
     Args:
         first_slot: their slots follow on those of earlier groups, so that no two workers share one.
-        again: an earlier command may have started this very group and been killed before it noted it: look first.
+        token: of a command that is not the submit (see `awsrun.worker.protocol.launches`).
         image: that they start from, if it was looked up just now.
 
     Raises:
@@ -45,10 +45,12 @@ def workers(
         raise AwsrunError(what, "a run keeps to one of them", "submit it again")
     try:
         found = image or images.resolve(*site.live())
-        return now.start(run, count, first_slot, found.identity, again, sleep)
+        return now.start(run, count, first_slot, found.identity, token, sleep)
     except KeyboardInterrupt as error:
         what = f"{run.run} is submitted, and perhaps not all its workers were asked for"
         hint = f"awsrun resume {run.run} asks for the rest; awsrun cancel {run.run} ends it"
         raise Stopped(what, "stopped by Ctrl-C", hint) from error
+    except engines.Overtaken:
+        raise
     except AwsrunError as error:
         raise AwsrunError(error.what, error.why, f"the run is written; to go on: awsrun resume {run.run}") from error

@@ -2,7 +2,8 @@
 
 Putting trials back has three steps, so that no worker can find a run finished while they are under way: the run becomes
 ``retrying`` under a new generation, then each trial becomes ``retry``, then the run is ``running``.  A command that was
-killed in between leaves ``retrying``; the next one goes on.
+killed in between leaves ``retrying``; the next one goes on.  Of two at once the first is overtaken, lets the other come
+to its end, and begins anew.
 
 Pausing and going on are one write each, fenced by a count of both, so that a late copy of an older one is refused.
 """
@@ -11,18 +12,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
 
-from awsrun.worker.protocol.reads import Outcome, Reads, slot_key
-from awsrun.worker.protocol.records import FINAL, ON_HOLD, Me, Run, RunStatus, TrialRecord, dump, trial_key
+from awsrun.worker.protocol.launches import Launches
+from awsrun.worker.protocol.reads import Outcome, slot_key
+from awsrun.worker.protocol.records import FINAL, ON_HOLD, Me, Run, RunStatus, TrialRecord, trial_key
 from awsrun.worker.protocol.table import Condition, Item, Value, When
 
 PUT_BACK = frozenset({"failed", "cancelled"})
 """States of trials that can be put back."""
+PATIENCE = 2.0
+"""Seconds for which a retry waits for one that has overtaken it; twice as many each time, so that one can end."""
 _NEW = (When("pk", "absent"),)
 
 
-class Control(Reads):
+class Control(Launches):
     """The laptop's side of the runs table."""
 
     def create(self, run: Run) -> bool:
@@ -35,10 +38,6 @@ class Control(Reads):
         entry: Item = {"job": run.job, "total": run.total, "submitted_at": run.submitted_at}
         self._update(("RUNS", run.run), entry)
         return True
-
-    def attach(self, run: str, engine: Mapping[str, Any]) -> None:
-        """Record how the workers were started."""
-        self._update((run, "RD"), {"engine": dump(dict(engine))})
 
     def next_slot(self, run: str) -> int:
         """The first slot that no worker has used: where a new group of workers starts (``resume``)."""
@@ -123,7 +122,7 @@ class Control(Reads):
         """Put failed or cancelled trials back and the run to ``running``; how many were put back.
 
         Also what ``resume`` does first for a run that is over.  Workers are started by the caller.  If another retry
-        overtakes this one (it was held up), it starts again, so that what it put back is never left in a finished run;
+        overtakes this one, it starts again once that is over, so that what it put back is never left in a finished run;
         if the run is cancelled meanwhile, that stands.
 
         Args:
@@ -131,23 +130,33 @@ class Control(Reads):
             states: what they must be, of :data:`PUT_BACK`.
             fresh: from nothing, not from their last checkpoints.
         """
-        token = uuid.uuid4().hex
-        back = 0
+        token, back, patience = uuid.uuid4().hex, set[int](), 0.0
         while True:
-            generation = self._begin(run, token)
+            seen = self.status(run)
+            if patience and seen.state == "cancelled":
+                return len(back)
+            generation = self._begin(run, seen, token)
             if generation is None:
                 continue
             whole = self.run(run)
             if whole is not None:
                 chosen = self._all(whole) if only is None else self._each(whole, only)
-                back += sum(self._put_back(whole, trial, fresh) for trial in chosen if trial.state in states)
+                back |= {t.n for t in chosen if t.state in states and self._put_back(whole, t, fresh)}
             ended = self._change(run, RunStatus("retrying", generation, 0), "running", {})
             if ended.ok or (ended.item or {}).get("state") == "cancelled":
-                return back
+                return len(back)
+            patience = 2 * patience or PATIENCE
+            self._make_way(run, patience)
 
-    def _begin(self, run: str, token: str) -> int | None:
+    def _make_way(self, run: str, seconds: float) -> None:
+        """Wait for the end of another command's retry; not for ever: it may have been killed."""
+        waited = 0.0
+        while waited < seconds and self.status(run).state == "retrying":
+            self._sleep(0.5)
+            waited += 0.5
+
+    def _begin(self, run: str, seen: RunStatus, token: str) -> int | None:
         """Make the run ``retrying``; its new generation, or None if somebody else changed it meanwhile."""
-        seen = self.status(run)
         generation = seen.generation + 1
         self._list(run, "running", generation)
         change: Item = {"state": "retrying", "generation": generation, "error": "", "ended_ms": 0, "token": token}
