@@ -17,6 +17,9 @@ from awsrun.resources.ours import known, ours
 from awsrun.resources.rights import pass_roles
 from awsrun.spec.references import ResourceSpec
 
+# MiB of /dev/shm that a container has unless told otherwise, with which PyTorch's data loaders end in a bus error:
+# https://github.com/pytorch/pytorch/blob/main/README.md (Docker image: shared memory)
+SHARED = 64
 # Lets Fargate pull images and write logs; it does not create log groups.
 EXECUTION_POLICY = "service-role/AmazonECSTaskExecutionRolePolicy"
 
@@ -25,8 +28,8 @@ EXECUTION_POLICY = "service-role/AmazonECSTaskExecutionRolePolicy"
 class JobDefinitionState(State):
     """All of it is replaced with a new revision.  Roles are ARNs; empty or 0 where there is none.
 
-    ``init`` is not managed where the spec says nothing of it: a new version of awsrun is no reason for a new revision.
-    It is for Fargate as well (https://docs.aws.amazon.com/batch/latest/APIReference/API_LinuxParameters.html).
+    ``init`` and ``shared_memory_mib`` are not managed where the spec does not say them: a new version of awsrun is no
+    reason for a new revision.
     """
 
     image: Annotated[str, REPLACE]
@@ -36,6 +39,7 @@ class JobDefinitionState(State):
     vcpus: Annotated[float, REPLACE]
     gpus: Annotated[int, REPLACE]
     memory_mib: Annotated[int, REPLACE]
+    shared_memory_mib: Annotated[int | None, REPLACE]
     timeout: Annotated[int, REPLACE]
     attempts: Annotated[int, REPLACE]
     fargate: Annotated[bool, REPLACE]
@@ -86,6 +90,7 @@ class JobDefinition(BatchKind[JobDefinitionSpec, JobDefinitionState]):
             vcpus=float(spec.vcpus),
             gpus=spec.gpus,
             memory_mib=spec.memory_mib,
+            shared_memory_mib=spec.shared_memory_mib,
             timeout=spec.timeout,
             attempts=spec.attempts,
             fargate=spec.fargate,
@@ -145,6 +150,7 @@ class JobDefinition(BatchKind[JobDefinitionSpec, JobDefinitionState]):
             vcpus=float(needs.get("VCPU", 0)),
             gpus=int(needs.get("GPU", 0)),
             memory_mib=int(needs.get("MEMORY", 0)),
+            shared_memory_mib=container.get("linuxParameters", {}).get("sharedMemorySize", 0),
             timeout=entry.get("timeout", {}).get("attemptDurationSeconds", 0),
             attempts=entry.get("retryStrategy", {}).get("attempts", 1),
             fargate="FARGATE" in (entry.get("platformCapabilities") or []),
@@ -177,8 +183,12 @@ def _container(state: JobDefinitionState) -> dict[str, Any]:
     }
     optional = {"command": list(state.command), "jobRoleArn": state.role, "executionRoleArn": state.execution_role}
     container |= {key: value for key, value in optional.items() if value}
+    linux: dict[str, Any] = {}
     if state.init is not False:
-        container["linuxParameters"] = {"initProcessEnabled": True}
+        linux["initProcessEnabled"] = True
+    if not state.fargate:
+        linux["sharedMemorySize"] = state.shared_memory_mib or max(SHARED, state.memory_mib // 2)
+    container |= {"linuxParameters": linux} if linux else {}
     if state.log_group:
         container["logConfiguration"] = {"logDriver": "awslogs", "options": {"awslogs-group": state.log_group}}
     if state.fargate:

@@ -48,6 +48,12 @@ class JobDefinitionSpec(ResourceSpec):
     memory_mib: int = Field(
         ge=4, description="Memory of a worker in MiB. Leave some of the instance's for ECS: 12000 of 16 GiB, not 16384."
     )
+    shared_memory_mib: int | None = Field(
+        default=None,
+        ge=64,
+        description="Size of /dev/shm in MiB, part of the memory: PyTorch's data loaders hand batches over in it. Half "
+        "of memory_mib unless given. Not with fargate.",
+    )
     timeout: Duration = Field(
         default=0, description="A worker is stopped after that time (2h, 90m), at least 60s; 0 never stops it."
     )
@@ -103,6 +109,8 @@ class JobDefinitionSpec(ResourceSpec):
 
     @model_validator(mode="after")
     def _possible(self) -> JobDefinitionSpec:
+        if (self.shared_memory_mib or 0) > self.memory_mib:
+            raise ValueError(f"shared_memory_mib: {self.shared_memory_mib} is more than memory_mib: {self.memory_mib}")
         if sum(given is not None for given in (self.image, self.repository, self.built)) != 1:
             raise ValueError(
                 "say what it runs with one of image (a URI), built (an ecr.image) and repository (an ecr.repository)"
@@ -111,6 +119,8 @@ class JobDefinitionSpec(ResourceSpec):
             check_size(self.vcpus, self.memory_mib)
             if self.gpus:
                 raise ValueError("Fargate has no GPUs: leave gpus out, or fargate")
+            if self.shared_memory_mib:
+                raise ValueError("Fargate does not let /dev/shm be sized: leave shared_memory_mib out, or fargate")
         elif self.vcpus != int(self.vcpus):
             raise ValueError(f"vcpus: {self.vcpus:g} is offered with fargate only; on EC2 take a whole number")
         elif self.execution_role:

@@ -568,6 +568,11 @@ SAMPLES = (
         (),
     ),
     Sample(
+        {"loader": spec("batch.job_definition", memory_mib=2048, shared_memory_mib=512, image="python:3.11")},
+        "loader",
+        (),
+    ),
+    Sample(
         {"small": spec("batch.job_definition", vcpus=0.25, memory_mib=512, fargate=True, image="python:3.11")},
         "small",
         (),

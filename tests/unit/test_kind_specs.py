@@ -90,6 +90,8 @@ REFUSED = [
     ({**JOB, "execution_role": "r"}, "for Fargate"),
     ({**JOB, "public_address": False}, "for Fargate"),
     ({**FARGATE, "gpus": 1}, "no GPUs"),
+    ({**FARGATE, "shared_memory_mib": 64}, "leave shared_memory_mib out"),
+    ({**JOB, "shared_memory_mib": 1 << 20}, "is more than memory_mib"),
     ({**FARGATE, "vcpus": 3}, "take one of 0.25"),
     ({**FARGATE, "vcpus": 4}, "the nearest is 8192"),
     ({**FARGATE, "vcpus": 0.25, "memory_mib": 4096}, "the nearest is 2048"),

@@ -131,5 +131,7 @@ def _check_container(container: Record, fargate: bool) -> None:
             raise BatchError(f"Error executing request, Exception : Container properties must declare {kind}.")
     if fargate and "executionRoleArn" not in container:
         raise BatchError("Error executing request, Exception : EXECUTION_ROLE_ARN is required for Fargate jobs.")
+    if fargate and "sharedMemorySize" in (container.get("linuxParameters") or {}):
+        raise BatchError("Error executing request, Exception : sharedMemorySize is not supported on Fargate.")
     if fargate and "GPU" in needs:
         raise BatchError("Error executing request, Exception : GPU is not supported on Fargate.")

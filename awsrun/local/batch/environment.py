@@ -49,6 +49,7 @@ def order(job: Job, region: str, variables: Mapping[str, str]) -> Order:
         variables,
         vcpus=float(wanted.get("VCPU", container.get("vcpus") or 1)),
         memory_mib=int(float(wanted.get("MEMORY", container.get("memory") or 0))),
+        shared_memory_mib=int((container.get("linuxParameters") or {}).get("sharedMemorySize") or 0),
         gpus=int(wanted.get("GPU", 0)),
         user=container.get("user"),
         init=bool((container.get("linuxParameters") or {}).get("initProcessEnabled")),

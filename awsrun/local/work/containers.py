@@ -116,6 +116,8 @@ class Containers:
             limits |= {"mem_limit": f"{memory}m", "memswap_limit": f"{memory}m"}
         elif memory:
             self._tell(f"jobs want {memory} MiB, which this machine does not have: they run without a limit of memory")
+        if order.shared_memory_mib:
+            limits["shm_size"] = f"{order.shared_memory_mib}m"
         if order.gpus:
             self._tell("jobs want GPUs, which containers here do not get: they run without")
         return limits

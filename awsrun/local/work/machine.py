@@ -45,6 +45,7 @@ class Order:
         region: whose registry the image may be in.
         variables: what it finds in its environment, wherever it runs.
         vcpus, memory_mib, gpus: what it may have; 0 MiB is no limit.
+        shared_memory_mib: how large /dev/shm is; 0 for as Docker has it.
         user: of the container; the image's own where it is None.
         init: an init process comes before it, as Docker has one.
     """
@@ -55,6 +56,7 @@ class Order:
     variables: Mapping[str, str]
     vcpus: float = 1.0
     memory_mib: int = 0
+    shared_memory_mib: int = 0
     gpus: int = 0
     user: str | None = None
     entrypoint: Sequence[str] = ()
