@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from botocore.exceptions import ClientError
 from pydantic import Field, field_validator
@@ -127,8 +127,12 @@ class Role(Kind[RoleSpec, RoleState]):
     name_limit = 64
     absent = GONE
     exists = frozenset({"EntityAlreadyExists", "EntityAlreadyExistsException"})
-    # A principal or a change just made is not known everywhere yet: up to 2 minutes.
-    retry = frozenset({"ConcurrentModification", "MalformedPolicyDocument:principal", "UnmodifiableEntity"})
+    retry = frozenset({"ConcurrentModification"})
+    # Services are known everywhere: a principal that IAM calls invalid is not one that was just made.
+    advice: ClassVar[Mapping[str, str]] = {
+        "MalformedPolicyDocument": "if it is the principal: write the service by the name that AWS has for it "
+        "(ecs-tasks, ec2, lambda, batch)"
+    }
     # DeleteRole: "you must delete the role's policies, and remove it from instance profiles, first".
     blocked = frozenset({"DeleteConflict"})
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.context import LOCAL, Context
-from awsrun.aws.errors import AwsrunError
+from awsrun.aws.errors import AwsrunError, matches
+from awsrun.reconcile.calls import explain
 from awsrun.resources.dynamodb_table import TableSpec
 from awsrun.resources.iam_role import RoleSpec
 from awsrun.resources.kind import Refs
@@ -56,3 +58,11 @@ def test_the_rights_of_a_role_fit_into_its_policy_or_are_refused_before_any_call
     assert len(tables["Resource"]) == 40, "with their indexes"
     with pytest.raises(AwsrunError, match=r"its policy has 1\d,\d{3} characters, and IAM takes 10,240"):
         _policy_of(tables=50, buckets=0)
+
+
+def test_a_service_that_aws_does_not_know_is_an_error_at_once() -> None:
+    """It was taken for a principal that IAM does not know yet, and waited for."""
+    said = 'Invalid principal in policy: "SERVICE":"ecs-task.amazonaws.com"'
+    error = ClientError({"Error": {"Code": "MalformedPolicyDocument", "Message": said}}, "CreateRole")
+    assert not matches(error, kind("iam.role").retry)
+    assert "ecs-tasks" in explain(error, "create may", kind("iam.role").advice).hint
