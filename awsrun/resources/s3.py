@@ -23,6 +23,7 @@ from awsrun.resources.rights import named
 
 CLOSED = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 PAGE = 1000  # keys of one DeleteObjects
+BUCKETS = 10_000  # most that one list has: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html
 T = TypeVar("T")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _RESERVED = re.compile(r"(xn--|sthree-|amzn-s3-demo-).*|.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)")
@@ -93,11 +94,14 @@ class S3Kind(Kind[P, S]):
         """Names start with the stack's; others are looked at where hints name them, or when all stacks are wanted.
 
         S3 lists the buckets of all regions, and boto3 follows a bucket wherever it is; a stack of the same name
-        elsewhere has tags like ours (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html).
+        elsewhere has tags like ours.  A list that is asked for pages says where each is
+        (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Bucket.html).
         """
         narrowed = {"Prefix": f"{stack}-"} if stack and not hints else {}
-        pages = self.s3.get_paginator("list_buckets").paginate(BucketRegion=self.cloud.region, **narrowed)
-        for name in (bucket["Name"] for page in pages for bucket in page.get("Buckets", ())):
+        pages = self.s3.get_paginator("list_buckets").paginate(**narrowed, PaginationConfig={"PageSize": BUCKETS})
+        listed = (bucket for page in pages for bucket in page.get("Buckets", ()))
+        here = self.cloud.region
+        for name in (bucket["Name"] for bucket in listed if bucket.get("BucketRegion", here) == here):
             if stack is None or name.startswith(f"{stack}-") or name in hints:
                 tags = self._tags(name)
                 if ours(tags, stack) and tags.get(KIND, self.kind) == self.kind:

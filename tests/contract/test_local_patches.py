@@ -19,6 +19,15 @@ def test_tags_given_with_a_bucket_are_kept(local_cloud: LocalCloud) -> None:
     assert s3.get_bucket_tagging(Bucket="patched-tags")["TagSet"] == TAGS
 
 
+def test_lists_of_buckets_say_where_they_are_if_asked_for_anything(local_cloud: LocalCloud) -> None:
+    s3 = local_cloud.client("s3")
+    s3.create_bucket(Bucket="patched-here")
+    s3.create_bucket(Bucket="patched-there", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    regions = {one["Name"]: one["BucketRegion"] for one in s3.list_buckets(Prefix="patched-")["Buckets"]}
+    assert (regions["patched-here"], regions["patched-there"]) == ("us-east-1", "eu-west-1")
+    assert not any("BucketRegion" in one for one in s3.list_buckets()["Buckets"])
+
+
 @pytest.mark.parametrize("size", [0, 10, 32 * 1024, 32 * 1024 + 1, 9 << 20])
 def test_objects_of_any_size_come_back(local_cloud: LocalCloud, size: int) -> None:
     s3 = local_cloud.client("s3")

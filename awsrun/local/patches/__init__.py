@@ -62,5 +62,5 @@ def patches(blobs: Blobs) -> Mapping[str, Sequence[Hook]]:
         "moto.iam.models": [iam.managed_policies, iam.linked_role_names],
         "moto.iam.responses": [iam.instance_profile_tags],
         "moto.s3.models": [s3.values_in_blobs(blobs), s3.policies_are_not_motos],
-        "moto.s3.responses": [s3.tags_at_creation],
+        "moto.s3.responses": [s3.tags_at_creation, s3.regions_in_lists],
     }

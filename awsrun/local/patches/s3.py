@@ -1,4 +1,5 @@
-"""S3: tags given with CreateBucket are kept, large objects live in files of the embedded cloud, policies are IAM's."""
+"""S3: tags given with CreateBucket are kept, lists say where buckets are, large objects lie in files of the embedded
+cloud, policies are IAM's."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from awsrun.local.blobs import Blobs, Value
 from awsrun.local.imports import Hook
 
 _BUCKET_CREATED = "CreateBucketConfiguration"
+_ASKED = ("bucket-region", "continuation-token", "max-buckets", "prefix")
 
 
 def tags_at_creation(module: ModuleType) -> None:
@@ -26,6 +28,20 @@ def tags_at_creation(module: ModuleType) -> None:
         return answer
 
     module.S3Response._bucket_response_put = bucket_response_put
+
+
+def regions_in_lists(module: ModuleType) -> None:
+    """Patch ``moto.s3.responses``: each bucket of a list says where it is, if the list was asked for anything
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Bucket.html; moto 5.2 never does)."""
+    original = module.S3Response.serialized
+
+    def serialized(self: Any, action_result: Any) -> Any:
+        asked = self.data.get("Action") == "ListBuckets" and any(map(self._get_param, _ASKED))
+        for bucket in action_result.result["Buckets"] if asked else ():
+            bucket["BucketRegion"] = self.backend.buckets[bucket["Name"]].region_name
+        return original(self, action_result)
+
+    module.S3Response.serialized = serialized
 
 
 def values_in_blobs(blobs: Blobs) -> Hook:
