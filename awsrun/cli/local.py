@@ -28,6 +28,11 @@ def _quotas(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) 
 def local() -> None:
     """Start, stop or reset the embedded cloud.
 
+    \b
+      awsrun local status
+      awsrun local start --strict                         as hard as AWS
+      awsrun local stop; awsrun local start               after an upgrade of awsrun; all that it holds stays
+
     It starts by itself when a command needs it, listens on this machine only, and keeps what it holds until `reset`.
     """
 
@@ -72,7 +77,7 @@ def start(port: int | None, **changes: Any) -> None:
     _tell(control.start(control.folder(), port, changes))
 
 
-@local.command()
+@local.command(short_help="Stop it; what it holds is kept.")
 def stop() -> None:
     """Stop it; resources and jobs stay, and jobs that ran start again with it."""
     from awsrun.local import control

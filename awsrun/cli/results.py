@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 @run_argument
 @click.option("--csv", "as_csv", is_flag=True, help="CSV on stdout, every parameter and result a column.")
 @click.option("--jsonl", "as_jsonl", is_flag=True, help="The same as JSON, an object per line, by number.")
-@click.option("-n", "limit", type=int, metavar="N", default=100, show_default=True, help="Rows of the table at most.")
+@click.option(
+    "-n",
+    "limit",
+    type=click.IntRange(1),
+    metavar="N",
+    default=100,
+    show_default=True,
+    help="Rows of the table at most.",
+)
 @stack_option
 @common
 def results(

@@ -21,7 +21,7 @@ stack_option = click.option("--stack", metavar="STACK", shell_complete=stack_nam
 
 
 @click.command()
-@click.option("-n", "limit", type=int, metavar="N", default=20, show_default=True, help="How many.")
+@click.option("-n", "limit", type=click.IntRange(1), metavar="N", default=20, show_default=True, help="How many.")
 @stack_option
 @common
 def runs(limit: int, stack: str | None, context: str | None, as_json: bool) -> None:
@@ -38,7 +38,8 @@ def runs(limit: int, stack: str | None, context: str | None, as_json: bool) -> N
         emit([{"stack": where, **entry.__dict__} for where, entry in found])
         return
     if not found:
-        say("no runs yet: awsrun submit jobs/mnist.py --grid lr=0.1,0.01")
+        none = "no runs yet: awsrun submit jobs/mnist.py --grid lr=0.1,0.01"
+        say(f"no run of a stack {stack}; those of all: awsrun runs" if stack else none)
         return
     rows = [
         {

@@ -70,11 +70,12 @@ def _applied(stack: Status) -> str:
 
 
 def _span(hours: float) -> str:
-    """``3 days``, ``5 hours``, ``12 minutes``."""
+    """``3 days``, ``5 hours``, ``12 minutes``, ``less than a minute``."""
     for size, word in ((24.0, "day"), (1.0, "hour")):
         if hours >= 2 * size:
             return f"{hours / size:.0f} {word}s"
-    return f"{hours * 60:.0f} minutes"
+    minutes = int(hours * 60)
+    return f"{minutes} minute{'s' * (minutes > 1)}" if minutes else "less than a minute"
 
 
 @click.command()

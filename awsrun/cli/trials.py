@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from awsrun.jobs.reading.costs import Costs
     from awsrun.jobs.run import Run
     from awsrun.worker.protocol.records import TrialRecord
+    from awsrun.worker.protocol.runs import Run as Record
 
 _NAMED = 10  # trials that are named in a line
 _NARROW = 10  # characters: columns of lines that are wider share what room there is
 _LIVE = 20  # trials without a result that are asked how far they came: a query each
+_RETURNED = 4  # results that have columns where no metric is named
 _WORDS = 28  # characters that a column of parameters has at least
 _UNLIMITED = 100_000
 _STATES = {"run": "running", "retry": "waiting"}
@@ -83,6 +86,9 @@ def print_trials(run: Run, limit: int) -> None:
     last_words(run, trials[:limit])
     if said := _unmeasured(record.metric, trials):
         say(click.style(said, fg="yellow"))
+    if number := _comparable(record, trials):
+        cure = f'awsrun.main({record.function}, metric="{number}"), or submit with --metric {number}:max (or :min)'
+        say(click.style(f"by number, as {Path(record.job).name} names no metric: {cure}", dim=True))
     if record.objectives and trials:
         say(f"{len(best)} on the Pareto front, first in the table; a picture: awsrun plot {run.id} --kind pareto")
     say(f"{run.id} is {status.state}: {counted(status)}")
@@ -114,7 +120,8 @@ def _print(run: Run, trials: Sequence[TrialRecord], best: set[int], costs: Costs
     cut = [trial for trial in trials if trial.state in ("run", "retry", "cancelled") and trial.value is None]
     live = {trial.n: _so_far(run, trial) for trial in cut[:_LIVE]}
     steps = record.prunes or any(trial.step for trial in live.values())
-    rows = [_row(run, live.get(trial.n, trial), names, best, costs, steps) for trial in trials]
+    returned = _returned(record, trials)
+    rows = [_row(run, live.get(trial.n, trial), names, returned, best, costs, steps) for trial in trials]
     screen = console()
     table = in_columns(rows, names)
     if screen.measure(table, options=screen.options.update(max_width=_UNLIMITED)).maximum > screen.width:
@@ -164,15 +171,40 @@ def _table(names: Sequence[str], left: Sequence[str]) -> Table:
     return Table(*map(column, names), box=None, header_style="bold")
 
 
-def _row(run: Run, trial: TrialRecord, names: Sequence[str], best: set[int], costs: Costs, steps: bool) -> Row:
+def _returned(record: Record, trials: Iterable[TrialRecord]) -> list[str]:
+    """The names in the results of a job that names no metric, where they are few."""
+    found = dict.fromkeys(name for trial in trials if isinstance(trial.result, dict) for name in trial.result)
+    return [] if record.metric or len(found) > _RETURNED else [*found]
+
+
+def _comparable(record: Record, trials: Sequence[TrialRecord]) -> str:
+    """The first number in the results of a job that names no metric, by which its trials could be compared."""
+    for name in _returned(record, trials):
+        values = [trial.result.get(name) for trial in trials if isinstance(trial.result, dict)]
+        if any(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+            return name
+    return ""
+
+
+def _row(
+    run: Run,
+    trial: TrialRecord,
+    names: Sequence[str],
+    returned: Sequence[str],
+    best: set[int],
+    costs: Costs,
+    steps: bool,
+) -> Row:
     from awsrun.cli.follow import lasting, measured
     from awsrun.jobs.views.table import measures
     from awsrun.prices.price import dollars
 
     record = run.record
-    values = {
-        name: "" if value is None else measured(name, value) for name, value in measures(record, trial).items()
-    } or {"result": _cell(trial.result)}
+    values = {name: "" if value is None else measured(name, value) for name, value in measures(record, trial).items()}
+    if not values and returned:
+        result = trial.result if isinstance(trial.result, dict) else {}
+        values = {name: _cell(result.get(name)) for name in returned}
+    values = values or {"result": _cell(trial.result)}
     took = trial.seconds + (time.time() - trial.started_ms / 1000 if trial.state == "run" else 0)
     facts = {
         "trial": str(trial.n),

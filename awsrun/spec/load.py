@@ -34,9 +34,11 @@ def load(source: Path | str, kinds: Kinds, given: Given = NOTHING) -> StackSpec:
         given: values for its variables.
 
     Raises:
-        AwsrunError: the file cannot be read, has variables without a value, or has mistakes: all are named, each with
-            line, field and, where there is one, the nearest valid spelling.
+        AwsrunError: the file cannot be read or is a job, has variables without a value, or has mistakes: all are named,
+            each with line, field and, where there is one, the nearest valid spelling.
     """
+    if Path(source).suffix == ".py" and Path(source).is_file():
+        raise AwsrunError(f"{source} is Python, no spec of a stack", "a spec is YAML", f"awsrun submit {source}")
     return parse(text_of(Path(source)), str(source), kinds, given)
 
 

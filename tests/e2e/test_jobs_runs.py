@@ -72,6 +72,7 @@ def test_the_table_and_the_csv_have_the_best_first(place: Place, sweep: str) -> 
     assert lines[1].split()[:5] == ["0", "0.1", "0.5", "60.0", "%"]
     rows = list(csv.DictReader(io.StringIO(place.awsrun("results", sweep, "--csv").stdout)))
     assert [row["n"] for row in rows] == ["0", "2", "4", "1", "3", "5"]
+    assert "0 is not in the range" in place.awsrun("results", sweep, "-n", "0", code=2).stderr
 
 
 def test_pictures_are_drawn(place: Place, sweep: str) -> None:

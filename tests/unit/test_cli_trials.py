@@ -55,3 +55,20 @@ def test_a_narrow_terminal_gets_whole_names_in_more_lines(
     said = "".join("".join(lines).split())
     assert all(said.count(f"{name}={name[:3]}") == 2 for name in NAMES if len(name) < 12), "for each of the trials"
     assert "…" not in said
+
+
+def test_what_a_job_returns_has_columns_where_it_names_no_metric(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    record = a_run(WIDE, metric="")
+    failed, done = (replace(trial, value=None, result=None) for trial in trials_of(record, lambda p: 0.5))
+    failed, done = replace(failed, state="failed"), replace(done, result={"note": "fine", "acc": 0.25})
+    found = Run.__new__(Run)
+    found._open(Site("s", store_with(record, [failed, done])), record.run)
+    print_trials(found, 100)
+    out, err = capsys.readouterr()
+    header, _, line = out.splitlines()[:3]
+    assert header.split() == ["trial", *NAMES, "note", "acc", "state", "attempt", "time"]
+    assert line.split()[-6:] == ["fine", "0.25", "done", "1", "2.0", "s"]
+    assert "--metric acc:max" in err, "the first that is a number"

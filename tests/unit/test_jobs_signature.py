@@ -89,6 +89,8 @@ def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
         signature.read(tmp_path / "minst.py")
     assert "no job file" in caught.value.what
     assert "mnist.py" in caught.value.hint
+    with pytest.raises(AwsrunError, match="is a folder, no job"):
+        signature.read(tmp_path)
 
 
 def test_an_unknown_parameter_names_the_nearest(tmp_path: Path) -> None:

@@ -412,6 +412,9 @@ def test_a_file_that_is_not_there_names_its_neighbours(tmp_path: Path) -> None:
     assert caught.value.hint == f"did you mean {tmp_path / 'batch.yaml'}?"
     with pytest.raises(AwsrunError, match="is a folder"):
         load(tmp_path, MODELS)
+    (tmp_path / "job.py").write_text("import awsrun\n")
+    with pytest.raises(AwsrunError, match="awsrun submit"):
+        load(tmp_path / "job.py", MODELS)
     (tmp_path / "binary.yaml").write_bytes(b"stack: \xff\xfe")
     with pytest.raises(AwsrunError, match="not a text file"):
         load(tmp_path / "binary.yaml", MODELS)

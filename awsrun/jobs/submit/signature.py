@@ -141,6 +141,10 @@ def _parse(path: Path) -> ast.Module:
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.py")], n=1)
         hint = f"did you mean {path.with_name(near[0])}?" if near else ""
         raise AwsrunError(f"there is no job file {path}", hint=hint) from None
+    except IsADirectoryError:
+        names = ", ".join(sorted(p.name for p in path.glob("*.py"))[:12])
+        there = f"in {path} there are: {names}" if names else f"there is no Python file in {path}"
+        raise AwsrunError(f"{path} is a folder, no job", there) from None
     except (OSError, ValueError) as error:
         raise AwsrunError(f"cannot read {path}", str(error), "a job is a Python file") from error
     except SyntaxError as error:

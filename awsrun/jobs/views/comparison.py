@@ -177,7 +177,7 @@ def _settings(run: Run) -> dict[str, str]:
         "code": run.code_hash[:10],
         "requirements": run.requirements,
         "job definition": str(run.engine.get("definition", "")).rsplit("/", 1)[-1],
-        "image": image.told(run, short=True),
+        "image": image.told(run, short=True) if image.of_run(run).used else "",
         "user": str(known.get("user") or ""),
         "python": str(known.get("python") or ""),
         "awsrun": str(known.get("awsrun") or ""),
