@@ -39,7 +39,6 @@ class JobDefinitionSpec(ResourceSpec):
       vcpus: 4
       gpus: 1
       memory_mib: 12000
-      timeout: 2h
     """
     kind: Literal["batch.job_definition"] = "batch.job_definition"
     name: str | None = Field(default=None, max_length=128, pattern=NAME_PATTERN, description="Physical name.")
@@ -55,7 +54,9 @@ class JobDefinitionSpec(ResourceSpec):
         "of memory_mib unless given. Not with fargate.",
     )
     timeout: Duration = Field(
-        default=0, description="A worker is stopped after that time (2h, 90m), at least 60s; 0 never stops it."
+        default=0,
+        description="A worker is stopped after that time (2h, 90m), 60s at least, and Batch starts none in its place; "
+        "0 never stops it. How long a trial may take is said with submit --timeout.",
     )
     image: str | None = Field(
         default=None, min_length=1, description="Container image with Python 3.10 or newer and boto3."
