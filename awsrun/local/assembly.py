@@ -12,6 +12,7 @@ from dataclasses import asdict
 import awsrun
 from awsrun.local import options as settings
 from awsrun.local import polls, state
+from awsrun.local.account_plan import AccountPlan
 from awsrun.local.apis.gateway import Gateway
 from awsrun.local.app import application
 from awsrun.local.batch.scheduler import Scheduler
@@ -78,6 +79,7 @@ class EmbeddedCloud:
             self._ecr,
             PriceListService(),
             ServiceQuotas(options.quotas),
+            AccountPlan(),
         ]
         services: list[Service] = [self._batch, tokens, polls.Receives(moto), *own]
         self._world = World(files.store, blobs, moto, services, [self._iam, self._strict])

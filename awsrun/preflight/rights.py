@@ -33,7 +33,8 @@ def rights(cloud: Cloud, resources: Mapping[str, ResourceSpec]) -> Iterator[Righ
     if reserved(resources):
         quotas.add(CONCURRENCY)
     if any(pool.types for pool in machines):
-        yield allow("check", "ec2", "DescribeInstanceTypeOfferings")
+        yield allow("check", "ec2", "DescribeInstanceTypeOfferings DescribeInstanceTypes")
+        yield allow("check", "freetier", "GetAccountPlanState")
     if quotas:
         values = sorted(arn(cloud, "servicequotas", f"{quota.service}/{quota.code}") for quota in quotas)
         yield allow("check", "servicequotas", "GetServiceQuota", *values)

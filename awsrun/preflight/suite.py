@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.rights import Right
+from awsrun.preflight.account_plan import account_plan
 from awsrun.preflight.check import Check
 from awsrun.preflight.identity import identity
 from awsrun.preflight.linked_roles import linked_roles
@@ -48,7 +49,7 @@ def of_stack(cloud: Cloud, stack: str, resources: Resources, rights: Iterable[Ri
     """Those that a plan makes, too: whether there is room for the stack, and whether the caller may make it."""
     wanted, (vpcs, addresses) = list(pools(resources)), networks(resources)
     found = [vcpu_quotas(cloud, wanted)] if wanted else []
-    found += [offerings(cloud, wanted)] if any(pool.types for pool in wanted) else []
+    found += [offerings(cloud, wanted), account_plan(cloud, wanted)] if any(pool.types for pool in wanted) else []
     found += [vpc_quota(cloud, stack, vpcs)] if vpcs else []
     found += [address_quota(cloud, stack, addresses)] if addresses else []
     found += [concurrency_quota(cloud, stack, kept)] if (kept := reserved(resources)) else []

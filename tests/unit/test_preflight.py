@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.quotas import FARGATE, FARGATE_SPOT, vcpus
 from awsrun.preflight import identity, machine
+from awsrun.preflight.account_plan import account_plan
 from awsrun.preflight.check import Check, Finding, Watch, side_by_side
 from awsrun.preflight.fit import fit
 from awsrun.preflight.need import Pool, networks, pools
@@ -190,6 +191,50 @@ def test_memory_that_the_system_keeps_is_warned_of() -> None:
     assert tight.severity == "warning"
     assert tight.hint == "in the spec: memory_mib: 15564 or less"
     assert not list(fit(stack("zz9.large", "memory_mib: 16000").resources).look()), "nothing is known of zz9"
+
+
+class Planned:
+    """A cloud whose account has a plan, or an error in its place."""
+
+    region = "eu-west-1"
+
+    def __init__(self, plan: str) -> None:
+        self.plan = plan
+
+    def elsewhere(self, region: str) -> Planned:
+        return self
+
+    def read(self, service: str) -> Planned:
+        return self
+
+    def get_account_plan_state(self) -> dict[str, str]:
+        if self.plan not in ("FREE", "PAID"):
+            raise ClientError({"Error": {"Code": self.plan, "Message": "no"}}, "GetAccountPlanState")
+        return {"accountPlanType": self.plan}
+
+    def get_paginator(self, operation: str) -> Planned:
+        return self
+
+    def paginate(self, **asked: Any) -> list[dict[str, Any]]:
+        return [{"InstanceTypes": [{"InstanceType": "t3.micro"}, {"InstanceType": "m7i-flex.large"}]}]
+
+
+def test_what_the_free_plan_does_not_have_is_said() -> None:
+    """https://github.com/aws-samples/eks-workshop-v2/issues/1644"""
+
+    def found(plan: str, *types: str, server: bool = False) -> list[tuple[str, str]]:
+        pool = Pool("compute", types, False, False, 4, server=server)
+        return [(one.severity, one.why) for one in account_plan(Planned(plan), [pool]).look()]  # type: ignore[arg-type]
+
+    for plan in ("PAID", "ResourceNotFoundException"):
+        assert found(plan, "g4dn.xlarge") == []
+    with pytest.raises(ClientError):
+        found("AccessDeniedException", "optimal")
+    ((severity, why),) = found("FREE", "optimal")
+    assert severity == "error" and "RUNNABLE for ever" in why
+    assert found("FREE", "t3.micro", server=True) == found("FREE", "m7i-flex") == []
+    assert found("FREE", "g4dn.xlarge", server=True) == [("error", "EC2 will not start it")]
+    assert [severity for severity, _ in found("FREE", "m7i-flex.large", "c5")] == ["warning"]
 
 
 class Answers:

@@ -36,6 +36,7 @@ TABLES: Mapping[str, Table] = {
     "ec2": Table("ec2", ec2.RULES),
     "ecr": Table("ecr", ecr.RULES),
     "ecs": Table("ecs", ecs.RULES),
+    "freetier": Table("freetier", plain.FREE_TIER),
     "iam": Table("iam", iam.RULES),
     "lambda": Table("lambda", functions.LAMBDA, functions.name),
     "logs": Table("logs", logs.RULES),

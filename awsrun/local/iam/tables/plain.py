@@ -83,6 +83,7 @@ QUOTAS: Mapping[str, Rule] = {
         everywhere,
     ),
 }  # fmt: skip
+FREE_TIER: Mapping[str, Rule] = {"GetAccountPlanState": everywhere}
 PRICING: Mapping[str, Rule] = dict.fromkeys(("DescribeServices", "GetAttributeValues", "GetProducts"), everywhere)
 TAGGING: Mapping[str, Rule] = dict.fromkeys(("GetResources", "GetTagKeys", "GetTagValues"), everywhere)
 SQS: Mapping[str, Rule] = {
