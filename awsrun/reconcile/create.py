@@ -207,6 +207,7 @@ class Creator:
         marks = {**owner_tags(self._table.stack, node), tags.NONCE: intent.nonce}
         owner = Owner(self._table.stack, node.name, intent.physical, marks, intent.nonce)
         pauses = Pauses(self._session.clock, self._session.timing)
+        freed = False
         for attempt in range(ATTEMPTS):
             try:
                 return self._calls.write(kind, "create", lambda: kind.create(wanted, owner)), attempt == 0
@@ -220,9 +221,13 @@ class Creator:
             except Exception as error:
                 if not _answered(error):
                     raise
-                found = self._taken(kind, node, intent, begun or attempt > 0) if matches(error, kind.exists) else ""
+                taken = matches(error, kind.exists)
+                found = self._taken(kind, node, intent, begun or attempt > 0) if taken else ""
                 if found:
                     return found, False
+                if taken and kind.identity == "name" and not freed:
+                    freed = True  # it was that of something on its way out
+                    continue
                 self._table.forget(intent.nonce)  # AWS said no: nothing was made
                 raise
         raise AssertionError("unreachable")

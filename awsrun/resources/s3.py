@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from botocore.exceptions import ClientError
 from pydantic import AfterValidator, Field
 
-from awsrun.aws.errors import matches
+from awsrun.aws.errors import DENIED, matches
 from awsrun.aws.names import digest, physical
 from awsrun.aws.rights import Right, allow
 from awsrun.aws.tags import KIND, NAME, mapping, pairs
@@ -59,13 +59,14 @@ class S3Kind(Kind[P, S]):
     name_limit = 63
     holds_data = True
     absent = frozenset({"NoSuchBucket", "404", "NotFound"})
-    exists = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
+    exists = frozenset({"BucketAlreadyOwnedByYou"})
     # A name just deleted, or settings just changed, from up to an hour ago.
     retry = frozenset({"OperationAborted"})
     # https://github.com/aws/aws-cli/issues/2593
     advice: ClassVar[Mapping[str, str]] = {
+        "BucketAlreadyExists": "names of buckets are those of all of AWS: give it another `name:`, or none",
         "OperationAborted": "the name of a bucket that was deleted moments ago can be held for an hour or more: "
-        "run the same again later (it goes on from what is there), or give the bucket another `name:`"
+        "run the same again later (it goes on from what is there), or give the bucket another `name:`",
     }
     blocked = frozenset({"BucketNotEmpty"})
 
@@ -110,9 +111,10 @@ class S3Kind(Kind[P, S]):
     def create(self, state: S, owner: Owner) -> str:
         """In us-east-1 a create of one's own bucket succeeds again
         (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html), so the name is looked at first."""
-        if self._taken(owner.physical):
-            answer: Any = {"Error": {"Code": "BucketAlreadyOwnedByYou", "Message": "the bucket is there already"}}
-            raise ClientError(answer, "CreateBucket")
+        if whose := self._taken(owner.physical):
+            said = f"there is a bucket {owner.physical} already"
+            said += ", of another account or one that you may not look at" if whose == "BucketAlreadyExists" else ""
+            raise _error(whose, said, "CreateBucket")
         configuration: dict[str, Any] = {"Tags": pairs(dict(owner.tags))}
         if self.cloud.region != "us-east-1":
             configuration["LocationConstraint"] = self.cloud.region
@@ -166,21 +168,23 @@ class S3Kind(Kind[P, S]):
         """
         answer = self.cloud.write("s3").delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
         for failed in answer.get("Errors", [])[:1]:
-            raise ClientError({"Error": {"Code": failed["Code"], "Message": failed["Message"]}}, "DeleteObjects")
+            raise _error(failed["Code"], failed.get("Message", ""), "DeleteObjects")
 
     def _place(self, stack: str) -> str:
         """What tells names apart in all of AWS; derived names end in it."""
         return digest(self.cloud.account, self.cloud.region, stack)
 
-    def _taken(self, name: str) -> bool:
+    def _taken(self, name: str) -> str:
+        """What S3 would say of another bucket of this name; empty where there is none."""
         try:
             self.s3.head_bucket(Bucket=name)
         except ClientError as error:
             if matches(error, self.absent):
-                return False
-            if not matches(error, ("403",)):
+                return ""
+            if not matches(error, DENIED):
                 raise
-        return True
+            return "BucketAlreadyExists"
+        return "BucketAlreadyOwnedByYou"
 
     def _tags(self, name: str) -> dict[str, str]:
         """The tags; none where it has none, is gone, or is not ours to read."""
@@ -190,6 +194,14 @@ class S3Kind(Kind[P, S]):
             if matches(error, {"NoSuchTagSet", "AccessDenied", "PermanentRedirect", *self.absent}):
                 return {}
             raise
+
+
+def _error(code: str, message: str, operation: str) -> ClientError:
+    """An error as S3 answers with it; of what went wrong on its own side it may have done all the same
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)."""
+    status = 500 if code in ("InternalError", "ServiceUnavailable") else 400
+    answer: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)
 
 
 def objects(page: Mapping[str, Any]) -> list[dict[str, str]]:

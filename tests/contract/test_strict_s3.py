@@ -12,8 +12,11 @@ from botocore.exceptions import ClientError
 from awsrun.aws.clients import Cloud
 from awsrun.aws.context import LOCAL
 from awsrun.aws.errors import matches
-from awsrun.resources.kind import Change
+from awsrun.aws.tags import STACK
+from awsrun.reconcile.calls import no_answer
+from awsrun.resources.kind import Change, Owner
 from awsrun.resources.registry import kind
+from awsrun.resources.s3_bucket import BucketState
 from awsrun.resources.s3_site import SiteState
 from awsrun.resources.site_files import Files
 from tests.conftest import LocalCloud
@@ -141,6 +144,28 @@ def test_other_peoples_names_are_taken(strict_cloud: LocalCloud, s3: Any) -> Non
         region_name="us-east-1",
     ).client("s3", endpoint_url=strict_cloud.endpoint)
     refused("BucketAlreadyExists", stranger.create_bucket, Bucket=name)
+
+
+def test_a_name_of_somebody_elses_is_told_at_once(strict_cloud: LocalCloud, s3: Any) -> None:
+    """It was waited for, until it would show as ours."""
+    cloud = Cloud(boto3.Session("local", "local", region_name="us-east-1"), LOCAL, strict_cloud.endpoint)
+    bucket = kind("s3.bucket")(cloud)
+    refused("403", s3.head_bucket, Bucket="results")
+    with pytest.raises(ClientError, match="of another account") as caught:
+        bucket.create(BucketState(True, False, 0), Owner("mine", "results", "results", {STACK: "mine"}))
+    assert not matches(caught.value, bucket.exists | bucket.retry) and matches(caught.value, bucket.advice)
+
+
+@pytest.mark.parametrize(("code", "unsure"), [("InternalError", True), ("AccessDenied", False)])
+def test_objects_that_s3_failed_to_delete_are_tried_again(
+    strict_cloud: LocalCloud, s3: Any, code: str, unsure: bool
+) -> None:
+    cloud = Cloud(boto3.Session("local", "local", region_name="us-east-1"), LOCAL, strict_cloud.endpoint)
+    failed = {"Errors": [{"Key": "k", "Code": code, "Message": "We encountered an internal error."}]}
+    cloud.write("s3").meta.events.register("after-call.s3.DeleteObjects", lambda parsed, **_: parsed.update(failed))
+    with pytest.raises(ClientError) as caught:
+        kind("s3.bucket")(cloud).erase(known_bucket(s3), [{"Key": "k"}])
+    assert no_answer(caught.value) is unsure
 
 
 def test_new_buckets_are_closed_encrypted_and_know_no_acls(s3: Any) -> None:

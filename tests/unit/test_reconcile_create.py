@@ -128,6 +128,25 @@ def test_a_name_that_is_being_deleted_is_waited_for(fake: FakeCloud) -> None:
     assert not applied.failed and fake.things["test-results"] is not old
 
 
+def test_a_name_that_aws_still_counts_as_taken_is_tried_again(fake: FakeCloud) -> None:
+    """Of what was deleted a moment ago and does not show any more: a parameter's name is free after 30 seconds
+    (https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameter.html)."""
+    free = fake.clock.now() + 30.0
+
+    def fault(moment: str, verb: str, kind: str, key: str) -> None:
+        if (moment, verb, kind) == ("before", "create", "store") and fake.clock.now() < free:
+            raise refused("AlreadyExists")
+
+    fake.faults = fault
+    assert not run(fake).failed
+    assert fake.calls["create", "store"] == 2
+    fake.things.pop("test-results")
+    free = float("inf")
+    [failure] = run(fake).failed
+    assert "AlreadyExists" in failure.error.why
+    assert fake.calls["create", "store"] == 4, "it was tried for ever"
+
+
 def test_a_refused_create_leaves_no_intent(fake: FakeCloud) -> None:
     def fault(moment: str, verb: str, kind: str, key: str) -> None:
         if (moment, verb, kind) == ("before", "create", "store"):

@@ -7,7 +7,8 @@ https://github.com/aws/aws-cli/issues/2593 and https://github.com/aws/aws-cli/is
 just deleted is taken again, for up to an hour from another region or account);
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/create-bucket-faq.html (since April 2023 new buckets block public
 access and know no ACLs); https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html (and are
-encrypted by S3); https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html.
+encrypted by S3); https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html;
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html (403 of a bucket that is another account's).
 BucketNotEmpty, BucketAlreadyOwnedByYou and us-east-1's 200 are what moto says by itself.  Buckets are named in the
 path, as clients do with endpoints like this cloud's.
 """
@@ -51,6 +52,8 @@ class S3Rules(Rules):
         if self.ledger.unknown(s3_key(bucket)):
             return refusal(call, "NoSuchBucket", "The specified bucket does not exist", 404)
         record = backend("s3", "aws").buckets.get(bucket)
+        if record is None and bucket in TAKEN:
+            return refusal(call, "AccessDenied", "Access Denied", 403)
         if record is None or call.method != "PUT":
             return None
         if _about(call) == "policy" and self._closed(bucket, record) and _public(call.body):
