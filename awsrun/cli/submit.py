@@ -120,7 +120,7 @@ def submit(
 
     Exit code with --wait: 0 every trial is done, 1 some failed.
     """
-    from awsrun.aws.errors import AwsrunError
+    from awsrun.aws.errors import AwsrunError, Stopped
     from awsrun.cli.follow import follow, missing
     from awsrun.jobs.reading.status import stops
     from awsrun.jobs.run import Run
@@ -163,7 +163,11 @@ def submit(
         return 0
     if not agreed_to(cost, cloud.context, yes):
         raise AwsrunError("nothing was submitted", "it was not confirmed")
-    run = submission.submit(replace(request, command=shlex.join(["awsrun", *sys.argv[1:]])), site)
+    try:
+        run = submission.submit(replace(request, command=shlex.join(["awsrun", *sys.argv[1:]])), site)
+    except KeyboardInterrupt:
+        hint = "awsrun runs; if it is there all the same: awsrun resume RUN, or awsrun cancel RUN"
+        raise Stopped("stopped before the run was there", "no worker was asked for", hint) from None
     if as_json:
         emit({"run": run})
     else:

@@ -208,6 +208,7 @@ def test_the_sweep_ends_by_itself_when_the_submitting_process_ends(place: Place,
     process.send_signal(how)
     _, said = process.communicate(timeout=60)
     assert says in said
+    assert process.returncode == (128 + how if says else -how)
     found = place.until(run, lambda r: r["state"] == "done")
     assert [t["state"] for t in found["trials"]] == ["done"] * 3
     assert place.awsrun("show", run).stdout.split("state", 1)[1].split()[0] == "done"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from jobs_runs import a_run
 from test_jobs_fargate import ENGINE, NO_ROOM, Ecs
 
-from awsrun.aws.errors import AwsrunError
+from awsrun.aws.errors import AwsrunError, Stopped
 from awsrun.jobs.site import Site
 from awsrun.jobs.workers import launch
 from awsrun.jobs.workers.engines import OnFargate
+from awsrun.jobs.workers.image import Image
 from awsrun.worker.protocol.memory import MemoryTable
 from awsrun.worker.protocol.runs import Run
 from awsrun.worker.protocol.store import RunStore
@@ -84,3 +86,16 @@ def test_a_command_that_is_cut_off_leaves_its_workers_in_the_record() -> None:
     assert isinstance(found, KeyboardInterrupt)
     assert (ecs.running, group["workers"]) == (10, 30), "they find themselves there, and resume starts what is missing"
     assert launch.missing(kept) == []
+
+
+def test_who_cuts_a_submit_off_is_told_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    ecs, run, store = Cut(), a_run(), RunStore(MemoryTable())
+    assert store.create(run)
+    ecs.after = 0
+    site = Site("s", store, ecs, JOBS)  # type: ignore[arg-type]
+    engine = OnFargate(site, ecs, JOBS)  # type: ignore[arg-type]
+    for name in ("of_run", "of_stack"):
+        monkeypatch.setattr(launch.engines, name, lambda *_: engine)
+    with pytest.raises(Stopped, match=f"{run.run} is submitted") as caught:
+        launch.workers(site, run, 30, image=Image("an image"))
+    assert f"awsrun resume {run.run}" in caught.value.hint and f"awsrun cancel {run.run}" in caught.value.hint
