@@ -33,7 +33,7 @@ def endpoint() -> str:
         found = _running()
         if found is None:
             said = (started.stderr or started.stdout).strip()
-            raise AwsrunError("the embedded cloud does not start", said, "awsrun local status; awsrun local reset")
+            raise AwsrunError(said or "the embedded cloud does not start", "" if said else "it does not say why")
     return found
 
 

@@ -24,7 +24,11 @@ class Blobs:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def put(self, content: bytes) -> str:
-        """Keep ``content`` and return its name."""
+        """Keep ``content`` and return its name.
+
+        Raises:
+            OSError: the disk has no room for it.
+        """
         name = hashlib.blake2b(content, digest_size=20).hexdigest()
         path = self.folder / name
         try:
@@ -32,8 +36,12 @@ class Blobs:
         except FileNotFoundError:
             fresh = path.with_name(f"{name}.{os.getpid()}.{time.monotonic_ns()}")
             handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+            except OSError:
+                fresh.unlink()
+                raise
             fresh.rename(path)
         return name
 

@@ -31,6 +31,8 @@ from awsrun.local.options import Options
 from awsrun.local.state import Files
 
 START_SECONDS = 60.0
+_LEAST_FREE = 1 << 20  # bytes, below which a disk counts as full
+_MAKE_ROOM = "make room there, and say the same again: what it holds is kept"
 STOP_SECONDS = 60.0  # jobs get SIGTERM and a while to end, then the state is written
 
 
@@ -66,17 +68,20 @@ def start(data: Path, port: int | None = None, changes: Mapping[str, Any] | None
         changes: options by name that are to be other than they were; a server that runs with others is restarted.
 
     Raises:
-        AwsrunError: moto is not installed, there is no Docker for the containers that are asked for, or the server
-            ended or hung while starting (its log says why).
+        AwsrunError: moto is not installed, there is no Docker for the containers that are asked for, its files cannot
+            be written, or the server ended or hung while starting (its log says why).
     """
     if (changes or {}).get("containers"):
         engine.connect().close()
     files = Files(data)
-    files.make()
+    with _written(data):
+        files.make()
     with _exclusive(files):
         running = status(data)
         wanted = options.read(files.options).changed(changes or {})
-        options.write(files.options, wanted)
+        if wanted != options.read(files.options):
+            with _written(data):
+                options.write(files.options, wanted)
         if running.running and running.options == wanted:
             return running
         if running.running:
@@ -126,7 +131,9 @@ def _launch(files: Files, port: int | None) -> Status:
     command = [sys.executable, "-m", "awsrun.local", "serve", "--data", str(files.data), *wanted.arguments()]
     if port is not None:
         command += ["--port", str(port)]
-    with files.log.open("ab") as log:
+    with _written(files.data):
+        log = files.log.open("ab")
+    with log:
         log_start = log.tell()
         server = subprocess.Popen(
             command,
@@ -149,6 +156,8 @@ def _launch(files: Files, port: int | None) -> Status:
     ended = server.poll()
     if ended is None:
         server.kill()
+    if full := _full(files.data):
+        raise AwsrunError("the embedded cloud did not start", full, _MAKE_ROOM)
     why = f"it ended with exit code {ended}" if ended is not None else f"no answer within {START_SECONDS:.0f} s"
     raise AwsrunError(
         "the embedded cloud did not start",
@@ -170,8 +179,33 @@ def _stop(files: Files) -> None:
 
 
 @contextlib.contextmanager
+def _written(data: Path) -> Iterator[None]:
+    """What is written in here can be, or a user is told why it cannot.
+
+    Raises:
+        AwsrunError: it cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        what = f"the embedded cloud cannot write to {data}"
+        if full := _full(data):
+            raise AwsrunError(what, full, _MAKE_ROOM) from error
+        raise AwsrunError(what, str(error), "AWSRUN_HOME=FOLDER keeps its files elsewhere") from error
+
+
+def _full(data: Path) -> str:
+    """That the disk has no room; empty where it has."""
+    place = next(path for path in (data, *data.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    return f"the disk of {place} is full: {free >> 10} KiB are free" if free < _LEAST_FREE else ""
+
+
+@contextlib.contextmanager
 def _exclusive(files: Files) -> Iterator[None]:
-    with files.control_lock.open("w") as lock:
+    with _written(files.data):
+        lock = files.control_lock.open("w")
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

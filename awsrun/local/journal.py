@@ -24,14 +24,26 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
+        self._size = 0  # bytes of whole records
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL, 0o600)
 
     def append(self, record: tuple[Any, ...]) -> None:
-        """Add one record; it is in the kernel's hands when this returns."""
+        """Add one record; it is in the kernel's hands when this returns.
+
+        Raises:
+            OSError: the disk has no room for it.  What was written of it is taken back: nothing that comes later would
+                be read behind half a record.
+        """
         payload = pickle.dumps(record, protocol=5)
-        frame = memoryview(_HEAD.pack(len(payload), zlib.crc32(payload)) + payload)
-        while frame:
-            frame = frame[os.write(self._handle, frame) :]
+        frame = _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
+        rest = memoryview(frame)
+        try:
+            while rest:
+                rest = rest[os.write(self._handle, rest) :]
+        except OSError:
+            os.ftruncate(self._handle, self._size)
+            raise
+        self._size += len(frame)
         self.count += 1
 
     def close(self) -> None:

@@ -184,9 +184,17 @@ def _register(service: str, account: str, region: str, backend: Any) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a snapshot aside, then move it into place: a reader finds a whole one or none."""
+    """Write a snapshot aside, then move it into place: a reader finds a whole one or none.
+
+    Raises:
+        OSError: the disk has no room for it; nothing of it is left there.
+    """
     fresh = path.with_suffix(".tmp")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+    except OSError:
+        fresh.unlink()
+        raise
     fresh.replace(path)

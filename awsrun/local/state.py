@@ -130,11 +130,19 @@ def write(files: Files, server: Server) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write ``path`` aside (mode 0600) and move it into place."""
+    """Write ``path`` aside (mode 0600) and move it into place.
+
+    Raises:
+        OSError: the disk has no room for it; ``path`` is as it was.
+    """
     fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+    except OSError:
+        fresh.unlink()
+        raise
     fresh.replace(path)
 
 

@@ -4,16 +4,21 @@ Calls are carried out one at a time under one lock, with the clock frozen and th
 successful change is in the journal before its answer leaves.  A snapshot is pickled by a forked child while calls go
 on.  Generation N is ``snapshot-N`` (the state when ``journal-N`` began) and ``journal-N``; starting N+1 begins with its
 journal, so that at any moment the newest snapshot and the journals from its number on are the whole state.
+
+Where the disk is full, what happens by itself (a job ends) is taken in and owed to the journal; calls that change
+something are refused until that is paid.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import threading
 import time
 import traceback
 import uuid
+from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -22,7 +27,9 @@ from typing import Any, Protocol
 from awsrun.local import clock, journal, snapshot
 from awsrun.local.blobs import LARGE, Blobs
 from awsrun.local.calls import Call, Perform, Reply
+from awsrun.local.errors import refusal
 from awsrun.local.journal import Journal
+from awsrun.local.state import replace
 
 REST = 5.0  # seconds between snapshots while calls come in, as long as they cost little
 BACKLOG = 0.6  # seconds of work in the journal, after which a snapshot comes at once: replaying costs about the same
@@ -92,6 +99,7 @@ class World:
         self._sequence = 0
         self._generation = 0
         self._journal: Journal | None = None
+        self._owed: deque[tuple[Any, ...]] = deque()  # records that the disk had no room for, oldest first
         self._rotated = 0.0  # POSIX seconds
         self._cost = 0.0
         self._due = threading.Event()
@@ -99,10 +107,15 @@ class World:
 
     def perform(self, call: Call) -> Reply:
         """Carry out one call; when this returns, a change survives the death of the process."""
-        blob = self.blobs.put(call.body) if call.changes and len(call.body) > LARGE else None
+        try:
+            blob = self.blobs.put(call.body) if call.changes and len(call.body) > LARGE else None
+        except OSError as error:
+            return self._no_room(call, error)
         with self.lock:
             if not call.changes:
                 return self._answer(call)
+            if full := self._pay():
+                return self._no_room(call, full)
             began = time.perf_counter()
             self._sequence += 1
             at = time.time()
@@ -110,7 +123,9 @@ class World:
                 reply = self._answer(call)
             if reply.changed:
                 body = call.body if blob is None else None
-                self._append(("call", self._sequence, at, call.environ, body, blob), time.perf_counter() - began)
+                record = ("call", self._sequence, at, call.environ, body, blob)
+                if full := self._append(record, time.perf_counter() - began):
+                    return self._no_room(call, full)
             return reply
 
     def happened(self, service: str, event: tuple[Any, ...]) -> None:
@@ -120,8 +135,15 @@ class World:
             self._services[service].apply(event)
             self._append(("event", service, event), time.perf_counter() - began)
 
+    @property
+    def owes(self) -> bool:
+        """Whether something that happened would be forgotten if the process died now."""
+        return bool(self._owed)
+
     def recover(self) -> int:
         """Load the newest snapshot and replay what came after; returns the number of records replayed."""
+        for path in self.folder.glob("*.tmp"):
+            path.unlink()  # half a snapshot, of a server that was killed
         generations = _numbers(self.folder, "snapshot-", ".pickle")
         self._generation = max(generations, default=0)
         if generations:
@@ -149,6 +171,8 @@ class World:
             OSError: it was not written; the journals have everything.
         """
         with self.lock:
+            if error := self._pay():
+                raise error
             self._rotate()
             generation = self._generation
             child = os.fork()
@@ -166,6 +190,7 @@ class World:
     def close(self) -> None:
         """Write a last snapshot; the lock is never let go of again, so that nothing changes after it."""
         self.lock.acquire()
+        self._pay()
         if self._journal is not None and self._journal.count:
             self._rotate()
             try:
@@ -180,13 +205,33 @@ class World:
                 return reply
         return self._moto(call)
 
-    def _append(self, record: tuple[Any, ...], cost: float) -> None:
-        assert self._journal is not None, "recover() comes first"
-        self._journal.append(record)
+    def _append(self, record: tuple[Any, ...], cost: float) -> OSError | None:
+        """Why the disk does not take it (yet), if so."""
+        self._owed.append(record)
+        error = self._pay()
+        if error and len(self._owed) == 1:
+            print(f"{time.strftime('%F %T')} nothing can be written to {self.folder}: {error}", flush=True)
         self._cost += cost
         self._changed.set()
         if self._cost > BACKLOG:
             self._due.set()
+        return error
+
+    def _pay(self) -> OSError | None:
+        """Write down what is owed; why the disk does not take it, if so."""
+        assert self._journal is not None, "recover() comes first"
+        while self._owed:
+            try:
+                self._journal.append(self._owed[0])
+            except OSError as error:
+                return error
+            self._owed.popleft()
+        return None
+
+    def _no_room(self, call: Call, error: OSError) -> Reply:
+        free = shutil.disk_usage(self.folder).free
+        said = f"the embedded cloud cannot write to {self.folder}, where {free >> 10} KiB are free: {error}"
+        return refusal(call, "InternalFailure", said, 500)
 
     def _replay(self, record: tuple[Any, ...]) -> None:
         if record[0] == "event":
@@ -262,7 +307,7 @@ class World:
 def _world_id(path: Path) -> str:
     """Differs between data folders, so that two clouds do not make the same ids."""
     if not path.exists():
-        path.write_text(uuid.uuid4().hex)
+        replace(path, uuid.uuid4().hex.encode())
     return path.read_text()
 
 

@@ -25,7 +25,7 @@ def test_a_running_job_runs_over_a_kill_of_the_server(fresh_cloud: LocalCloud, t
     queued = place.submit(place.define("sh", "-c", f"sleep 0.1; test -e {flag}"), arrayProperties={"size": 4})
     kill(cloud)
     cloud.start()
-    place = _again(cloud)
+    place = again(cloud)
     assert place.describe(job)["status"] == "RUNNING"
     flag.touch()
     ended = place.finished(job)
@@ -48,7 +48,7 @@ def test_a_job_that_ended_while_no_server_was_there_tells_its_exit_code(
     flag.touch()
     eventually(done.exists)
     cloud.start()
-    place = _again(cloud)
+    place = again(cloud)
     ended = place.finished(job)
     assert ended["container"]["exitCode"] == 6 and place.output(ended) == ["alone"]
 
@@ -65,7 +65,7 @@ def test_a_job_that_went_down_with_the_machine_is_retried(fresh_cloud: LocalClou
     kill(cloud)
     os.killpg(group, signal.SIGKILL)
     cloud.start()
-    place = _again(cloud)
+    place = again(cloud)
     ended = place.finished(job)
     assert ended["status"] == "SUCCEEDED" and len(ended["attempts"]) == 2
     assert "exitCode" not in ended["attempts"][0]["container"]
@@ -84,12 +84,12 @@ def test_a_job_that_was_about_to_start_is_started_by_the_next_server(fresh_cloud
     os.killpg(int((folder / "group").read_text()), signal.SIGKILL)
     shutil.rmtree(folder)  # as it is between the record of a start and the start itself
     cloud.start()
-    ended = _again(cloud).finished(job)
+    ended = again(cloud).finished(job)
     assert (ended["status"], len(ended["attempts"])) == ("SUCCEEDED", 2), "it has one attempt, and had not used it up"
     assert "embedded cloud was stopped" in ended["attempts"][0]["statusReason"]
 
 
-def test_a_stop_interrupts_jobs_and_a_start_runs_them_again(fresh_cloud: LocalCloud, tmp_path: Path) -> None:
+def test_a_stop_interrupts_jobs_and_a_start_runs_themagain(fresh_cloud: LocalCloud, tmp_path: Path) -> None:
     cloud = fresh_cloud
     place = Place(cloud, "jobs")
     told, flag = tmp_path / "told", tmp_path / "go"
@@ -101,7 +101,7 @@ def test_a_stop_interrupts_jobs_and_a_start_runs_them_again(fresh_cloud: LocalCl
     assert told.exists(), "the job was told with SIGTERM"
     flag.touch()
     cloud.start()
-    place = _again(cloud)
+    place = again(cloud)
     ended = place.finished(job)
     assert ended["status"] == "SUCCEEDED" and len(ended["attempts"]) == 2, "an interruption uses up no attempt"
 
@@ -138,7 +138,7 @@ def _lines(place: Place, job: str) -> list[str]:
     return place.output(found) if found["container"].get("logStreamName") in names else []
 
 
-def _again(cloud: LocalCloud) -> Place:
+def again(cloud: LocalCloud) -> Place:
     """The place on a server that was started again."""
     place = Place.__new__(Place)
     place.name, place.group = "jobs", "/test/jobs"

@@ -195,7 +195,8 @@ class Scheduler:
             self._ship(running, last=True)
             self._ended(running, code)
             del self._running[running.unit.id]
-            running.process.remove()
+            if not self._world.owes:  # else a server after this one has to find its exit code there
+                running.process.remove()
             self._slots.give()
         return bool(over)
 

@@ -256,7 +256,8 @@ class Scheduler:
         del self._running[running.task.id]
         self._gone(running.region, running.task, ends)
         for work in running.works:
-            work.remove()
+            if not self._world.owes:  # else a server after this one has to find its exit code there
+                work.remove()
 
     def _gone(self, region: str, task: Task, ends: list[tuple[int | None, str]]) -> None:
         """Nothing of it runs (any more); its interface goes too, and then it is STOPPED."""
