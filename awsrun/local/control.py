@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,17 +23,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.paths import data_dir
 from awsrun.images import engine
-from awsrun.local import options, state
+from awsrun.local import disk, options, state
 from awsrun.local.options import Options
-from awsrun.local.state import Files
+from awsrun.local.state import HOST, Files
 
 START_SECONDS = 60.0
-_LEAST_FREE = 1 << 20  # bytes, below which a disk counts as full
-_MAKE_ROOM = "make room there, and say the same again: what it holds is kept"
+ANSWER_SECONDS = 15.0
 STOP_SECONDS = 60.0  # jobs get SIGTERM and a while to end, then the state is written
 
 
@@ -65,24 +66,27 @@ def start(data: Path, port: int | None = None, changes: Mapping[str, Any] | None
     Args:
         data: its data folder, made where it is missing.
         port: to listen on; None means the last one if it is free, else any.
-        changes: options by name that are to be other than they were; a server that runs with others is restarted.
+        changes: options by name that are to be other than they were.  A server that runs with others, or on another
+            port than was asked for, is restarted.
 
     Raises:
-        AwsrunError: moto is not installed, there is no Docker for the containers that are asked for, its files cannot
-            be written, or the server ended or hung while starting (its log says why).
+        AwsrunError: moto is not installed, there is no Docker for the containers that are asked for, the port is taken,
+            its files cannot be written, or the server ended or hung while starting (its log says why).
     """
     if (changes or {}).get("containers"):
         engine.connect().close()
     files = Files(data)
-    with _written(data):
+    with disk.written(data):
         files.make()
     with _exclusive(files):
-        running = status(data)
+        running = _answering(files)
+        if port is not None and running.endpoint != f"http://{HOST}:{port}":
+            _check_free(port)
         wanted = options.read(files.options).changed(changes or {})
         if wanted != options.read(files.options):
-            with _written(data):
+            with disk.written(data):
                 options.write(files.options, wanted)
-        if running.running and running.options == wanted:
+        if running.running and running.options == wanted and port in (None, urlparse(running.endpoint).port):
             return running
         if running.running:
             _stop(files)
@@ -131,7 +135,7 @@ def _launch(files: Files, port: int | None) -> Status:
     command = [sys.executable, "-m", "awsrun.local", "serve", "--data", str(files.data), *wanted.arguments()]
     if port is not None:
         command += ["--port", str(port)]
-    with _written(files.data):
+    with disk.written(files.data):
         log = files.log.open("ab")
     with log:
         log_start = log.tell()
@@ -156,54 +160,69 @@ def _launch(files: Files, port: int | None) -> Status:
     ended = server.poll()
     if ended is None:
         server.kill()
-    if full := _full(files.data):
-        raise AwsrunError("the embedded cloud did not start", full, _MAKE_ROOM)
+    if full := disk.full(files.data):
+        raise AwsrunError("the embedded cloud did not start", full, disk.MAKE_ROOM)
     why = f"it ended with exit code {ended}" if ended is not None else f"no answer within {START_SECONDS:.0f} s"
     raise AwsrunError(
         "the embedded cloud did not start",
         f"{why}; the end of {files.log}:\n{_tail(files.log, log_start)}",
-        "awsrun local start; if its data is damaged: awsrun local reset",
+        f"the whole of it is in {files.log}; to begin anew, and lose what it holds: awsrun local reset",
     )
 
 
+def _answering(files: Files) -> Status:
+    """What runs.  A server that lives and does not answer where it should gets a while to.
+
+    Raises:
+        AwsrunError: it does not.
+    """
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while not (found := status(files.data)).running and (pid := _server(files)):
+        if time.monotonic() > deadline:
+            what = f"process {pid} is the embedded cloud of {files.data}, and does not answer"
+            raise AwsrunError(what, "it hangs, or was suspended", f"kill -9 {pid}: what it holds is kept")
+        time.sleep(0.1)
+    return found
+
+
+def _check_free(port: int) -> None:
+    """Raises `AwsrunError` where somebody else listens on ``port``."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((HOST, port))
+        except OSError as error:
+            hint = "awsrun local start takes one that is free; --port N another one"
+            raise AwsrunError(f"port {port} is taken", str(error), hint) from error
+
+
 def _stop(files: Files) -> None:
-    found = state.read(files)
-    if found is None or not _holds(files.server_lock):
+    pid = _server(files)
+    if pid is None:
         return
-    os.kill(found.pid, signal.SIGTERM)
+    os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     while _holds(files.server_lock):
         if time.monotonic() > deadline:
-            raise AwsrunError("the embedded cloud does not stop", f"process {found.pid}", f"kill -9 {found.pid}")
+            raise AwsrunError("the embedded cloud does not stop", f"process {pid}", f"kill -9 {pid}")
         time.sleep(0.02)
 
 
-@contextlib.contextmanager
-def _written(data: Path) -> Iterator[None]:
-    """What is written in here can be, or a user is told why it cannot.
-
-    Raises:
-        AwsrunError: it cannot.
-    """
+def _server(files: Files) -> int | None:
+    """The process that is the server; None where there is none, whatever an old file says."""
+    if not _holds(files.server_lock):
+        return None
     try:
-        yield
-    except OSError as error:
-        what = f"the embedded cloud cannot write to {data}"
-        if full := _full(data):
-            raise AwsrunError(what, full, _MAKE_ROOM) from error
-        raise AwsrunError(what, str(error), "AWSRUN_HOME=FOLDER keeps its files elsewhere") from error
-
-
-def _full(data: Path) -> str:
-    """That the disk has no room; empty where it has."""
-    place = next(path for path in (data, *data.parents) if path.exists())
-    free = shutil.disk_usage(place).free
-    return f"the disk of {place} is full: {free >> 10} KiB are free" if free < _LEAST_FREE else ""
+        pid = int(files.server_lock.read_text())
+        os.kill(pid, 0)
+    except (OSError, ValueError):  # it was killed, and its child still writes a snapshot
+        return None
+    return pid
 
 
 @contextlib.contextmanager
 def _exclusive(files: Files) -> Iterator[None]:
-    with _written(files.data):
+    with disk.written(files.data):
         lock = files.control_lock.open("w")
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

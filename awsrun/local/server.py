@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -16,6 +17,8 @@ from awsrun.local import state
 from awsrun.local.options import Options
 from awsrun.local.state import HOST, Files, Server
 
+LOOK = 1.0  # seconds between looks at the files that others find the server by
+
 
 def serve(data: Path, port: int | None, options: Options) -> int:
     """Serve ``data`` until SIGTERM or SIGINT; returns the exit code."""
@@ -23,8 +26,10 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     files = Files(data.absolute())
     files.make()
     os.chdir(files.data)
-    lock = files.server_lock.open("w")
+    lock = files.server_lock.open("a")
     fcntl.flock(lock, fcntl.LOCK_EX)  # a server that was killed may have left a child that still writes a snapshot
+    lock.truncate(0)
+    print(os.getpid(), file=lock, flush=True)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -35,15 +40,19 @@ def serve(data: Path, port: int | None, options: Options) -> int:
     replayed = cloud.recover()
     port = cloud.start(port)
     endpoint = f"http://{HOST}:{port}"
-    state.write(files, Server(os.getpid(), port, endpoint, time.time(), awsrun.__version__, asdict(options)))
+    about = Server(os.getpid(), port, endpoint, time.time(), awsrun.__version__, asdict(options))
+    state.write(files, about)
     took = time.monotonic() - began
     print(
         f"{time.strftime('%F %T')} listening at {endpoint} after {took:.2f} s, {replayed} records replayed", flush=True
     )
-    while not ended.wait(5.0):
+    while not ended.wait(LOOK):
         if not _holds(lock, files.server_lock):  # the folder was deleted: what is there now is another server's
             print("the data folder is gone: stopping", flush=True)
             os._exit(1)
+        if state.read(files) != about:  # somebody deleted it, or wrote something else: nobody would find this server
+            with contextlib.suppress(OSError):
+                state.write(files, about)
     cloud.stop()
     if _holds(lock, files.server_lock):
         files.server.unlink(missing_ok=True)

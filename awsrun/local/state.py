@@ -80,7 +80,7 @@ class Files:
 
     @property
     def server_lock(self) -> Path:
-        """Held by the server as long as it lives."""
+        """Held by the server as long as it lives; its process id is in it."""
         return self.data / "server.lock"
 
     @property

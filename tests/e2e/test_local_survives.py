@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -242,15 +243,32 @@ def test_the_port_stays_and_reset_forgets(fresh_cloud: LocalCloud) -> None:
     cloud.stop()
     cloud.start()
     assert cloud.endpoint == before
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert cloud.control("start", "--port", str(port)).returncode == 0
+    cloud.endpoint = str(cloud.status()["endpoint"])
+    assert cloud.endpoint == f"http://127.0.0.1:{port}", "it moves where it is told to"
     assert cloud.client("dynamodb").list_tables()["TableNames"] == ["t"]
     assert cloud.control("reset").returncode == 0
     cloud.start()
     assert cloud.client("dynamodb").list_tables()["TableNames"] == []
 
 
-def test_a_taken_port_is_refused_with_the_reason(tmp_path: Path) -> None:
-    import socket
+def test_a_server_whose_address_is_lost_is_found_and_stopped(fresh_cloud: LocalCloud) -> None:
+    cloud = fresh_cloud
+    data, server = cloud.home / "data" / "local", cloud.status()["pid"]
+    (data / "server.json").write_text('{"pid": ')
+    cloud.start()
+    assert cloud.status()["pid"] == server, "it says again where it is; there is no second one"
+    with subprocess.Popen(["sleep", "600"]) as other:
+        about = json.loads((data / "server.json").read_text())
+        (data / "server.json").write_text(json.dumps({**about, "pid": other.pid}))
+        assert cloud.control("stop").returncode == 0
+        assert not _alive(server) and other.poll() is None, "a number in a file is nobody's name"
+        other.kill()
 
+
+def test_a_taken_port_is_refused_with_the_reason(tmp_path: Path) -> None:
     env = {**os.environ, "AWSRUN_HOME": str(tmp_path)}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         command = [sys.executable, "-m", "awsrun.local", "start", "--port", str(taken.getsockname()[1])]

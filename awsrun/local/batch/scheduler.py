@@ -42,6 +42,7 @@ class Running:
     """An attempt under way.
 
     Attributes:
+        ends: monotonic seconds, when its time is over: a machine that sleeps meanwhile takes none of it.
         adopted: a server before this one started it, or was about to.
     """
 
@@ -49,6 +50,7 @@ class Running:
     job: Job
     unit: Unit
     process: Work
+    ends: float = float("inf")
     adopted: bool = False
     kill_at: float | None = None  # monotonic seconds
     timed_out: bool = False
@@ -93,8 +95,10 @@ class Scheduler:
                 for job in region.jobs.values():
                     for unit in job.units if job.counts["RUNNING"] else ():
                         if unit.status == "RUNNING":
-                            folder = self._folder_of(unit)
-                            self._running[unit.id] = Running(name, job, unit, self._machine.adopt(folder), adopted=True)
+                            work = self._machine.adopt(self._folder_of(unit))
+                            self._running[unit.id] = Running(
+                                name, job, unit, work, _ends(job, unit.started), adopted=True
+                            )
                             self._slots.take(always=True)
         known = {self._folder_of(running.unit).name for running in self._running.values()}
         end_unknown(self._machine, self._folder, known | {"bin"})
@@ -162,7 +166,7 @@ class Scheduler:
                 reason = f"CannotStartContainerError: {error}"
                 self._happened_ended(name, unit, None, reason, reason, self._after(job, unit, None, reason, reason))
                 continue
-            self._running[unit.id] = Running(name, job, unit, process)
+            self._running[unit.id] = Running(name, job, unit, process, _ends(job))
 
     def _choose(self, free: int) -> list[tuple[str, Region, Job, Unit]]:
         """The next units by the queue's priority, then in order of submission, then by index."""
@@ -243,13 +247,12 @@ class Scheduler:
                 self._terminate(running)
 
     def _time_out(self) -> None:
-        now = time.time()
+        now = time.monotonic()
         for running in self._running.values():
-            limit, started = running.job.timeout, running.unit.started
-            if limit is not None and running.kill_at is None and started is not None and now > started / 1000 + limit:
+            if now > running.ends and running.kill_at is None:
                 running.timed_out = True
                 self._terminate(running)
-            if running.kill_at is not None and time.monotonic() > running.kill_at:
+            if running.kill_at is not None and now > running.kill_at:
                 running.process.signal(signal.SIGKILL)
 
     def _terminate(self, running: Running) -> None:
@@ -276,3 +279,13 @@ class Scheduler:
 
     def _folder_of(self, unit: Unit) -> Path:
         return self._folder / f"{unit.id.replace(':', '.')}-{len(unit.attempts)}"
+
+
+def _ends(job: Job, started: int | None = None) -> float:
+    """When an attempt's time is over, in monotonic seconds.
+
+    Args:
+        started: milliseconds since the epoch; None for now.
+    """
+    passed = 0.0 if started is None else max(0.0, time.time() - started / 1000)
+    return float("inf") if job.timeout is None else time.monotonic() + job.timeout - passed
