@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from awsrun.worker import fargate
-from awsrun.worker.bootstrap import PROJECT
+from awsrun.worker.bootstrap import ASKED, PROJECT
 from awsrun.worker.courier import Courier
 from awsrun.worker.heartbeat import Heartbeat
 from awsrun.worker.nursery import Job, Zygote
@@ -102,6 +102,7 @@ def main(arguments: list[str]) -> int:
     asked = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what jobs and their errors say may be anything
+    _ask_patiently_for_credentials()
     store = RunStore(PatientTable(dynamodb.DynamoTable(dynamodb.client(), asked.table)), pauses=LONG)
     run = store.run(asked.run)
     if run is None:
@@ -130,6 +131,13 @@ def main(arguments: list[str]) -> int:
     print(f"[awsrun] worker {me} of run {run.run}", flush=True)
     with tempfile.TemporaryDirectory(prefix=f"awsrun-{me.slot}-") as scratch:
         return _work(store, run, Identity(me), place, asked, Path(scratch))
+
+
+def _ask_patiently_for_credentials() -> None:
+    """As in `awsrun.worker.bootstrap`: now, and whenever they are renewed, which is every few hours."""
+    from botocore.utils import ContainerMetadataFetcher
+
+    ContainerMetadataFetcher.RETRY_ATTEMPTS = ASKED
 
 
 def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, scratch: Path) -> int:

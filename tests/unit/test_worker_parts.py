@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
+import json
 import os
 import subprocess
 import sys
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from awsrun.worker.__main__ import Place
-from awsrun.worker.bootstrap import SCRIPT, command
+from awsrun.worker.bootstrap import ASKED, AWAY, SCRIPT, command
 from awsrun.worker.job import wire
 from awsrun.worker.job.failures import TRACEBACK, describe, died
 from awsrun.worker.job.jobfile import load
@@ -128,8 +133,6 @@ class client:
 
 
 def test_an_archive_that_leaves_its_folder_is_refused(tmp_path: Path) -> None:
-    import zipfile
-
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("../../evil.py", "x")
@@ -143,8 +146,53 @@ def test_an_archive_that_leaves_its_folder_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("evil.py"))
 
 
+AGENT = """
+import botocore.utils, boto3
+botocore.utils.ContainerMetadataFetcher.SLEEP_TIME = 0
+"""
+
+
+@pytest.mark.parametrize(("silent", "code"), [(5, 0), (1000, AWAY)])
+def test_credentials_that_do_not_come_at_once_are_waited_for(tmp_path: Path, silent: int, code: int) -> None:
+    """By ECS's agent when many tasks start; botocore itself asks three times."""
+    archive, asked = io.BytesIO(), list[str]()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("awsrun/worker/__main__.py", "print('it works')")
+    keys = {"AccessKeyId": "a", "SecretAccessKey": "b", "Token": "c", "Expiration": "2100-01-01T00:00:00Z"}
+
+    class Agent(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            late = self.path == "/keys" and len(asked) <= silent
+            self.send_response(503 if late else 200)
+            self.end_headers()
+            self.wfile.write(json.dumps(keys).encode() if self.path == "/keys" else archive.getvalue())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    (tmp_path / "sitecustomize.py").write_text(AGENT)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Agent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        env = {
+            **kept, "PYTHONPATH": str(tmp_path), "TMPDIR": str(tmp_path), "AWS_ENDPOINT_URL": address,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{address}/keys", "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        }  # fmt: skip
+        digest = hashlib.sha256(archive.getvalue()).hexdigest()
+        arguments = command("b", "k", digest, "r", "t", region="us-east-1", python=sys.executable)
+        done = subprocess.run(arguments, env=env, capture_output=True, text=True)
+        server.shutdown()
+    assert (done.returncode, "it works" in done.stdout) == (code, not code), done.stderr
+    assert len(asked) == (silent + 2 if not code else ASKED)
+
+
 FORKS = """
 import sys
+import threading
+import zipfile
 sys.path.insert(0, sys.argv[1])
 {setup}
 from awsrun.worker.job.zygote import unsafe_to_fork
