@@ -186,7 +186,7 @@ class Vpc(Ec2Kind[VpcSpec, VpcState]):
         "update": "ModifyVpcAttribute",
         "delete": "DeleteVpc",
     }
-    holders = "DescribeNetworkInterfaces DescribeSecurityGroups DescribeSubnets"
+    holders = "DescribeNetworkInterfaces DescribeSecurityGroups DescribeSubnets DescribeVpcEndpoints"
     inside = False
 
     def expand(self, name: str, spec: VpcSpec) -> Mapping[str, ResourceSpec]:
@@ -277,10 +277,10 @@ class Vpc(Ec2Kind[VpcSpec, VpcState]):
     def holder(self, id: str, seen: Seen[VpcState]) -> str:
         """An interface, or whatever else is left in it that is not awsrun's to delete."""
         ec2, inside = self.cloud.read("ec2"), [{"Name": "vpc-id", "Values": [id]}]
-        held = named(interfaces(self.cloud, "vpc-id", id))
+        held = named(interfaces(self.cloud, "vpc-id", id), self.cloud)
         rest = [one["SubnetId"] for one in ec2.describe_subnets(Filters=inside)["Subnets"]]
         groups = ec2.describe_security_groups(Filters=inside)["SecurityGroups"]
-        rest += [one["GroupId"] for one in groups if one["GroupName"] != "default"]
+        rest += [f"{one['GroupId']} ({one['GroupName']})" for one in groups if one["GroupName"] != "default"]
         return held or (f"{', '.join(rest)}; it goes when they are deleted" if rest else "")
 
 

@@ -137,7 +137,7 @@ class Subnet(Ec2Kind[SubnetSpec, SubnetState]):
         "update": "ModifySubnetAttribute",
         "delete": "DeleteSubnet",
     }
-    holders = "DescribeNetworkInterfaces"
+    holders = "DescribeNetworkInterfaces DescribeVpcEndpoints"
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -188,7 +188,7 @@ class Subnet(Ec2Kind[SubnetSpec, SubnetState]):
         self.ec2.delete_subnet(SubnetId=id)
 
     def holder(self, id: str, seen: Seen[SubnetState]) -> str:
-        return named(interfaces(self.cloud, "subnet-id", id))
+        return named(interfaces(self.cloud, "subnet-id", id), self.cloud)
 
     def _zones(self) -> list[str]:
         """The region's own zones by name, asked for once; local and wavelength zones have other types."""

@@ -7,10 +7,15 @@ import json
 import zipfile
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from strict_ec2_network import Network, again_if_late, code, does, in_time, refusal, until
 
+from awsrun.aws.clients import Cloud
+from awsrun.aws.context import LOCAL
+from awsrun.resources.kind import ABSENT
+from awsrun.resources.registry import kind
 from tests.contract.strict_bench import unique
 
 
@@ -60,6 +65,23 @@ def test_an_instance_profile_is_not_known_to_ec2_at_first(strict_cloud: Any, ec2
     patiently(iam.add_role_to_instance_profile, InstanceProfileName=name, RoleName=holder)
     started = patiently(ec2.run_instances, **start, IamInstanceProfile={"Arn": profile})["Instances"][0]
     assert started["IamInstanceProfile"]["Arn"] == profile
+
+
+def test_an_endpoint_that_is_nobody_of_awsruns_is_named_with_what_deletes_it(strict_cloud: Any, ec2: Any) -> None:
+    """GuardDuty makes one: https://github.com/hashicorp/terraform-provider-aws/issues/46747"""
+    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=LOCAL.region)
+    network, cloud = Network(ec2), Cloud(session, LOCAL, strict_cloud.endpoint)
+    made = does(
+        ec2.create_vpc_endpoint, VpcId=network.vpc, ServiceName="com.amazonaws.us-east-1.guardduty-data",
+        VpcEndpointType="Interface", SubnetIds=[network.subnet], SecurityGroupIds=[network.group],
+    )  # fmt: skip
+    id, (place, seen) = made["VpcEndpoint"]["VpcEndpointId"], (network.subnet, ABSENT)
+    said = until(lambda: kind("vpc.subnet")(cloud).holder(place, seen), lambda found: "which" in found)
+    assert "which GuardDuty made by itself" in said and f"delete-vpc-endpoints --vpc-endpoint-ids {id}" in said
+    assert id in kind("vpc")(cloud).holder(network.vpc, ABSENT)
+    ec2.create_tags(Resources=[id], Tags=[{"Key": "awsrun:stack", "Value": "s"}])
+    said = until(lambda: kind("vpc.subnet")(cloud).holder(place, seen), lambda found: "which" not in found)
+    assert said.endswith("it goes a few minutes after the endpoint is deleted")
 
 
 def archive() -> bytes:
