@@ -38,6 +38,7 @@ from awsrun.worker.protocol.reads import PAUSES
 from awsrun.worker.protocol.records import DONE, FAILED, FINAL, ON_HOLD, Me, Run
 from awsrun.worker.protocol.store import RunStore
 from awsrun.worker.protocol.table import Unanswered, Value
+from awsrun.worker.reclaim import Reclaim
 from awsrun.worker.relief import Relief
 from awsrun.worker.requirements import install
 from awsrun.worker.search import Bayes
@@ -162,7 +163,9 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
     own = RunStore(dynamodb.DynamoTable(dynamodb.client(), asked.table), pauses=())  # each beat is a repeat
     heartbeat = Heartbeat(own, run.run, who, run.limits.beat, supervisor.tell)
     heartbeat.start()
-    relief = _relief(run, who, asked)
+    relief, reclaim = _relief(run, who, asked), Reclaim.here(supervisor.tell, os.environ)
+    if reclaim:
+        reclaim.start()
     courier = Courier(store, objects, run, claims, supervisor.wake, scratch)
     how = FAILED
     try:
@@ -181,6 +184,10 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
         heartbeat.stop()
         courier.close()
         _say_goodbye(store, run, who.me, how)
+        if reclaim:
+            reclaim.stop()
+            if how == records.TERMINATED:
+                reclaim.stay()
 
 
 def _say_goodbye(store: RunStore, run: Run, me: Me, how: str) -> None:

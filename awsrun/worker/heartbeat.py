@@ -20,11 +20,11 @@ class Notice:
 
     Attributes:
         kind: ``over``: the run needs no more work; ``leave``: give the trial back and go; ``superseded``: the engine
-            started this slot anew; ``cancel``: stop the trial ``n`` if it is in this attempt; ``broken``: the heartbeat
-            cannot go on.
+            started this slot anew; ``reclaimed``: the machine ends in two minutes; ``cancel``: stop the trial ``n`` if
+            it is in this attempt; ``broken``: the heartbeat cannot go on.
     """
 
-    kind: Literal["over", "leave", "superseded", "cancel", "broken"]
+    kind: Literal["over", "leave", "superseded", "reclaimed", "cancel", "broken"]
     n: int = 0
     attempt: int = 0
     why: str = ""

@@ -26,6 +26,7 @@ from awsrun.worker.job.failures import died
 from awsrun.worker.nursery import Zygote
 from awsrun.worker.protocol.claims import Claims
 from awsrun.worker.protocol.records import Run, Standing, TrialRecord
+from awsrun.worker.reclaim import GRACE
 
 SHORT = 1.0  # seconds: shorter trials are reserved in blocks and claimed ahead
 AHEAD = 4
@@ -62,6 +63,7 @@ class Supervisor:
         self._attempt: Attempt | None = None
         self._leaving = ""
         self._releasing = False
+        self._grace = run.limits.grace
         self._code = 0
         self._ran = 0
         self._mean = SHORT
@@ -129,6 +131,9 @@ class Supervisor:
             elif notice.kind == "superseded":
                 self._leave(notice.kind, 0)
                 self._end_attempt("lost")
+            elif notice.kind == "reclaimed":
+                self._leave(notice.why, TERMINATED)
+                self._releasing, self._grace = True, max(self._grace, GRACE)
             else:  # "broken", too: the trial is whose it is, and its checkpoint of use to whoever is next
                 self._leave(notice.why, 0 if notice.kind == "leave" else 1)
                 self._releasing = True
@@ -137,7 +142,7 @@ class Supervisor:
             while self._ready:
                 self._tasks.add(self._courier.give_back(self._ready.popleft()))
             if self._attempt and self._releasing:
-                self._attempt.stop("released", self._run.limits.grace)
+                self._attempt.stop("released", self._grace)
 
     def _end_attempt(self, why: str) -> None:
         if self._attempt:

@@ -19,10 +19,11 @@ MOST_WORKERS = (
 )
 # A worker that was lost is started again: its machine was taken back or died, or it was told to go (143: SIGTERM) or
 # killed (137: for want of memory, or after SIGTERM), or it never started; what no rule matches is retried.  One that
-# ended by itself (1), or whose image lacks Python (126, 127), has said why in its log and would do so again.
+# ended by itself (1), or whose image lacks Python (126, 127), has said why in its log and would do so again.  A spot
+# machine that is taken back counts as an attempt, too: as many as Batch allows.
 # https://docs.aws.amazon.com/batch/latest/APIReference/API_EvaluateOnExit.html
 RETRY: Mapping[str, Any] = {
-    "attempts": 5,
+    "attempts": 10,
     "evaluateOnExit": [
         {"onStatusReason": "Host EC2*", "action": "RETRY"},
         {"onExitCode": "1", "action": "EXIT"},
