@@ -52,7 +52,8 @@ def doctor(spec: str | None, variables: Mapping[str, str], context: str | None, 
     there: list[Check] = []
     if cloud is not None:
         rights = _rights(stack, cloud) if stack else []
-        there = suite.of_account(cloud, stack.stack if stack else "", resources, rights, spec or "SPEC")
+        name, jobs = (stack.stack, stack.jobs) if stack else ("", None)
+        there = suite.of_account(cloud, name, resources, jobs, rights, spec or "SPEC")
     abroad = Watch(there)
     _say_how_long([*checks, *there])
     found += [*here.findings(), *abroad.findings()]

@@ -137,7 +137,7 @@ def rights_of(stack: StackSpec, cloud: Cloud, commands: Sequence[str]) -> list[R
     for command in commands:
         every = command == EVERYTHING
         if command in (EVERYTHING, "plan", "apply"):
-            found += preflight.rights(cloud, stack.resources)
+            found += preflight.rights(cloud, stack.resources, stack.jobs)
         for one in own if every else {command} & stacks.VERBS.keys():
             found += stacks.rights(stack, kinds, cloud, one)
         if command == "invoke" or every:

@@ -28,7 +28,7 @@ def linked_roles(cloud: Cloud, pools: Sequence[Pool]) -> Check:
 
 def wanted_roles(pools: Sequence[Pool]) -> list[tuple[str, str]]:
     """The roles that ``pools`` need, each with the short name of the service that it is of."""
-    jobs = [_BATCH, _ECS] if not pools or any(not pool.server for pool in pools) else []
+    jobs = [_BATCH, _ECS] if not pools or any(not (pool.server or pool.tasks) for pool in pools) else []
     jobs = jobs or ([_ECS] if any(pool.fargate for pool in pools) else [])
     return jobs + ([_SPOT] if any(pool.spot and not pool.fargate for pool in pools) else [])
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from awsrun.aws.quotas import FARGATE, FARGATE_SPOT, Quota, vcpus
 from awsrun.prices.table import shipped
 from awsrun.spec.references import ResourceSpec
+from awsrun.spec.stack import MAX_VCPUS, JobsSpec
 
 if TYPE_CHECKING:
     from awsrun.resources.batch_compute_environment_spec import ComputeEnvironmentSpec
@@ -31,6 +32,7 @@ class Pool:
     Attributes:
         types: as Batch takes them; none on Fargate.
         server: it is bought by the apply itself, and not when jobs come.
+        tasks: jobs are tasks of ECS there, without Batch.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Pool:
     spot: bool
     max_vcpus: int
     server: bool = False
+    tasks: bool = False
 
     def quotas(self) -> Mapping[Quota, tuple[str, ...]]:
         """The quotas that its vCPUs count for, and the types of each."""
@@ -51,8 +54,12 @@ class Pool:
         return found
 
 
-def pools(resources: Mapping[str, ResourceSpec]) -> Iterator[Pool]:
-    """The machines that a stack's compute environments buy, its servers, and the tasks that its services run."""
+def pools(resources: Mapping[str, ResourceSpec], jobs: JobsSpec | None = None) -> Iterator[Pool]:
+    """The machines that a stack's compute environments buy, its servers, and the tasks that its services run.
+
+    Args:
+        jobs: where its jobs run, which on a cluster are tasks too.
+    """
     for name, spec in resources.items():
         if spec.kind == "batch.compute_environment":
             environment = cast("ComputeEnvironmentSpec", spec)
@@ -67,6 +74,9 @@ def pools(resources: Mapping[str, ResourceSpec]) -> Iterator[Pool]:
             task = cast("TaskDefinitionSpec", resources[service.task_definition])
             most = math.ceil((1 if service.desired_count is None else service.desired_count) * task.vcpus)
             yield Pool(name, (), fargate=True, spot=service.spot, max_vcpus=most, server=True)
+
+    if jobs is not None and jobs.cluster:
+        yield Pool(jobs.cluster, (), True, bool(jobs.spot), jobs.max_vcpus or MAX_VCPUS, tasks=True)
 
 
 def networks(resources: Mapping[str, ResourceSpec]) -> tuple[int, int]:

@@ -87,6 +87,8 @@ def _pool(cloud: Cloud, pool: Pool, have: Mapping[Quota, float]) -> Iterator[Fin
             why = "apply will succeed, and jobs will stay RUNNABLE for ever"
             if pool.server and pool.fargate:
                 why = f"no task of {pool.name} will start"
+            elif pool.tasks:
+                why = "apply will succeed, and ECS will start no worker"
             elif pool.server:
                 why = f"EC2 will not start {pool.name}: VcpuLimitExceeded"
             yield Finding("error", "quotas", what, why, increase(quota, pool.max_vcpus, cloud.region))

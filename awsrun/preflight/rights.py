@@ -13,15 +13,16 @@ from awsrun.preflight.need import networks, pools, reserved
 from awsrun.resources.ours import arn
 from awsrun.resources.rights import iam_arn
 from awsrun.spec.references import ResourceSpec
+from awsrun.spec.stack import JobsSpec
 
 
-def rights(cloud: Cloud, resources: Mapping[str, ResourceSpec]) -> Iterator[Right]:
+def rights(cloud: Cloud, resources: Mapping[str, ResourceSpec], jobs: JobsSpec | None) -> Iterator[Right]:
     """What the checks of a stack with these ``resources`` call.
 
     A user may ask what it may do itself, and not what others may.  For roles IAM has no way to say that: they go
     without the check of permissions.
     """
-    machines = list(pools(resources))
+    machines = list(pools(resources, jobs))
     quotas = {quota for pool in machines for quota in pool.quotas()}
     vpcs, addresses = networks(resources)
     if vpcs:

@@ -15,6 +15,7 @@ from awsrun.preflight.offerings import offerings
 from awsrun.preflight.permissions import permissions
 from awsrun.preflight.quotas import address_quota, concurrency_quota, vcpu_quotas, vpc_quota
 from awsrun.spec.references import ResourceSpec
+from awsrun.spec.stack import JobsSpec
 
 Resources = Mapping[str, ResourceSpec]
 _IMAGE = "ecr.image"
@@ -33,21 +34,26 @@ def of_machine(resources: Resources, abroad: bool) -> list[Check]:
     return machine() + ([docker(images, abroad)] if images else []) + ([fit(resources)] if resources else [])
 
 
-def of_account(cloud: Cloud, stack: str, resources: Resources, rights: Iterable[Right], source: str) -> list[Check]:
+def of_account(
+    cloud: Cloud, stack: str, resources: Resources, jobs: JobsSpec | None, rights: Iterable[Right], source: str
+) -> list[Check]:
     """Checks of credentials and account, and of all that a stack needs of it; without resources of the account alone.
 
     Args:
+        jobs: where those of the stack run.
         rights: what the commands on the stack need.
         source: the spec's path, for hints.
     """
-    found = [identity(cloud), *of_stack(cloud, stack, resources, rights, source)]
-    wanted = list(pools(resources))
+    found = [identity(cloud), *of_stack(cloud, stack, resources, jobs, rights, source)]
+    wanted = list(pools(resources, jobs))
     return found + ([linked_roles(cloud, wanted)] if wanted or not resources else [])
 
 
-def of_stack(cloud: Cloud, stack: str, resources: Resources, rights: Iterable[Right], source: str) -> list[Check]:
+def of_stack(
+    cloud: Cloud, stack: str, resources: Resources, jobs: JobsSpec | None, rights: Iterable[Right], source: str
+) -> list[Check]:
     """Those that a plan makes, too: whether there is room for the stack, and whether the caller may make it."""
-    wanted, (vpcs, addresses) = list(pools(resources)), networks(resources)
+    wanted, (vpcs, addresses) = list(pools(resources, jobs)), networks(resources)
     found = [vcpu_quotas(cloud, wanted)] if wanted else []
     found += [offerings(cloud, wanted), account_plan(cloud, wanted)] if any(pool.types for pool in wanted) else []
     found += [vpc_quota(cloud, stack, vpcs)] if vpcs else []

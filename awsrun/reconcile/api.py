@@ -210,7 +210,7 @@ def _preflight(session: Session, spec: Spec) -> Watch:
 
     rights = rights_for(spec, session.kinds, session.cloud, "apply")
     source = getattr(spec, "source", "") or "SPEC"
-    return Watch(suite.of_stack(session.cloud, spec.stack, spec.resources, rights, source))
+    return Watch(suite.of_stack(session.cloud, spec.stack, spec.resources, spec.jobs, rights, source))
 
 
 class _Shown:

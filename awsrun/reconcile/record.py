@@ -14,11 +14,11 @@ from awsrun.reconcile.plain import plain
 from awsrun.reconcile.session import Session
 from awsrun.resources.kind import Outputs
 from awsrun.spec.references import references
+from awsrun.spec.stack import MAX_VCPUS
 
 _MACHINES = ("capacity", "instance_types")
 _SIZE = ("vcpus", "gpus", "memory_mib", "architecture", "storage_gib")
 _WORKER = (*_SIZE, "image", "container", "log_group", "stop_timeout")
-MAX_VCPUS = 16  # of one run's workers on a cluster, where the spec says nothing
 
 
 def record_of(

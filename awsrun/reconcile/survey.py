@@ -15,12 +15,13 @@ from awsrun.reconcile.guard import keep_users
 from awsrun.reconcile.outlook import Unfinished, check_refresh, lowered
 from awsrun.reconcile.plain import plain
 from awsrun.reconcile.plan import PROTECTED, Plan, Planned
-from awsrun.reconcile.record import MAX_VCPUS, record_of
+from awsrun.reconcile.record import record_of
 from awsrun.reconcile.session import Session
 from awsrun.reconcile.table import Contents, StackTable
 from awsrun.reconcile.usual import usual
 from awsrun.reconcile.world import Located, by_node, observe
 from awsrun.resources.kind import Change, Outputs, State
+from awsrun.spec.stack import MAX_VCPUS
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from awsrun.resources.ecs import NAME_PATTERN
+from awsrun.resources.ecs_task_definition_spec import TaskDefinitionSpec
 from awsrun.resources.vpc import VpcSpec
 from awsrun.spec.references import Misfit, RefTo, ResourceSpec
 
@@ -59,4 +60,13 @@ class ServiceSpec(ResourceSpec):
                 f"NAT gateway or endpoints, which are paid by the hour: give {self.vpc!r} private: nat or private: "
                 "endpoints; or leave them in public subnets, where the security group lets nothing in",
             )
-        return self.model_copy(update={"subnets": self.subnets or ("private" if network.private else "public")})
+        subnets = self.subnets or ("private" if network.private else "public")
+        definition = stack.get(self.task_definition)
+        shut_in = subnets == "private" and network.private == "endpoints"
+        if shut_in and isinstance(definition, TaskDefinitionSpec) and (image := definition.from_internet()):
+            raise Misfit(
+                "task_definition",
+                f"{image} comes from the internet, which the endpoints of {self.vpc!r} do not lead to: have "
+                f"{self.task_definition!r} take its image from an ecr.repository, or give {self.vpc!r} private: nat",
+            )
+        return self.model_copy(update={"subnets": subnets})

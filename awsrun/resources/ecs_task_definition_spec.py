@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from awsrun.aws.image_names import ImageName
 from awsrun.aws.names import IMAGE_TAG
 from awsrun.images.recipe import DEFAULT_BASE
 from awsrun.resources.architecture import ARM, X86, Architecture
@@ -105,6 +106,12 @@ class TaskDefinitionSpec(ResourceSpec):
         LogGroupSpec(retention_days=self.log_days)  # whether AWS offers that
         check_size(self.vcpus, self.memory_mib)
         return self
+
+    def from_internet(self) -> str:
+        """Its image, where that comes from the internet; empty where it lies in ECR."""
+        if self.built or self.repository or (self.image and ImageName.parse(self.image).account):
+            return ""
+        return self.image or DEFAULT_BASE
 
     def within(self, stack: Mapping[str, ResourceSpec]) -> TaskDefinitionSpec:
         """Its processor is known, its image is built for that, and its roles may be used by tasks."""

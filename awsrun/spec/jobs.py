@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from awsrun.aws.image_names import ImageName
 from awsrun.spec.check import check_references
 from awsrun.spec.document import Document
 from awsrun.spec.sentences import complain
@@ -124,3 +125,13 @@ def _check_subnets(document: Document, data: Mapping[str, Any], resources: Mappi
     if data.get("subnets") == "private" and not network.get("private"):
         text = f"{data['vpc']!r} has no private subnets: give it private: nat or private: endpoints, or leave this out"
         document.mistake(("jobs", "subnets"), text)
+    shut_in = network.get("private") == "endpoints" and data.get("subnets") != "public"
+    definition = resources.get(str(data.get("definition")), {})
+    image = str(definition.get("image") or "its image")
+    own = definition.get("built") or definition.get("repository") or ImageName.parse(image).account
+    if shut_in and not own:
+        text = (
+            f"{image} comes from the internet, which the endpoints of {data['vpc']!r} do not lead to: have "
+            f"{data['definition']!r} take its image from an ecr.repository, or give {data['vpc']!r} private: nat"
+        )
+        document.mistake(("jobs", "definition"), text)

@@ -15,6 +15,9 @@ STACK_NAME = r"^(?!awsrun)[a-z]([a-z0-9]|-(?=[a-z0-9])){0,23}$"
 RESOURCE_NAME = r"^[a-z]([a-z0-9]|[-_](?=[a-z0-9])){0,39}$"
 
 
+MAX_VCPUS = 16  # of one run's workers on a cluster, where the spec says nothing
+
+
 class JobsSpec(BaseModel):
     """Where `awsrun submit` runs jobs: on a queue of Batch, or on a cluster of ECS with Fargate.  What a spec leaves no
     choice of is inferred."""

@@ -170,7 +170,7 @@ def _named(command: str) -> set[str]:
     if command in jobs.VERBS:
         rights += jobs.rights(cloud, spec.stack, where, command)
     if command == "plan":
-        rights += preflight.rights(cloud, spec.resources)
+        rights += preflight.rights(cloud, spec.resources, spec.jobs)
     return {action for right in rights for action in right.actions}
 
 

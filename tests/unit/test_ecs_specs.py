@@ -8,6 +8,7 @@ import pytest
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.aws.quotas import FARGATE_SPOT
+from awsrun.preflight.linked_roles import wanted_roles
 from awsrun.preflight.need import pools
 from awsrun.prices import machines
 from awsrun.prices.table import shipped
@@ -17,6 +18,7 @@ from awsrun.spec.load import parse
 HOME = shipped("us-east-1")
 REST = """
   network: {kind: vpc, max_azs: 1}
+  shut: {kind: vpc, cidr: 10.1.0.0/16, private: endpoints}
   tasks: {kind: ecs.cluster}
   worker: {kind: iam.role, service: ecs-tasks}
   other: {kind: iam.role, service: lambda}
@@ -46,6 +48,10 @@ def loaded(line: str) -> Any:
             "web: {kind: ecs.service, cluster: tasks, task_definition: wait, vpc: network, subnets: private}",
             "no private",
         ),
+        (
+            "web: {kind: ecs.service, cluster: tasks, task_definition: wait, vpc: shut}",
+            "which the endpoints of 'shut' do not lead to",
+        ),
         ("web: {kind: ecs.service, cluster: wait, task_definition: wait, vpc: network}", "this names a ecs.cluster"),
     ],
 )
@@ -64,6 +70,15 @@ def test_what_a_service_runs_counts_for_fargates_quota() -> None:
     line = "web: {kind: ecs.service, cluster: tasks, task_definition: wait, vpc: network, desired_count: 5, spot: true}"
     (pool,) = pools(loaded(line))
     assert (pool.max_vcpus, list(pool.quotas())) == (2, [FARGATE_SPOT])  # five quarters of a vCPU
+
+
+def test_jobs_on_a_cluster_count_for_fargates_quota_without_batch() -> None:
+    there = "results: {kind: s3.bucket}\n  train: {kind: ecs.task_definition}\n"
+    jobs = "jobs: {cluster: tasks, definition: train, vpc: network, max_vcpus: 40, spot: true}\n"
+    spec = parse(f"stack: s\nresources:{REST}  {there}{jobs}", "s.yaml", SpecModels())
+    (pool,) = pools(spec.resources, spec.jobs)
+    assert (pool.name, pool.max_vcpus, list(pool.quotas())) == ("tasks", 40, [FARGATE_SPOT])
+    assert [service for _, service in wanted_roles([pool])] == ["ecs"]
 
 
 def test_a_task_is_paid_by_vcpu_memory_disk_and_address() -> None:

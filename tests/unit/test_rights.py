@@ -47,7 +47,7 @@ def everything(spec: StackSpec, cloud: Cloud = CLOUD) -> list[Right]:
     kinds = Kinds(cloud)
     where = stacks.where_jobs_run(spec, kinds, cloud)
     found = [one for command in stacks.VERBS for one in stacks.rights(spec, kinds, cloud, command)]
-    found += [*preflight.rights(cloud, spec.resources), *ssh.rights(cloud, spec.stack)]
+    found += [*preflight.rights(cloud, spec.resources, spec.jobs), *ssh.rights(cloud, spec.stack)]
     return found + [one for command in jobs.VERBS for one in jobs.rights(cloud, spec.stack, where, command)]
 
 

@@ -80,6 +80,14 @@ def test_mistakes_say_what_is_wrong(written: str, said: str) -> None:
     assert said in mistake(COMMON + FARGATE + BATCH + f"jobs: {written}")
 
 
+def test_images_of_workers_behind_endpoints_come_from_ecr() -> None:
+    shut = COMMON.replace("{kind: vpc}", "{kind: vpc, private: endpoints}")
+    assert "its image comes from the internet, which the endpoints of 'network'" in mistake(shut + FARGATE)
+    ours = "image: 123456789012.dkr.ecr.us-east-1.amazonaws.com/a, "
+    assert jobs(shut + FARGATE.replace("task_definition, ", f"task_definition, {ours}"))
+    assert jobs(shut + FARGATE + "jobs: {subnets: public}")
+
+
 def test_what_a_cluster_lacks_is_named() -> None:
     alone = COMMON.replace(", run: [train]", "") + "  tasks: {kind: ecs.cluster}\n" + SERVICE + "jobs: {cluster: tasks}"
     assert "no ecs.task_definition in this spec whose role says jobs: true" in mistake(alone)
