@@ -40,7 +40,7 @@ from awsrun.worker.protocol.store import RunStore
 from awsrun.worker.protocol.table import Unanswered, Value
 from awsrun.worker.reclaim import Reclaim
 from awsrun.worker.relief import Relief
-from awsrun.worker.requirements import install
+from awsrun.worker.requirements import install, packages
 from awsrun.worker.search import Bayes
 from awsrun.worker.supervisor import TERMINATED, Supervisor
 
@@ -158,7 +158,7 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
     root, site = asked.root / PROJECT, scratch / "site"
     job = Job(root, run.job, run.function, run.batch)
     env = dict(os.environ)  # as it is now: while Optuna chooses a trial, it bounds the threads of all that starts
-    supervisor = Supervisor(run, claims, lambda: Zygote(job, str(site) if run.requirements else "", env))
+    supervisor = Supervisor(run, claims, lambda: Zygote(job, str(packages(site)) if run.requirements else "", env))
     signal.signal(signal.SIGTERM, supervisor.terminate)
     own = RunStore(dynamodb.DynamoTable(dynamodb.client(), asked.table), pauses=())  # each beat is a repeat
     heartbeat = Heartbeat(own, run.run, who, run.limits.beat, supervisor.tell)
@@ -171,7 +171,7 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
     try:
         error = install(root / run.requirements, site) if run.requirements else None
         if bayes and not error:
-            error = bayes.prepare(site)
+            error = bayes.prepare(packages(site))
         if error:
             print(f"[awsrun] {error['message']}\n{error['traceback']}", flush=True)
             return 0 if claims.fail_run(error) else 1

@@ -1,4 +1,4 @@
-"""Requirements: a package index that does not answer is asked again, a package that does not exist is not."""
+"""Requirements: what the image has is not fetched again, an index that does not answer is asked again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from awsrun.worker import requirements
+from tests.wheels import wheel
 
 PIP = """
 import pathlib, sys
@@ -31,9 +32,20 @@ def test_an_index_that_does_not_answer_is_asked_again(
 ) -> None:
     (tmp_path / "pip").mkdir()
     (tmp_path / "pip" / "__init__.py").touch()
+    if runs == 3:
+        (tmp_path / "venv.py").write_text("raise ImportError('an image without it')")
     (tmp_path / "pip" / "__main__.py").write_text(PIP.format(count=str(tmp_path / "n"), said=said, fails=fails))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
     waits: list[float] = []
     found = requirements.install(tmp_path / "requirements.txt", tmp_path / "site", waits.append)
     assert (tmp_path / "n").read_text() == str(runs) and len(waits) == runs - 1
     assert bool(found) == error and (not found or said in found["traceback"])
+
+
+def test_what_the_image_has_is_not_fetched_again(tmp_path: Path) -> None:
+    """``--no-index``: whatever is not there cannot be had."""
+    file, site = tmp_path / "requirements.txt", tmp_path / "site"
+    file.write_text(f"--no-index\npydantic>=1\n{wheel(tmp_path, 'hello')}")
+    assert requirements.install(file, site, lambda _: None) is None
+    found = requirements.packages(site)
+    assert (found / "greet.py").exists() and not list(found.glob("pydantic*"))
