@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 T = TypeVar("T")
+Passing = Callable[[BaseException], bool]
+"""Whether the very same call will pass later."""
 Verb = Literal["create", "update", "tag", "delete", "empty"]
 
 # Errors of botocore that come without an answer of AWS.  The request may have arrived.
@@ -56,10 +58,12 @@ class Calls:
         self.clock, self.timing, self.halt, self.gate = clock, timing, halt, gate
         self._pace = _Pace(clock, timing.pace)
 
-    def read(self, call: Callable[[], T]) -> T:
+    def read(self, call: Callable[[], T], later: Passing = lambda error: False) -> T:
         """A call that changes nothing.  botocore repeats it a few times, within seconds; throttling and trouble at AWS
-        may last longer."""
-        return self._patiently(lambda: self._sent(call), lambda error: _throttled(error) or _troubled(error))
+        may last longer, and so may ``later``."""
+        return self._patiently(
+            lambda: self._sent(call), lambda error: _throttled(error) or _troubled(error) or later(error)
+        )
 
     def write(self, kind: Kind[Any, Any], verb: Verb, call: Callable[[], T]) -> T:
         """One mutating call of a kind, repeated while AWS says that it was not done and will pass later.
@@ -90,9 +94,11 @@ class Calls:
                 raise Blocked(message_of(error)) from error
             raise
 
-    def put(self, call: Callable[[], T]) -> T:
+    def put(self, call: Callable[[], T], later: Passing = lambda error: False) -> T:
         """A mutating call that may be made twice (an unconditional put): repeated without looking."""
-        return self._patiently(lambda: self._sent(call, self.gate), lambda error: _throttled(error) or no_answer(error))
+        return self._patiently(
+            lambda: self._sent(call, self.gate), lambda error: _throttled(error) or no_answer(error) or later(error)
+        )
 
     def _once(self, kind: Kind[Any, Any], verb: Verb, call: Callable[[], T]) -> T:
         self._pace.wait(kind, verb)
@@ -107,7 +113,7 @@ class Calls:
             self._stop_if_expired(error)
             raise
 
-    def _patiently(self, call: Callable[[], T], passing: Callable[[BaseException], bool]) -> T:
+    def _patiently(self, call: Callable[[], T], passing: Passing) -> T:
         try:
             return call()
         except Exception as error:

@@ -105,7 +105,7 @@ class Lease:
     def _read(self) -> dict[str, Any]:
         reader = self._session.cloud.read("dynamodb")
         answer = self._session.calls.read(
-            lambda: reader.get_item(TableName=self._table.name, Key=_KEY, ConsistentRead=True)
+            lambda: reader.get_item(TableName=self._table.name, Key=_KEY, ConsistentRead=True), self._table.not_yet
         )
         return dict(answer.get("Item", {}))
 
@@ -127,7 +127,7 @@ class Lease:
         try:
             self._client.put_item(TableName=self._table.name, Item=item, **condition)
         except Exception as error:
-            if outcome(error) == "throttled":
+            if outcome(error) == "throttled" or self._table.not_yet(error):
                 self._clock.sleep(self._timing.first)
                 return False
             if not (matches(error, _REFUSED) or no_answer(error)):

@@ -75,11 +75,17 @@ class StackTable:
     def __init__(self, cloud: Cloud, stack: str, calls: Calls) -> None:
         self.cloud, self.stack, self.calls = cloud, stack, calls
         self.name = stack_table(stack)
+        self._asked, self._young = False, 0.0
+
+    def not_yet(self, error: BaseException) -> bool:
+        """Whether DynamoDB just does not know a new table everywhere: one that it calls ACTIVE may be missing for reads
+        and writes (https://github.com/scalar-labs/scalardb/pull/2769)."""
+        return matches(error, ABSENT) and self.calls.clock.monotonic() < self._young
 
     def load(self) -> Contents | None:
         """All that it says; None where there is no table."""
         try:
-            pages = self.calls.read(self._scan)
+            pages = self.calls.read(self._scan, self.not_yet)
         except Exception as error:
             if matches(error, ABSENT):
                 return None
@@ -101,7 +107,7 @@ class StackTable:
 
     def put(self, key: str, value: Any) -> None:
         item = _item(key, value)
-        self.calls.put(lambda: self.cloud.write("dynamodb").put_item(TableName=self.name, Item=item))
+        self.calls.put(lambda: self.cloud.write("dynamodb").put_item(TableName=self.name, Item=item), self.not_yet)
 
     def put_all(self, values: Mapping[str, Any]) -> None:
         """Several at once, in no order; all are there when it returns."""
@@ -109,7 +115,8 @@ class StackTable:
         pauses = Pauses(self.calls.clock, self.calls.timing)
         while left:
             batch = {self.name: left[:BATCH]}
-            answer = self.calls.put(partial(self.cloud.write("dynamodb").batch_write_item, RequestItems=batch))
+            write = partial(self.cloud.write("dynamodb").batch_write_item, RequestItems=batch)
+            answer = self.calls.put(write, self.not_yet)
             again = answer.get("UnprocessedItems", {}).get(self.name, [])
             left = again + left[BATCH:]
             if again:
@@ -117,7 +124,7 @@ class StackTable:
 
     def remove(self, key: str) -> None:
         pk = {"pk": {"S": key}}
-        self.calls.put(lambda: self.cloud.write("dynamodb").delete_item(TableName=self.name, Key=pk))
+        self.calls.put(lambda: self.cloud.write("dynamodb").delete_item(TableName=self.name, Key=pk), self.not_yet)
 
     def remember(self, intent: Intent) -> None:
         self.put(INTENT + intent.nonce, asdict(intent))
@@ -126,7 +133,7 @@ class StackTable:
         self.remove(INTENT + nonce)
 
     def write_record(self, record: stacks.StackRecord) -> None:
-        self.calls.put(lambda: stacks.write(self.cloud, record))
+        self.calls.put(lambda: stacks.write(self.cloud, record), self.not_yet)
 
     def record(self, record: stacks.StackRecord) -> dict[str, Any]:
         """The record as an item for `put_all`."""
@@ -159,6 +166,8 @@ class StackTable:
             made += [pool.submit(make, runs_table(self.stack), ("pk", "sk"))] if runs else []
         for one in made:
             one.result()
+        if self._asked:
+            self._young = self.calls.clock.monotonic() + self.calls.timing.settle
 
     def _begin(self, name: str, keys: tuple[str, ...]) -> None:
         """Ask for the table unless there is one; not while an older one of its name is being deleted."""
@@ -175,6 +184,7 @@ class StackTable:
             ],
             "Tags": tags.pairs({tags.STACK: self.stack, tags.NAME: name, tags.KIND: KIND_TAG}),
         }
+        self._asked = True
         self._accepting(IN_USE, lambda: self.cloud.write("dynamodb").create_table(**request))
 
     def drop(self, name: str) -> bool:

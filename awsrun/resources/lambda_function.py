@@ -245,6 +245,8 @@ class Function(Kind[FunctionSpec, FunctionState]):
             )
 
     def _update_code(self, id: str, wanted: FunctionState) -> None:
+        """The tag first, which says nothing of any code but this: while the code changes, tags may not
+        (https://docs.aws.amazon.com/lambda/latest/api/API_TagResource.html)."""
         where = {"FunctionName": id, "Architectures": [wanted.architecture]}
         if wanted.in_image:
             self.cloud.write("lambda").update_function_code(**where, ImageUri=wanted.image)
@@ -252,9 +254,9 @@ class Function(Kind[FunctionSpec, FunctionState]):
         content = self._made(id, wanted)
         if content is None:
             return  # the next step, once it is built
-        answer = self.cloud.write("lambda").update_function_code(**where, ZipFile=content)
-        if text := _tag(wanted.package, answer["CodeSha256"]):
+        if text := _tag(wanted.package, sha256(content)):
             self.tag(id, {CODE: text}, ())
+        self.cloud.write("lambda").update_function_code(**where, ZipFile=content)
 
     def _made(self, id: str, state: FunctionState) -> bytes | None:
         """The zip file; None where it is being built from now on."""

@@ -38,6 +38,7 @@ def table(dynamodb: Any) -> str:
     name = unique()
     assert create(dynamodb, name)["TableStatus"] == "CREATING"
     until(lambda: status(dynamodb, name) == "ACTIVE")
+    passes(MISSING, dynamodb.scan, TableName=name)
     return name
 
 
@@ -62,6 +63,17 @@ def test_a_new_table_is_not_found_then_creating_and_takes_no_items(dynamodb: Any
     name = sometimes(MISSING, write)
     passes(MISSING, put, dynamodb=dynamodb, name=name)
     refused(IN_USE, create, dynamodb=dynamodb, name=name)
+
+
+def test_an_active_table_is_not_found_by_reads_and_writes_for_a_moment(dynamodb: Any) -> None:
+    def write(name: str) -> None:
+        create(dynamodb, name)
+        until(lambda: status(dynamodb, name) == "ACTIVE")
+        put(dynamodb, name)
+
+    name = sometimes(MISSING, write)
+    assert status(dynamodb, name) == "ACTIVE"
+    passes(MISSING, put, dynamodb=dynamodb, name=name)
 
 
 def test_a_table_is_not_deleted_nor_changed_while_it_is_made(dynamodb: Any) -> None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from awsrun.aws.clients import Cloud
+from awsrun.aws.context import LOCAL
 from awsrun.aws.errors import matches
+from awsrun.functions.archive import File
+from awsrun.functions.package import Package, Target
 from awsrun.resources import apigateway_definition as definition
+from awsrun.resources.kind import diff
 from awsrun.resources.registry import kind
 from tests.conftest import LocalCloud
 from tests.contract.strict_bench import passes, refused, sometimes, unique, until
@@ -79,6 +87,31 @@ def test_a_fresh_role_cannot_be_assumed_at_first(strict_cloud: LocalCloud, funct
 
     name = sometimes(ASSUMED, attempt)
     passes(ASSUMED, create, functions=functions, name=name, role=f"arn:aws:iam::123456789012:role/{name}")
+
+
+def test_no_tags_while_it_changes_which_a_new_package_does_not_mind(
+    strict_cloud: LocalCloud, functions: Any, role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package with requirements is known by a tag: set after the code, it was refused, and the code sent again."""
+    monkeypatch.setenv("AWSRUN_HOME", str(tmp_path))
+    name, busy = active(functions, role), "ResourceConflictException:update is in progress"
+    arn = functions.get_function(FunctionName=name)["Configuration"]["FunctionArn"]
+
+    def tag(_: str) -> None:
+        passes(busy, functions.update_function_configuration, FunctionName=name, Timeout=9)
+        functions.tag_resource(Resource=arn, Tags={"a": "b"})
+
+    sometimes(busy, tag)
+    package = Package.of({"index.py": File(b"x = 1"), "requirements.txt": File(b"six")}, Target("3.12", "any"))
+    package.keep(code())
+    lambdas = kind("lambda.function")(
+        Cloud(boto3.Session("l", "l", region_name="us-east-1"), LOCAL, strict_cloud.endpoint)
+    )
+    until(lambda: state(functions, name) == ("Active", "Successful"))
+    seen = lambdas.read(name)
+    wanted = replace(seen.state, package=package)
+    lambdas.update(name, wanted, seen.state, diff(wanted, seen.state))
+    assert until(lambda: lambdas.read(name).phase == "ready" and lambdas.read(name).state.package == package)
 
 
 def test_its_variables_wait_for_the_key(strict_cloud: LocalCloud, functions: Any) -> None:

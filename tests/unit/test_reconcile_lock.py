@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
-from reconcile_fakes import FakeCloud, VirtualClock, open_session, small_stack
+from reconcile_fakes import FakeCloud, VirtualClock, open_session, refused, small_stack
 
 from awsrun.aws.errors import AwsrunError
 from awsrun.reconcile.apply import apply
@@ -140,3 +142,27 @@ def test_an_apply_whose_lock_is_taken_stops_and_the_next_one_converges(fake: Fak
     assert not fake.of("queue")
     fake.faults = lambda *_: None
     assert not apply(open_session(fake), small_stack(), lambda plan: True).failed
+
+
+def test_a_new_table_that_is_not_found_everywhere_yet_is_waited_for(fake: FakeCloud) -> None:
+    """ACTIVE is what it is called, and reads and writes of it may be refused for a moment."""
+    session, found_at = open_session(fake), [0.0]
+
+    def lag(model: Any, **_: Any) -> None:
+        if model.name == "CreateTable":
+            found_at[0] = fake.clock.now() + 5.0
+        elif "Table" not in model.name and fake.clock.now() < found_at[0]:
+            raise refused("ResourceNotFoundException", "Requested resource not found")
+
+    for client in (session.cloud.read("dynamodb"), session.cloud.write("dynamodb")):
+        client.meta.events.register("before-call.dynamodb", lag)
+    assert not apply(session, small_stack(), lambda plan: True).failed
+    assert fake.clock.now() >= found_at[0] > 0
+
+
+def test_a_table_that_somebody_deletes_meanwhile_is_not_waited_for(fake: FakeCloud) -> None:
+    session, table = prepare(fake)
+    fake.clock.sleep(session.timing.settle)
+    table.drop(table.name)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        table.put("KINDS", [])

@@ -4,7 +4,8 @@ Sources, below https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/: 
 ACTIVE tables are read and written), API_DescribeTable.html (right after CreateTable it may answer
 ResourceNotFoundException), API_DeleteTable.html (DELETING; ResourceInUseException while CREATING or UPDATING, no error
 while DELETING already) and API_UpdateTimeToLive.html (takes up to one hour; a second change meanwhile is a
-ValidationException).
+ValidationException); https://github.com/scalar-labs/scalardb/pull/2769 (an ACTIVE table may not be found by reads and
+writes yet).
 """
 
 from __future__ import annotations
@@ -18,10 +19,24 @@ from awsrun.local.strict.rules import Rules, document, with_document
 
 CREATING, UPDATING, DELETING = 8.0, 10.0, 10.0  # seconds, at most
 KNOWN, LISTED = 2.0, 5.0  # seconds until DescribeTable finds a new table, and ListTables shows it
+SERVED = 3.0  # seconds from ACTIVE on until reads and writes find it, at most
 TTL_CHANGE = 3600.0  # seconds between two changes of a table's time to live
 TTL_ENABLING = 60.0
 
-_ITEMS = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"})
+_DATA = frozenset(
+    {
+        "BatchGetItem",
+        "BatchWriteItem",
+        "DeleteItem",
+        "GetItem",
+        "PutItem",
+        "Query",
+        "Scan",
+        "TransactGetItems",
+        "TransactWriteItems",
+        "UpdateItem",
+    }
+)
 _CONTROL = frozenset({"UpdateTable", "DeleteTable", "UpdateTimeToLive", "TagResource", "UntagResource"})
 
 
@@ -38,6 +53,8 @@ class DynamoRules(Rules):
             if action == "DescribeTable" and self.ledger.unknown(key):
                 return _missing(call, name)
             if action not in _CONTROL and action not in ("DescribeTable", "CreateTable") and phase == "CREATING":
+                return _missing(call, name)
+            if action in _DATA and self.ledger.phase((*key, "starting")):
                 return _missing(call, name)
             if action == "DeleteTable" and phase == "DELETING":
                 return self._dying(call, name, inner)
@@ -78,7 +95,9 @@ class DynamoRules(Rules):
         key = self.key(call, name)
         if action == "CreateTable":
             ledger.made(key, KNOWN, LISTED)
-            ledger.enter(key, "CREATING", ledger.lag(key, CREATING))
+            creating = ledger.lag(key, CREATING)
+            ledger.enter(key, "CREATING", creating)
+            ledger.enter((*key, "starting"), "starting", creating + ledger.lag((*key, "starting"), SERVED))
         elif action == "UpdateTable":
             ledger.enter(key, "UPDATING", ledger.lag(key, UPDATING))
         elif action == "UpdateTimeToLive":

@@ -9,7 +9,8 @@ allow for a dead-letter queue and for a VPC is asked for in the call that wants 
 https://github.com/hashicorp/terraform-provider-aws/issues/4633 and https://github.com/aws/chalice/pull/1069 (KMS, whose
 key is for a function's variables, may know a new role later than Lambda does);
 https://github.com/aws/serverless-application-model/issues/337 and
-https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (a function's policy has 20 KB).
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (a function's policy has 20 KB);
+https://docs.aws.amazon.com/lambda/latest/api/API_TagResource.html (not while another operation goes on).
 TooManyRequestsException is in `awsrun.local.strict.throttles`.
 """
 
@@ -33,6 +34,7 @@ KNOWN, LISTED = 1.0, 5.0
 
 _FUNCTIONS = re.compile(r"/[\d-]+/functions/?")
 _FUNCTION = re.compile(r"/[\d-]+/functions/([^/]+)/?(\w*)")
+_TAGS = re.compile(r"/[\d-]+/(tags)/(arn:.+)")
 _NO_ROLE = "The role defined for the function cannot be assumed by Lambda."
 _NO_GRANT = (
     "Lambda was unable to configure access to your environment variables because the KMS key is invalid for "
@@ -154,7 +156,10 @@ def _about(call: Call) -> tuple[str, str]:
     """The function that a call is about, and what of it (``code``); empty for all of it, or for none."""
     if _creates(call):
         return _name(call.json.get("FunctionName", "")), ""
-    found = _FUNCTION.match(unquote(call.path))
+    path = unquote(call.path)
+    if found := _TAGS.fullmatch(path):
+        return _name(found.group(2)), found.group(1)
+    found = _FUNCTION.match(path)
     return (_name(found.group(1)), found.group(2)) if found else ("", "")
 
 
