@@ -67,7 +67,12 @@ class ImageSpec(ResourceSpec):
         return self
 
     def within(self, stack: Mapping[str, ResourceSpec]) -> ImageSpec:
-        """Which machines it is for is known, and that one image fits them all."""
+        """Which machines it is for is known, that one image fits them all, and that its repository has room for it.
+
+        A lifecycle policy deletes images whatever uses them
+        (https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html).
+        """
+        self._check_room(stack)
         machines = {name: platforms(spec) for name, spec in stack.items() if name in self.runs_on or not self.runs_on}
         machines = {name: found for name, found in machines.items() if found}
         if not self.platform and len(set().union(*machines.values())) > 1:
@@ -78,6 +83,13 @@ class ImageSpec(ResourceSpec):
                 "say which with platform, or make one image for each and name its machines with runs_on",
             )
         return self.model_copy(update={"runs_on": sorted(machines)})
+
+    def _check_room(self, stack: Mapping[str, ResourceSpec]) -> None:
+        keep = getattr(stack.get(self.repository), "keep", 0)
+        beside = [one for one in stack.values() if isinstance(one, ImageSpec) and one.repository == self.repository]
+        if 0 < keep < len(beside):
+            lost = f"{self.repository!r} keeps the newest {keep}, and {len(beside)} images are built into it"
+            raise Misfit("repository", f"{lost}: the others would be deleted, so let it keep more")
 
     def recipe(self, platform: str) -> Recipe:
         """What it is made from."""

@@ -143,3 +143,18 @@ def test_fargate_does_not_run_an_image_for_arm(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_the_architecture_is_in_the_name(names: str, wanted: str) -> None:
     assert {name: platform(name) for name in names.split()} == dict.fromkeys(names.split(), wanted)
+
+
+def test_a_repository_keeps_all_images_that_are_built_into_it(tmp_path: Path) -> None:
+    spec = """
+stack: s
+resources:
+  images: {kind: ecr.repository, keep: KEEP}
+  one: {kind: ecr.image, repository: images}
+  two: {kind: ecr.image, repository: images, base: python:3.13}
+"""
+    (tmp_path / "spec.yaml").write_text(spec.replace("KEEP", "2"))
+    load(tmp_path / "spec.yaml", SpecModels())
+    (tmp_path / "spec.yaml").write_text(spec.replace("KEEP", "1"))
+    with pytest.raises(AwsrunError, match="'images' keeps the newest 1, and 2 images are built into it"):
+        load(tmp_path / "spec.yaml", SpecModels())
