@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -186,9 +187,19 @@ class Courier:
         self._store.put_reports(self._run, reports)
         for kind, (path, about) in files.items():
             attempt.checkpointed = True
+            began = attempt.kept.get(kind, {}).get("step", 0)
             try:
                 self._objects.put_checkpoint(attempt.record.n, attempt.record.attempt, path, kind)
                 attempt.kept[kind] = {**about, "bytes": path.stat().st_size}
+                if kind == "last" and about["step"] > began:
+                    self._got_further(attempt)
             except Exception as error:  # the trial is worth more than its checkpoint
                 print(f"[{attempt.name}] awsrun: checkpoint not stored: {error}", flush=True)
             path.unlink(missing_ok=True)
+
+    def _got_further(self, attempt: Attempt) -> None:
+        """Its trial is not what ended the workers that were lost with it."""
+        if attempt.record.losses:
+            with suppress(Unanswered):  # the next checkpoint says it again
+                self._store.got_further(self._run, attempt.record)
+                attempt.record = replace(attempt.record, losses=())

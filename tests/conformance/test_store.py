@@ -124,6 +124,20 @@ def test_losses_count_distinct_containers_and_the_third_is_fatal(store: RunStore
     assert trial.last is trial
 
 
+def test_losses_of_a_trial_that_gets_further_are_no_fault_of_its_own(store: RunStore) -> None:
+    trial = claimed(store)
+    for slot in range(1, 6):
+        taken = store.take_over(R, trial, Me(slot, 1000), trial.params)
+        assert taken is not None and (taken.state, taken.losses) == ("run", (trial.owner.replace(".1000", ".1"),))
+        assert not store.got_further(R, trial), "its owner is another one by now"
+        assert store.got_further(R, taken) and store.got_further(R, taken), "a repeat of my own"
+        trial = replace(taken, losses=())
+        assert store.trial(R, 0) == trial
+        assert store.take_over(R, taken, Me(9, 1000), {}) is None, "who has not seen that looks again"
+    assert store.settle(R, replace(trial, state="done"))
+    assert not store.got_further(R, trial)
+
+
 def test_a_release_is_no_loss_and_an_error_is_forgotten(store: RunStore) -> None:
     released = replace(claimed(store), state="retry")
     assert store.settle(R, released)

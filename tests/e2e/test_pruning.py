@@ -72,7 +72,7 @@ def test_a_worker_is_killed_and_every_trial_has_one_result(local_cloud: Any, tmp
                 if (bench.marks / f"{trial.n}.{attempt}").exists()
             ]
             assert sorted({step for attempt in steps for step in attempt}) == list(range(trial.step))
-            if not trial.losses:
+            if not trial.lost_ms:
                 assert [step for attempt in steps for step in attempt] == list(range(trial.step)), (
                     "it went on behind its checkpoint"
                 )

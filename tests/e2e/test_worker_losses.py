@@ -68,7 +68,7 @@ def test_sigkill_in_the_middle_of_a_trial(bench: Bench) -> None:
     assert bench.ended(bench.start(run, slot=1)) == 0
     went_on(bench, run)
     trial = bench.trial(run)
-    assert trial.losses == ("0.1",)
+    assert trial.losses == (), "it got further"
     said = max(report.at_ms for report in bench.store.reports(run, 0) if report.attempt == 1)
     assert trial.lost_ms == trial.spent_ms >= said - began > 0, "its time counts until its last sign of life"
     assert trial.seconds == (trial.spent_ms + trial.ended_ms - trial.started_ms) / 1000

@@ -60,6 +60,41 @@ def test_a_record_that_is_too_large_for_the_table_is_a_failed_trial(tmp_path: Pa
     courier.close()
 
 
+class Checkpoints:
+    """A bucket that takes checkpoints."""
+
+    def put_checkpoint(self, *_: Any) -> None: ...
+
+
+def test_a_checkpoint_beyond_the_one_that_it_began_from_clears_the_trial_of_losses(tmp_path: Path) -> None:
+    store, run, me = RunStore(MemoryTable()), a_run(next=1), Me(1, 1000)
+    store.create(run)
+    lost, bucket = store.claim(run.run, 0, Me(0, 1000), {}), Checkpoints()
+    assert lost is not None
+    record, objects = store.take_over(run.run, lost, me, {}), bucket
+    assert record is not None and record.losses == ("0.1",)
+    anything: Any = objects
+    courier = Courier(store, anything, run, Claims(store, run, Identity(me), Tools(lambda n: {})), print, tmp_path)
+
+    def losses_after(step: int) -> tuple[str, ...]:
+        """Of the trial, once a checkpoint of ``step`` is stored by an attempt that began at step 5."""
+        file = tmp_path / "checkpoint"
+        file.write_bytes(b"state")
+        files = {"last": (file, {"attempt": 2, "step": step})}
+        attempt: Any = SimpleNamespace(
+            record=record, name="t0.2", reports=[], kept={"last": {"attempt": 1, "step": 5}}, checkpointed=True,
+            has_checkpoint=True, take_checkpoints=lambda: files,
+        )  # fmt: skip
+        courier.note(attempt).result(timeout=10)
+        found = store.trial(run.run, 0)
+        assert found is not None
+        return found.losses
+
+    assert losses_after(5) == ("0.1",), "it is where it was"
+    assert losses_after(6) == ()
+    courier.close()
+
+
 class NoDeletes:
     """A bucket whose policy lets nobody delete."""
 

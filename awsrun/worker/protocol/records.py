@@ -57,7 +57,7 @@ class TrialRecord:
         value: the run's metric of this trial, or None.
         error: ``{"type", "message", "file", "line", "traceback", "signal", "peak_mib", "import"}``, as far as known;
             without a traceback ``tail``, the end of its output; of one that was set aside ``ran`` (see :attr:`last`).
-        losses: the containers that died with this trial.
+        losses: the containers that died with this trial since it last got further.
         failures: how many attempts ended with an error of the job's.
         since: the attempt that began from nothing; checkpoints of earlier ones are void.
         step: how many steps the latest attempt reported, those before its checkpoint included.

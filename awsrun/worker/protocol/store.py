@@ -41,7 +41,7 @@ from awsrun.worker.protocol.records import DONE, Me, RunStatus, Shard, Standing,
 from awsrun.worker.protocol.table import Item, Value, When
 
 MAX_LOSSES = 3
-"""A trial that took so many distinct workers with it has failed."""
+"""A trial that took so many distinct workers with it, without getting further in between, has failed."""
 
 
 class RunStore(Control):
@@ -175,9 +175,10 @@ class RunStore(Control):
     ) -> TrialRecord | None:
         """Go on with a trial that was released or whose owner is dead; None if somebody else did.
 
-        From state ``run`` it counts as a loss; with :data:`MAX_LOSSES` distinct containers lost, the trial comes back
-        ``failed`` instead of ``run``.  After an error, too, it goes on from its last checkpoint, unless ``since`` says
-        that this led nowhere.  One that was paused is let past the rung where it waited.
+        From state ``run`` it counts as a loss; with :data:`MAX_LOSSES` distinct containers lost since the trial last
+        got further (see :meth:`got_further`), it comes back ``failed`` instead of ``run``.  After an error, too, it
+        goes on from its last checkpoint, unless ``since`` says that this led nowhere.  One that was paused is let past
+        the rung where it waited.
 
         Args:
             ran_ms: how long the attempt ran that ends here, where nobody has settled it.
@@ -207,10 +208,25 @@ class RunStore(Control):
                 When("attempt", "=", seen.attempt),
                 When("owner", "=", seen.owner),
                 When("since", "absent or <", seen.since + 1),  # it only grows: put back anew, it is another one
+                When("losses", "=", ",".join(seen.losses)),  # it may have got further meanwhile
             ),
             lambda old: (old["attempt"], old["owner"]) == (trial.attempt, str(me)),
         )
         return trial if outcome.ok else None
+
+    def got_further(self, run: str, trial: TrialRecord) -> bool:
+        """Note that one's attempt has stored a checkpoint beyond the one that it began from: what was lost before was
+        no fault of the trial's, and does not count any more.  So a trial of days outlives any number of workers.
+
+        Returns:
+            False: the attempt was lost to somebody else.
+        """
+        return self._update(
+            trial_key(run, trial.n),
+            {"losses": ""},
+            (When("state", "=", "run"), When("attempt", "=", trial.attempt), When("owner", "=", trial.owner)),
+            lambda old: (old["state"], old["attempt"], old["owner"]) == ("run", trial.attempt, trial.owner),
+        ).ok
 
     def settle(self, run: str, trial: TrialRecord) -> bool:
         """Commit what became of one's attempt: done, failed, retry or paused.

@@ -132,6 +132,10 @@ class Judge:
             raise Violation(f"trial {n} was let past rung {old['rung']} and is at {new['rung']}")
         if old["state"] == new["state"] == "run" and new["attempt"] != old["attempt"]:
             self._taken(n, str(old["owner"]), str(new["owner"]))
+        if old["state"] == "run" and new["attempt"] != old["attempt"]:
+            lost = dict.fromkeys([*filter(None, str(old["losses"]).split(",")), Me.parse(str(old["owner"])).container])
+            if new["losses"] != ",".join(lost):
+                raise Violation(f"trial {n} was lost with {','.join(lost)}, and {new['losses']} are on record")
         if old["state"] == "retry" and new["state"] == "run" and new["losses"] != old["losses"]:
             raise Violation(f"trial {n} was given back, and that counts as a loss")
         for what in ("attempt", "since"):

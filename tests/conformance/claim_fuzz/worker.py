@@ -94,6 +94,8 @@ class FuzzedWorker:
             if notice is not None and notice.kind in ("leave", "over"):
                 released = True
                 break
+            if trial.losses and rng.random() < 0.5:  # it has stored a checkpoint
+                self._store.got_further(RUN, trial)
         rung = self._climb(trial) if self._scenario.run.prunes and not released else None
         token = f"{trial.n}/{trial.attempt}/{len(self._judge.artifacts)}"
         self._judge.artifacts[trial.n, trial.attempt] = token
