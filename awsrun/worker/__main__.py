@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Any
 
 from awsrun.worker import fargate
-from awsrun.worker.bootstrap import ASKED, PROJECT
+from awsrun.worker.bootstrap import ASKED, AWAY, PROJECT
 from awsrun.worker.courier import Courier
 from awsrun.worker.heartbeat import Heartbeat
 from awsrun.worker.nursery import Job, Zygote
-from awsrun.worker.objects import Objects
+from awsrun.worker.objects import Objects, clients
 from awsrun.worker.protocol import dynamodb, records, space
 from awsrun.worker.protocol.budget import Budget
 from awsrun.worker.protocol.claims import Claims, Identity, Tools
@@ -95,6 +95,14 @@ def _container(uri: str) -> tuple[str, str]:
 
 def main(arguments: list[str]) -> int:
     """One worker; its exit code."""
+    try:
+        return _main(arguments)
+    except Unanswered as error:
+        print(f"[awsrun] this worker goes: no answer for too long ({error})", flush=True)
+        return AWAY
+
+
+def _main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m awsrun.worker")
     parser.add_argument("--root", type=Path, required=True, help="the unpacked archive")
     parser.add_argument("--run", required=True)
@@ -142,17 +150,14 @@ def _ask_patiently_for_credentials() -> None:
 
 
 def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, scratch: Path) -> int:
-    import boto3
-    from botocore.config import Config
-
-    patient = Config(retries={"mode": "standard", "total_max_attempts": 10})  # a minute and more
-    objects = Objects(boto3.client("s3", config=patient), run.bucket, run.run)
+    hasty, parts = clients()
+    objects = Objects(hasty, run.bucket, run.run, parts)
     bayes = Bayes(store, run) if run.adaptive else None
     tools = Tools(
         bayes.params if bayes else lambda n: space.params(run.space, run.seed, n, objects.read_range),
         rng=random.Random(),
         enough=Budget(store, run, who.me.slot).spent,
-        stopped=objects.drop_checkpoints,
+        stopped=partial(_drop, objects),
     )
     claims = Claims(store, run, who, tools, place.log_stream)
     root, site = asked.root / PROJECT, scratch / "site"
@@ -176,7 +181,7 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
             print(f"[awsrun] {error['message']}\n{error['traceback']}", flush=True)
             return 0 if claims.fail_run(error) else 1
         code = supervisor.work(courier)
-        how = {0: DONE, TERMINATED: records.TERMINATED}.get(code, FAILED)
+        how = {0: DONE, TERMINATED: records.TERMINATED, AWAY: records.TERMINATED}.get(code, FAILED)
         return code
     finally:
         if relief:
@@ -188,6 +193,14 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
             reclaim.stop()
             if how == records.TERMINATED:
                 reclaim.stay()
+
+
+def _drop(objects: Objects, n: int) -> None:
+    """Delete the checkpoints of a trial that was stopped; the run is worth more than a clean bucket."""
+    try:
+        objects.drop_checkpoints(n)
+    except Exception as error:
+        print(f"[awsrun] old checkpoints of trial {n} not deleted: {error}", flush=True)
 
 
 def _say_goodbye(store: RunStore, run: Run, me: Me, how: str) -> None:

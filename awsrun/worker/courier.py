@@ -1,4 +1,10 @@
-"""Carries what an attempt leaves to the table and the bucket, in threads of its own, and commits it."""
+"""Carries what an attempt leaves to the table and the bucket, in threads of its own, and commits it.
+
+Where table or bucket do not answer for long, what has been computed is worth waiting for.  A trial that runs goes on:
+its reports are kept until they can be written, its checkpoints go to the bucket all the same.  What a trial has come to
+is offered for as long as the trial ran, and for a quarter of an hour at least: to wait costs no more than to run it
+again.  Whoever has nothing to lose goes after some minutes.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +14,28 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from awsrun.worker.attempt import Attempt, Claimed
 from awsrun.worker.job.failures import describe
-from awsrun.worker.objects import Objects
+from awsrun.worker.objects import BucketSilent, Objects
 from awsrun.worker.protocol.claims import Claims
+from awsrun.worker.protocol.reads import PAUSES
 from awsrun.worker.protocol.records import LARGEST, Report, Run, Standing, TrialRecord
 from awsrun.worker.protocol.space import block_text, blocked
 from awsrun.worker.protocol.store import RunStore
 from awsrun.worker.protocol.table import Unanswered
 
 Task = Callable[[], Any]
+_Answer = TypeVar("_Answer")
 PATIENCE = 600.0
 """Seconds for which a worker that finds nothing to do asks a table that does not answer."""
+OFFERED = 900.0
+"""Seconds for which what a trial has come to is offered at least; see above."""
+AGAIN = 5.0
+"""Seconds between two offers, each of which is patient in itself."""
 
 
 class Courier:
@@ -49,6 +62,7 @@ class Courier:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store, self._objects, self._run, self._claims = store, objects, run.run, claims
+        self._kept_back = False
         self._space, self._kinds = run.space, run.limits.kinds
         self._wake, self._scratch = wake, scratch
         self._clock, self._sleep = clock, sleep
@@ -62,7 +76,7 @@ class Courier:
 
         A claim that was made all the same is found by the next sweep, which takes this worker's own lost trials over.
         """
-        return self._submit(self._claimer, lambda: self._prepare(self._patiently(how)))
+        return self._submit(self._claimer, lambda: self._patiently(lambda: self._prepare(how())))
 
     def commit(self, attempt: Attempt, record: TrialRecord) -> Future[bool]:
         """Write everything that an attempt left, then settle it; False if it was lost to another worker."""
@@ -70,7 +84,7 @@ class Courier:
 
     def give_back(self, claimed: Claimed) -> Future[bool]:
         """Settle a trial that was claimed and not started: ``retry``."""
-        return self._submit(self._commits, lambda: self._settle(replace(claimed.record, state="retry"), claimed))
+        return self._submit(self._commits, lambda: self._give_back(claimed))
 
     def note(self, attempt: Attempt) -> Future[None]:
         """While the trial goes on: write its reports, then upload the newest checkpoint, and the best."""
@@ -82,12 +96,16 @@ class Courier:
         return self._submit(self._notes, lambda: self._note(attempt, reports, files))
 
     def compare(self, standing: Standing) -> Future[bool]:
-        """Say where a trial stands at a rung; whether it goes on."""
-        return self._submit(self._commits, lambda: self._claims.goes_on(standing))
+        """Say where a trial stands at a rung; whether it goes on, which it does, too, if nobody can tell."""
+        return self._submit(self._commits, lambda: self._compare(standing))
 
     def call(self, task: Task) -> Future[Any]:
         """Do something else in a thread."""
         return self._submit(self._claimer, task)
+
+    def hurry(self, seconds: float) -> None:
+        """The worker is told to go, and will be killed: what S3 does not take in ``seconds`` stays behind."""
+        self._objects.hurry(seconds)
 
     def close(self) -> None:
         """Wait for what is under way."""
@@ -100,7 +118,7 @@ class Courier:
         future.add_done_callback(lambda _: self._wake())
         return future
 
-    def _patiently(self, how: Callable[[], TrialRecord | None]) -> TrialRecord | None:
+    def _patiently(self, how: Callable[[], Claimed | None]) -> Claimed | None:
         try:
             found = how()
         except Unanswered as error:
@@ -109,34 +127,82 @@ class Courier:
                 self._silent_since = now
             if now - self._silent_since > PATIENCE:
                 raise
-            print(f"[awsrun] the table does not answer ({error}); it is asked again", flush=True)
+            _say_silent(error)
             self._sleep(1.0)
             return None
         self._silent_since = None
         return found
 
+    def _compare(self, standing: Standing) -> bool:
+        try:
+            return self._claims.goes_on(standing)
+        except Unanswered as error:
+            _say_silent(error, f"trial {standing.n} goes on uncompared")
+            return True
+
+    def _insist(self, write: Callable[[], _Answer], worth: float) -> _Answer:
+        """Do something until it is answered.
+
+        Args:
+            worth: seconds for which it is tried at least, and `OFFERED` in any case.
+
+        Raises:
+            Unanswered: it was tried for so long.
+        """
+        end = self._clock() + max(worth, OFFERED)
+        while True:
+            try:
+                return write()
+            except Unanswered as error:
+                if self._clock() >= end:
+                    raise
+                _say_silent(error)
+                self._sleep(AGAIN)
+
     def _prepare(self, record: TrialRecord | None) -> Claimed | None:
+        """Fetch what a trial goes on from; where that cannot be, it is given back."""
         if record is None:
             return None
-        folder = Path(tempfile.mkdtemp(prefix=f"t{record.n}.{record.attempt}-", dir=self._scratch))
-        restored = None
+        claimed = Claimed(record, Path(tempfile.mkdtemp(prefix=f"t{record.n}.{record.attempt}-", dir=self._scratch)))
+        try:
+            return self._fetch(claimed)
+        except Exception:
+            self._give_back(claimed)
+            raise
+
+    def _fetch(self, claimed: Claimed) -> Claimed:
+        record, folder, restored, lines = claimed.record, claimed.folder, None, None
         if record.attempt > record.since:
             restored = self._objects.get_checkpoint(record.n, record.since, record.attempt, folder)
-        lines = None
         if blocked(self._space):
             lines = folder / "lines.jsonl"
             lines.write_bytes(block_text(self._space, record.n, self._objects.read_range))
-        return Claimed(record, folder, restored, lines)
+        return replace(claimed, restored=restored, lines=lines)
+
+    def _give_back(self, claimed: Claimed) -> bool:
+        """Release a trial that did not start; if the table is silent, others find it when this worker is gone."""
+        store = RunStore(self._store.table, self._sleep, PAUSES)
+        try:
+            return self._settle(replace(claimed.record, state="retry"), claimed, store.settle)
+        except Unanswered as error:
+            _say_silent(error, f"trial {claimed.record.n} is not given back")
+            return False
 
     def _commit(self, attempt: Attempt, record: TrialRecord) -> bool:
+        worth = self._clock() - attempt.began
         if record.state in ("done", "failed", "retry", "paused"):
             self._note_all(attempt, upload=True).result()  # behind those that are under way
             record = replace(record, checkpoints={**record.checkpoints, **attempt.kept})
         if record.state in ("done", "failed", "paused"):
-            record = self._with_artifacts(record, attempt.claimed.artifacts)
+            record = self._with_artifacts(record, attempt.claimed.artifacts, worth)
         if record.state == "done":
             record = replace(record, checkpoints=self._staying(record))
-        won = self._settle(record, attempt.claimed)
+        try:
+            won = self._insist(lambda: self._write(record, attempt), worth)
+        except Unanswered as error:
+            lost = f"what attempt {attempt.name} came to in {worth:,.0f} s is lost: it could not be written down"
+            _say_silent(error, lost)
+            raise
         if attempt.checkpointed:
             try:
                 self._tidy(record if won else self._store.trial(self._run, record.n), attempt)
@@ -144,10 +210,21 @@ class Courier:
                 print(f"[{attempt.name}] awsrun: old checkpoints not deleted: {error}", flush=True)
         return won
 
-    def _with_artifacts(self, record: TrialRecord, folder: Path) -> TrialRecord:
+    def _write(self, record: TrialRecord, attempt: Attempt) -> bool:
+        """Settle an attempt, behind the reports that could not be written before."""
+        reports, attempt.reports = attempt.reports, []
+        try:
+            self._store.put_reports(self._run, reports)
+        except Unanswered:
+            attempt.reports = reports
+            raise
+        return self._settle(record, attempt.claimed)
+
+    def _with_artifacts(self, record: TrialRecord, folder: Path, worth: float) -> TrialRecord:
         """Upload the files of a trial.  Where that cannot be, it has failed: a result without its files is none."""
         try:
-            return replace(record, artifacts=self._objects.put_artifacts(record.n, record.attempt, folder))
+            put = partial(self._objects.put_artifacts, record.n, record.attempt, folder)
+            return replace(record, artifacts=self._insist(put, worth))
         except Exception as error:
             found = describe(error, folder)
             message = f"its files cannot be stored: {found['message']}"
@@ -171,20 +248,32 @@ class Courier:
         if trial.attempt > 1 or attempt.kept.keys() - trial.checkpoints.keys():
             self._objects.drop_checkpoints(trial.n, trial.checkpoints)
 
-    def _settle(self, record: TrialRecord, claimed: Claimed) -> bool:
+    def _settle(
+        self, record: TrialRecord, claimed: Claimed, settle: Callable[[str, TrialRecord], bool] | None = None
+    ) -> bool:
         if record.size > LARGEST:
             message = f"parameters, result and list of files take {record.size:,} bytes, and a record holds {LARGEST:,}"
             error = {"type": "TooLarge", "message": message}
             record = replace(record, state="failed", result=None, artifacts={}, error=error)
-        won = self._store.settle(self._run, record)
-        self._claims.settled(record, won)
+        won = (settle or self._store.settle)(self._run, record)
+        try:
+            self._claims.settled(record, won)
+        except Unanswered as silence:  # it is settled, and that is what counts
+            _say_silent(silence, "what follows for the run is left to others")
         claimed.discard()
         return won
 
     def _note(
         self, attempt: Attempt, reports: list[Report], files: Mapping[str, tuple[Path, Mapping[str, Any]]]
     ) -> None:
-        self._store.put_reports(self._run, reports)
+        try:
+            self._brief.put_reports(self._run, reports)
+            self._kept_back = False
+        except Unanswered as error:
+            attempt.reports[:0] = reports
+            if not self._kept_back:
+                _say_silent(error, "reports are kept until they can be written")
+            self._kept_back = True
         for kind, (path, about) in files.items():
             attempt.checkpointed = True
             began = attempt.kept.get(kind, {}).get("step", 0)
@@ -195,11 +284,24 @@ class Courier:
                     self._got_further(attempt)
             except Exception as error:  # the trial is worth more than its checkpoint
                 print(f"[{attempt.name}] awsrun: checkpoint not stored: {error}", flush=True)
-            path.unlink(missing_ok=True)
+                if isinstance(error, BucketSilent):
+                    break  # the last one counts on the best; and there may be little time
+            finally:
+                path.unlink(missing_ok=True)
 
     def _got_further(self, attempt: Attempt) -> None:
         """Its trial is not what ended the workers that were lost with it."""
         if attempt.record.losses:
             with suppress(Unanswered):  # the next checkpoint says it again
-                self._store.got_further(self._run, attempt.record)
+                self._brief.got_further(self._run, attempt.record)
                 attempt.record = replace(attempt.record, losses=())
+
+    @property
+    def _brief(self) -> RunStore:
+        """For what is said again soon: no checkpoint waits for a table that does not answer."""
+        return RunStore(self._store.table, self._sleep, pauses=())
+
+
+def _say_silent(error: Unanswered, so: str = "it is asked again") -> None:
+    who = "the bucket" if isinstance(error, BucketSilent) else "the table"
+    print(f"[awsrun] {who} does not answer ({error}); {so}", flush=True)

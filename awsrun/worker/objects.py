@@ -7,16 +7,44 @@ overwrite its own, and whoever takes over goes on from the greatest attempt befo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from awsrun.worker.job.files import below
 from awsrun.worker.protocol.records import LARGEST_LIST, dump
+from awsrun.worker.protocol.silence import silent
+from awsrun.worker.protocol.table import Unanswered
 
 _FOLDERS = {"last": "ckpt", "best": "best"}
 _SINGLE = 8 << 20  # larger files go up in parts
+PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 30.0)
+"""Seconds between repeats of what S3 does not answer: two minutes and a little more in all."""
+HURRY = 3.0
+"""Seconds for which anything is repeated once the worker was told to go: in 30 s it may be killed, and before that it
+must have given its trial back (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html,
+``stopTimeout``)."""
+_Answer = TypeVar("_Answer")
+
+
+class BucketSilent(Unanswered):
+    """S3 does not answer."""
+
+
+def clients() -> tuple[Any, Any]:
+    """Two of boto3's S3 clients: one that gives a stuck call up after seconds and leaves repeats to `Objects`, and one
+    for files in parts, which repeats each part by itself."""
+    import boto3
+    from botocore.config import Config
+
+    session = boto3.Session()
+    hasty = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1})
+    parts = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
+    return session.client("s3", config=hasty), session.client("s3", config=parts)
 
 
 def artifact_key(run: str, n: int, attempt: int, name: str = "") -> str:
@@ -30,20 +58,38 @@ def checkpoint_key(run: str, n: int, attempt: int | None = None, kind: str = "la
 
 
 class Objects:
-    """A run's objects.
+    """A run's objects.  Safe to use from several threads.
+
+    Every call may raise `BucketSilent`, after some minutes.
 
     Args:
         client: boto3's S3 client.
+        parts: another one, for large files.
+        clock: seconds of a monotonic clock.
     """
 
-    def __init__(self, client: Any, bucket: str, run: str) -> None:
-        self._client, self._bucket, self._run = client, bucket, run
+    def __init__(
+        self, client: Any, bucket: str, run: str, parts: Any = None,
+        pauses: Sequence[float] = PAUSES, clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._client, self._bucket, self._run, self._parts = client, bucket, run, parts or client
+        self._pauses, self._clock = pauses, clock
+        self._hurried, self._until = threading.Event(), math.inf
+
+    def hurry(self, seconds: float = HURRY) -> None:
+        """Repeat calls that are not answered for so many seconds from now, no longer: the worker is told to go."""
+        self._until = min(self._until, self._clock() + seconds)
+        self._hurried.set()
 
     def read_range(self, key: str, first: int, last: int) -> bytes:
         """Bytes ``first`` to ``last``, inclusive, of an object."""
-        answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={first}-{last}")
-        data: bytes = answer["Body"].read()
-        return data
+
+        def read() -> bytes:
+            answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={first}-{last}")
+            data: bytes = answer["Body"].read()
+            return data
+
+        return self._answered(read)
 
     def put_artifacts(self, n: int, attempt: int, folder: Path) -> dict[str, int]:
         """Upload everything below ``folder``; name -> bytes.  Links are not followed.
@@ -69,7 +115,8 @@ class Objects:
         if not found:
             return None
         path = folder / f"restored-{max(found)}"
-        self._client.download_file(self._bucket, checkpoint_key(self._run, n, max(found)), str(path))
+        key = checkpoint_key(self._run, n, max(found))
+        self._answered(lambda: self._parts.download_file(self._bucket, key, str(path)))
         return path
 
     def drop_checkpoints(self, n: int, kept: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> None:
@@ -81,14 +128,29 @@ class Objects:
         for kind in _FOLDERS:
             for attempt in self._attempts(n, kind):
                 if attempt != kept.get(kind, {}).get("attempt"):
-                    self._client.delete_object(Bucket=self._bucket, Key=checkpoint_key(self._run, n, attempt, kind))
+                    key = checkpoint_key(self._run, n, attempt, kind)
+                    self._answered(lambda key=key: self._client.delete_object(Bucket=self._bucket, Key=key))  # type: ignore[misc]
 
     def _attempts(self, n: int, kind: str = "last") -> list[int]:
-        answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=checkpoint_key(self._run, n, kind=kind))
+        prefix = checkpoint_key(self._run, n, kind=kind)
+        answer = self._answered(lambda: self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix))
         return [int(entry["Key"].rsplit("/", 1)[1]) for entry in answer.get("Contents", [])]
 
     def _put(self, key: str, path: Path) -> None:
         if path.stat().st_size > _SINGLE:
-            self._client.upload_file(str(path), self._bucket, key)
+            self._answered(lambda: self._parts.upload_file(str(path), self._bucket, key))
         else:
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=path.read_bytes())
+            self._answered(lambda: self._client.put_object(Bucket=self._bucket, Key=key, Body=path.read_bytes()))
+
+    def _answered(self, call: Callable[[], _Answer]) -> _Answer:
+        """Make a call until it is answered.  Each may be made twice: it reads, replaces or deletes one object."""
+        for pause in (*self._pauses, None):
+            try:
+                return call()
+            except Exception as error:
+                if not silent(error):
+                    raise
+                if pause is None or self._clock() + pause > self._until:
+                    raise BucketSilent(f"S3: {error}") from error
+                self._hurried.wait(pause) if not self._hurried.is_set() else time.sleep(pause)
+        raise AssertionError("unreachable")

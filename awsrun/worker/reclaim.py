@@ -25,6 +25,7 @@ ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"  # of metadata elsewhere, as boto
 EVERY = 5.0  # seconds between two looks
 PATIENCE = 3  # looks in a row without an answer, after which there are no metadata
 GRACE = 80.0  # seconds that a trial has to leave a checkpoint, which is to be uploaded in the two minutes, too
+LEFT = 100.0  # seconds for which the bucket is asked again, if it does not take that
 STAY = 180.0  # seconds within which the machine is gone
 _LASTS = 60  # seconds for which a token is good: each look asks for one
 

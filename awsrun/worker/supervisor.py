@@ -16,17 +16,22 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from awsrun.worker.attempt import Attempt, Claimed
+from awsrun.worker.bootstrap import AWAY
 from awsrun.worker.courier import Courier
 from awsrun.worker.heartbeat import Notice
 from awsrun.worker.job import wire
 from awsrun.worker.job.failures import died
 from awsrun.worker.nursery import Zygote
+from awsrun.worker.objects import HURRY
 from awsrun.worker.protocol.claims import Claims
 from awsrun.worker.protocol.records import Run, Standing, TrialRecord
-from awsrun.worker.reclaim import GRACE
+from awsrun.worker.protocol.table import Unanswered
+from awsrun.worker.reclaim import GRACE, LEFT
+
+_Answer = TypeVar("_Answer")
 
 SHORT = 1.0  # seconds: shorter trials are reserved in blocks and claimed ahead
 AHEAD = 4
@@ -63,7 +68,7 @@ class Supervisor:
         self._attempt: Attempt | None = None
         self._leaving = ""
         self._releasing = False
-        self._grace = run.limits.grace
+        self._grace, self._left = run.limits.grace, HURRY
         self._code = 0
         self._ran = 0
         self._mean = SHORT
@@ -88,7 +93,7 @@ class Supervisor:
     def terminate(self, *_: object) -> None:
         """The handler of SIGTERM: give the trial back and go."""
         self._leave("terminated", TERMINATED)
-        self._releasing = True
+        self._releasing, self._left = True, HURRY
         self.wake()
 
     def work(self, courier: Courier) -> int:
@@ -133,12 +138,15 @@ class Supervisor:
                 self._end_attempt("lost")
             elif notice.kind == "reclaimed":
                 self._leave(notice.why, TERMINATED)
+                self._left = self._left if self._releasing else LEFT
                 self._releasing, self._grace = True, max(self._grace, GRACE)
             else:  # "broken", too: the trial is whose it is, and its checkpoint of use to whoever is next
                 self._leave(notice.why, 0 if notice.kind == "leave" else 1)
                 self._releasing = True
         if self._leaving:
             self._claims.release()
+            if self._releasing:
+                self._courier.hurry(self._left)
             while self._ready:
                 self._tasks.add(self._courier.give_back(self._ready.popleft()))
             if self._attempt and self._releasing:
@@ -151,7 +159,7 @@ class Supervisor:
     def _collect(self) -> None:
         """Take what the courier's threads have finished."""
         if self._claiming and self._claiming.done():
-            claimed = self._claiming.result()
+            claimed = self._result_of(self._claiming)
             self._claiming = None
             if claimed is not None:
                 self._ready.append(claimed)
@@ -163,7 +171,15 @@ class Supervisor:
             self._asked = None
         for task in [task for task in self._tasks if task.done()]:
             self._tasks.remove(task)
-            task.result()
+            self._result_of(task)
+
+    def _result_of(self, task: Future[_Answer]) -> _Answer | None:
+        """What came of a task; None if it was not answered: the worker goes then, and what runs comes to its end."""
+        try:
+            return task.result()
+        except Unanswered as error:
+            self._leave(f"no answer for too long ({error})", AWAY)
+            return None
 
     def _answer(self, attempt: Attempt, standing: Standing, goes_on: Future[bool]) -> None:
         """Tell a trial that waits at a rung what becomes of it."""

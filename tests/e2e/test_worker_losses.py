@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from far_away import Road
 from worker_bench import Bench, until
 
 from awsrun.worker.objects import artifact_key, checkpoint_key
 from awsrun.worker.protocol.records import curve
+from awsrun.worker.supervisor import TERMINATED
 
 
 @pytest.fixture
@@ -185,3 +187,21 @@ def test_the_engine_starts_a_killed_worker_again(bench: Bench) -> None:
     slot, trial = bench.store.worker(run, 0), bench.trial(run)
     assert slot is not None and (slot.boot, slot.former) == (2000, 1000)
     assert slot.past_ms > 0 < trial.lost_ms, "what its first start took is not forgotten"
+
+
+def test_sigterm_while_s3_is_gone_keeps_the_checkpoint_before(bench: Bench) -> None:
+    road = Road(bench.env["AWS_ENDPOINT_URL"])
+    run = bench.submit("slow", 1, beat=0.2)
+    bench.env["AWS_ENDPOINT_URL_S3"] = road.url
+    worker = bench.start(run)
+    in_the_middle(bench, run)
+    road.cut()
+    stored = len(bench.steps(0, 1))
+    until("a checkpoint that cannot be stored", lambda: len(bench.steps(0, 1)) > stored + 3)
+    worker.send_signal(signal.SIGTERM)
+    assert bench.ended(worker, 30) == TERMINATED, "Batch and ECS kill it after 30 s"
+    trial = bench.trial(run)
+    assert (trial.state, trial.attempt, trial.losses) == ("retry", 1, ())
+    del bench.env["AWS_ENDPOINT_URL_S3"]
+    assert bench.ended(bench.start(run, slot=1)) == 0
+    assert went_on(bench, run) <= stored + 1

@@ -116,7 +116,7 @@ def test_a_result_stands_though_old_checkpoints_cannot_be_deleted(
     courier = Courier(store, bucket, run, Claims(store, run, Identity(me), Tools(lambda n: {})), print, tmp_path)
     kept = {"last": {"attempt": 1, "step": 1}, "best": {"attempt": 1, "step": 1}}
     attempt: Any = SimpleNamespace(
-        name="t0.1", checkpointed=True, kept=kept, reports=[], take_checkpoints=dict,
+        name="t0.1", began=0.0, checkpointed=True, kept=kept, reports=[], take_checkpoints=dict,
         claimed=Claimed(record, tmp_path / "t0.1"),
     )  # fmt: skip
     assert courier.commit(attempt, replace(record, state="done", result=1)).result(timeout=10)

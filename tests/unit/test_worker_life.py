@@ -6,6 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -155,10 +156,13 @@ def test_a_worker_without_a_heartbeat_goes_and_its_trial_keeps_its_checkpoint(
     attempt = Attempt(run, Claimed(TrialRecord(0, "run", 1, str(ME)), tmp_path), zygote)
     supervisor = Supervisor(run, Claims(store, run, Identity(ME), Tools(lambda n: {})), pytest.fail)
     supervisor._attempt = attempt
+    hurried: list[bool] = []
+    supervisor._courier = SimpleNamespace(hurry=lambda seconds: hurried.append(True))  # type: ignore[assignment]
     supervisor.tell(Notice(kind, why="ClientError: AccessDeniedException"))
     supervisor._obey()
     os.set_blocking(zygote.fds[1], False)
     assert attempt.why == why and bool(zygote.killed) == (kind == "superseded")
+    assert bool(hurried) == (kind == "broken"), "a worker that gives its trial back does not wait for S3"
     assert not order or os.read(zygote.fds[1], 9) == order, "it is told to checkpoint and stop"
     for fd in zygote.fds:
         os.close(fd)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from awsrun.worker.protocol.claims import Claims, Identity, Tools
 from awsrun.worker.protocol.memory import MemoryTable
 from awsrun.worker.protocol.records import Me, TrialRecord
 from awsrun.worker.protocol.store import RunStore
-from awsrun.worker.reclaim import ENDPOINT, GRACE, METADATA, Reclaim
+from awsrun.worker.reclaim import ENDPOINT, GRACE, LEFT, METADATA, Reclaim
 from awsrun.worker.supervisor import TERMINATED, Supervisor
 
 BATCH = {"AWS_BATCH_JOB_ID": "job:3"}
@@ -128,10 +129,13 @@ def test_the_trial_has_more_time_to_leave_a_checkpoint_and_batch_starts_the_work
     attempt = Attempt(run, Claimed(TrialRecord(0, "run", 1, str(me)), tmp_path), zygote)  # type: ignore[arg-type]
     supervisor = Supervisor(run, Claims(store, run, Identity(me), Tools(lambda n: {})), pytest.fail)
     supervisor._attempt = attempt
+    hurried: list[float] = []
+    supervisor._courier = SimpleNamespace(hurry=hurried.append)  # type: ignore[assignment]
     supervisor.tell(Notice("reclaimed", why="taken back"))
     supervisor._obey()
     os.set_blocking(zygote.fds[1], False)
     assert os.read(zygote.fds[1], 9) == b"s", "it is told to checkpoint and stop"
+    assert hurried == [LEFT], "nor is the bucket given up at once"
     assert GRACE - 5 < attempt.wake_at() - time.monotonic() <= GRACE and supervisor._code == TERMINATED
     for fd in zygote.fds:
         os.close(fd)

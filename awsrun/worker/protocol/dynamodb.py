@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from awsrun.worker.protocol.silence import silent
 from awsrun.worker.protocol.table import Condition, ConditionFailed, Item, Unanswered, Value, When
 
 BATCH = 25
@@ -108,28 +109,21 @@ class DynamoTable:
                 delay = min(delay * 2, 5.0)
 
     def _call(self, operation: str, whole: bool = False, **request: Any) -> dict[str, Any]:
-        from botocore.exceptions import ClientError, ConnectionError, CredentialRetrievalError, HTTPClientError
+        from botocore.exceptions import ClientError
 
         if not whole:
             request["TableName"] = self.name
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**request)
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            if code == "ConditionalCheckFailedException":
+        except Exception as error:
+            code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+            if isinstance(error, ClientError) and code == "ConditionalCheckFailedException":
                 old: Any = error.response.get("Item")
                 raise ConditionFailed(decode(old) if old else None) from error
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            if code in THROTTLED or code == "RequestTimeout" or status >= 500:
-                raise Unanswered(f"{operation}: {code}") from error
+            if silent(error):
+                raise Unanswered(f"{operation}: {code or error}") from error
             raise
-        except (HTTPClientError, ConnectionError, CredentialRetrievalError) as error:
-            raise Unanswered(f"{operation}: {error}") from error
         return answer
-
-
-THROTTLED = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
-"""Refused for now, after botocore's own repeats: as good as unanswered, the caller waits and repeats."""
 
 
 def encode(item: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
