@@ -43,6 +43,7 @@ class _Writer(pickle.Pickler):
             WeakValueDictionary: lambda value: (WeakValueDictionary, (), None, None, iter(list(value.items()))),
             AccountSpecificBackend: lambda value: (_account, (value.service_name, value.account_id)),
             Value: self._reduce_value,
+            **dict.fromkeys(_kinds_of_keys(), _reduce_key),
         }
 
     def _reduce_value(self, value: Value) -> Any:
@@ -91,6 +92,27 @@ def _reduce_backends(value: Any) -> Any:
 
 def _reduce_defaultdict(value: Any) -> Any:
     return _defaultdict, (type(value), value.default_factory), value.__dict__, None, iter(value.items())
+
+
+def _kinds_of_keys() -> tuple[Any, ...]:
+    """Those of KMS, once moto has loaded it: EC2 has one as soon as a disk is encrypted."""
+    kms = sys.modules.get("moto.kms.utils")
+    return (kms.RSAPrivateKey, kms.ECDSAPrivateKey) if kms else ()
+
+
+def _reduce_key(value: Any) -> Any:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    pem = value.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return _key, (type(value), {name: one for name, one in vars(value).items() if name != "private_key"}, pem)
+
+
+def _key(kind: Any, others: dict[str, Any], pem: bytes) -> Any:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    made = kind.__new__(kind)
+    vars(made).update(others, private_key=load_pem_private_key(pem, None))
+    return made
 
 
 def _backends(service: str) -> Any:

@@ -64,6 +64,7 @@ def everything(cloud: LocalCloud) -> str:
         ec2.describe_vpcs()["Vpcs"],
         ec2.describe_subnets()["Subnets"],
         ec2.describe_vpc_endpoints()["VpcEndpoints"],
+        ec2.describe_volumes()["Volumes"],
         iam.list_roles()["Roles"],
         s3.list_objects_v2(Bucket="keep-it")["Contents"],
         [s3.get_object(Bucket="keep-it", Key=key)["Body"].read().hex()[:40] for key in ("small", "large", "parts")],
@@ -86,6 +87,7 @@ def test_ids_times_and_contents_are_the_same_after_kill_and_stop(fresh_cloud: Lo
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     ec2.create_vpc_endpoint(VpcId=vpc, ServiceName="com.amazonaws.us-east-1.s3", ClientToken="once")
     subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]  # made by a read: not in the journal
+    ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, Encrypted=True)  # with a key of KMS
     cloud.client("batch").create_compute_environment(
         computeEnvironmentName="c",
         type="MANAGED",
@@ -118,6 +120,8 @@ def test_ids_times_and_contents_are_the_same_after_kill_and_stop(fresh_cloud: Lo
     cloud.stop()
     cloud.start()
     assert everything(cloud) == before, "from the last snapshot of a stop"
+    log = (cloud.home / "data" / "local" / "server.log").read_text()
+    assert "was not written" not in log, "all of it was from a journal"
     again = ec2_endpoint(cloud, vpc)
     assert len(cloud.client("ec2").describe_vpc_endpoints()["VpcEndpoints"]) == 1, again
     with pytest.raises(ClientError, match=r"BucketAlreadyExists|BucketAlreadyOwnedByYou"):
