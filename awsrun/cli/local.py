@@ -115,5 +115,10 @@ def reset(yes: bool) -> None:
 
 
 def _tell(found: Status) -> None:
+    from awsrun.aws.embedded import outdated
+    from awsrun.cli.output import say_outdated
+
     how = f", {found.options}" if str(found.options) else ""
     click.echo(f"running at {found.endpoint} (process {found.pid}){how}" if found.running else f"not running{how}")
+    if found.running:
+        say_outdated(outdated())

@@ -54,12 +54,17 @@ def connect(context: str | None, services: Iterable[str] = ()) -> Cloud:
         if sys.stderr.isatty() and not embedded.about():
             say(click.style("starting it, which takes a few seconds", dim=True))
         cloud = connected(chosen, services)
-        if why := embedded.outdated():
-            say(click.style(f"{why}: awsrun local stop; awsrun local start", fg="yellow"))
+        say_outdated(embedded.outdated())
         return cloud
     cloud = connected(chosen, services)
     say(click.style(f"context: {cloud.context}", dim=True))
     return cloud
+
+
+def say_outdated(why: str) -> None:
+    """Tell why the embedded cloud is not of this version, if it is not (`awsrun.aws.embedded.outdated`)."""
+    if why:
+        say(click.style(f"{why}: awsrun local stop; awsrun local start", fg="yellow"))
 
 
 def console() -> Console:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -125,24 +127,24 @@ def test_without_a_connection_the_rest_is_still_looked_at(abroad: Shell) -> None
     assert set(findings(document, "ok")) >= {"versions", "disk", "fit"}
 
 
+def newer(shell: Shell, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """``awsrun ARGUMENTS`` as a version says it that is newer than the embedded cloud that runs."""
+    code = "import awsrun; awsrun.__version__ = '9.9.9'; from awsrun.cli.main import main; main()"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=shell.folder, env=shell.env, capture_output=True, text=True, timeout=120)
+
+
 def test_at_home_there_is_no_account_to_look_at(abroad: Shell) -> None:
     abroad.env["AWSRUN_CONTEXT"] = "local"
     shown = abroad.awsrun("doctor")
     assert "ok       versions" in shown.stdout
     assert "awsrun doctor --context aws" in shown.stderr
-    server = Path(abroad.env["AWSRUN_HOME"]) / "data" / "local" / "server.json"
-    kept = server.read_text()
-    for older, told in (
-        ({"version": "0.0.9"}, "is of awsrun 0.0.9, this is"),
-        ({"started": 1.0}, "was started before its code was changed"),
-    ):
-        server.write_text(json.dumps({**json.loads(kept), **older}))
-        assert told in abroad.awsrun("doctor").stdout
-        done = abroad.awsrun("status", "--json")
-        assert json.loads(done.stdout) == []
-        assert done.stderr.count("awsrun local stop; awsrun local start") == 1 and told in done.stderr
-    server.write_text(kept)
     assert "local stop" not in abroad.awsrun("status").stderr
+    listed = newer(abroad, "status", "--json")
+    assert json.loads(listed.stdout) == []
+    assert listed.stderr.count("this is 9.9.9: awsrun local stop; awsrun local start") == 1
+    assert "this is 9.9.9" in newer(abroad, "doctor").stdout
+    assert "this is 9.9.9" in newer(abroad, "local", "status").stderr
     abroad.write(BATCH.replace("gpus: 1", "gpus: 2"))
     mistaken = abroad.awsrun("doctor", "spec.yaml", code=1)
     assert "no machine of g4dn.xlarge has 2 GPUs" in mistaken.stdout
