@@ -29,7 +29,7 @@ from awsrun.reconcile.session import Session
 from awsrun.reconcile.survey import Survey, first_survey, survey
 from awsrun.reconcile.table import INTENT, KINDS, Contents, StackTable
 from awsrun.reconcile.waiting import Waiting, work_on
-from awsrun.reconcile.world import Located, observing
+from awsrun.reconcile.world import Located, kept_until, observing
 from awsrun.resources.kind import Outputs, State
 
 Confirm = Callable[[Plan], bool]
@@ -262,8 +262,14 @@ class _Apply:
         needed = {kind for failed, _ in errors for kind in (failed, *reach.get(failed, ()))}
         doomed = [one for one in (*self._stale, *self._survey.leftover) if one.kind not in needed]
         by_key = {(one.kind, one.id): one for one in doomed}
+        until = kept_until(self._session, doomed)
         after = {
-            key: [other for other in by_key if key[0] in reach.get(other[0], ()) and other[0] not in reach[key[0]]]
+            key: [
+                other
+                for other in by_key
+                if (key[0] in reach.get(other[0], ()) and other[0] not in reach[key[0]])
+                or other[0] in until.get(key[0], ())
+            ]
             for key in by_key
         }
 

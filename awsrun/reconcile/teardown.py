@@ -20,7 +20,7 @@ from awsrun.reconcile.session import Session
 from awsrun.reconcile.survey import refusal
 from awsrun.reconcile.table import KIND_TAG, StackTable
 from awsrun.reconcile.waiting import work_on
-from awsrun.reconcile.world import Located, observe
+from awsrun.reconcile.world import Located, kept_until, observe
 
 Key = tuple[str, str, str]  # stack, kind, id
 
@@ -216,8 +216,14 @@ class _Teardown:
         sheltered = _sheltered(self._session, self._stack, there)
         by_key = {key: one for one in there if (key := _key(self._stack, one)) not in sheltered}
         reach = graphs.reach(graphs.uses(self._session.kinds))
+        until = kept_until(self._session, by_key.values())
         after = {
-            key: [other for other in by_key if key[1] in reach.get(other[1], ()) and other[1] not in reach[key[1]]]
+            key: [
+                other
+                for other in by_key
+                if (key[1] in reach.get(other[1], ()) and other[1] not in reach[key[1]])
+                or other[1] in until.get(key[1], ())
+            ]
             for key in by_key
         }
 

@@ -93,6 +93,15 @@ def observing(session: Session, stack: str, kinds: Iterable[str]) -> Future[list
         pool.shutdown(wait=False)
 
 
+def kept_until(session: Session, located: Iterable[Located]) -> dict[str, frozenset[str]]:
+    """Kind -> the kinds that have to be gone first, because of what some of these leave behind, see `Kind.until`."""
+    found: dict[str, frozenset[str]] = {}
+    for one in located:
+        for kind, others in session.kinds[one.kind].until(one.seen).items():
+            found[kind] = found.get(kind, frozenset()) | others
+    return found
+
+
 def by_node(located: Iterable[Located]) -> Mapping[tuple[str, str], list[Located]]:
     """(kind, logical name) -> what there is of it; more than one after a replacement that was cut short."""
     found: dict[tuple[str, str], list[Located]] = {}

@@ -75,7 +75,8 @@ def _foreign(cloud: Cloud, interface: Any) -> tuple[str, str] | None:
 def _owner(interface: Any) -> tuple[str, str]:
     """Whose an interface is, and when it goes."""
     said = interface.get("Description", "")
-    for pattern, owner, when in _SERVICES:
+    free = interface.get("Status") == "available"  # its service let go of it, and could not delete it
+    for pattern, owner, when in () if free else _SERVICES:
         if found := re.fullmatch(pattern, said):
             return owner.format(found.group(1)), when
     instance = interface.get("Attachment", {}).get("InstanceId")

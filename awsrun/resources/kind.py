@@ -360,6 +360,11 @@ class Kind(ABC, Generic[P, S]):
         """
         return ""
 
+    def until(self, seen: Seen[S]) -> Mapping[str, frozenset[str]]:
+        """Kinds that it uses -> kinds that go before those: what it leaves behind for a while holds the latter, and is
+        cleared away with the former.  Empty for most."""
+        return {}
+
     def left_behind(self, seen: Seen[S]) -> str:
         """What users are told with the end of ``seen``: what of it stays somewhere else; empty for nothing."""
         return ""

@@ -279,6 +279,12 @@ class Function(Kind[FunctionSpec, FunctionState]):
     def delete(self, id: str, seen: Seen[FunctionState]) -> None:
         self.cloud.write("lambda").delete_function(FunctionName=id)
 
+    def until(self, seen: Seen[FunctionState]) -> Mapping[str, frozenset[str]]:
+        """Lambda deletes a function's network interfaces as the function's role, 20 to 40 minutes after it
+        (https://repost.aws/knowledge-center/lambda-eni-find-delete)."""
+        inside = seen.state is not None and seen.state.subnets
+        return {"iam.role": frozenset({"security_group", "vpc.subnet"})} if inside else {}
+
     @property
     def _lambda(self) -> Any:
         return self.cloud.read("lambda")

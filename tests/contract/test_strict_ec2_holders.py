@@ -14,6 +14,7 @@ from strict_ec2_network import Network, again_if_late, code, does, in_time, refu
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.context import LOCAL
+from awsrun.resources.holders import named
 from awsrun.resources.kind import ABSENT
 from awsrun.resources.registry import kind
 from tests.contract.strict_bench import unique
@@ -128,6 +129,24 @@ def test_interfaces_of_a_function_outlive_it(hasty_cloud: Any) -> None:
     ec2.delete_security_group(GroupId=network.group)
     ec2.delete_security_group(GroupId=other)
     ec2.delete_subnet(SubnetId=network.subnet)
+
+
+def test_an_interface_of_a_function_whose_role_is_gone_stays(hasty_cloud: Any) -> None:
+    ec2, functions, iam = (hasty_cloud.client(name) for name in ("ec2", "lambda", "iam"))
+    network, name, trusted = Network(ec2), unique(), role(hasty_cloud.client("iam"), "lambda.amazonaws.com")
+    patiently(
+        functions.create_function, FunctionName=name, Role=trusted["Arn"], Runtime="python3.12",
+        Handler="app.handler", Code={"ZipFile": archive()},
+        VpcConfig={"SubnetIds": [network.subnet], "SecurityGroupIds": [network.group]},
+    )  # fmt: skip
+    patiently(functions.delete_function, FunctionName=name)
+    iam.delete_role(RoleName=trusted["RoleName"])
+    until(lambda: network.interfaces()[0]["Status"] == "available")
+    (left,) = network.interfaces()
+    assert named([left]).endswith(f"delete-network-interface --network-interface-id {left['NetworkInterfaceId']}")
+    assert refusal(ec2.delete_security_group, GroupId=network.group) == "DependencyViolation"
+    ec2.delete_network_interface(NetworkInterfaceId=left["NetworkInterfaceId"])
+    ec2.delete_security_group(GroupId=network.group)
 
 
 TOKENS = [

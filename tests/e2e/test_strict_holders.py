@@ -1,4 +1,5 @@
-"""A teardown under strict, while the interface of a function that is not the stack's holds its security group."""
+"""A teardown under strict, while the interface of a function that is not the stack's holds its security group, and that
+of its own function, which goes as long as the function's role is there, its subnet."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ stack: held
 resources:
   network: {kind: vpc, max_azs: 1}
   web: {kind: security_group, vpc: network}
+  own: {kind: lambda.function, vpc: network, code: "def handler(event, context): return event"}
 """
 PATIENCE = 60.0  # seconds
 
@@ -77,5 +79,6 @@ def test_a_teardown_names_the_function_that_holds_a_group_and_goes_on_when_it_le
     )
     assert held in said
     assert "nothing of stack held is left" in said
+    assert said.rindex("own/role") > said.rindex("network/public-0")
     listed = shell.listed(hasty_cloud.endpoint, "vpcs", "subnets", "groups", "gateways", "endpoints")
     assert group not in str(listed) and subnet not in str(listed)

@@ -3,7 +3,10 @@
 One for each subnet with each set of security groups, shared by the functions that have both
 (https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html); no one but Lambda can delete it, and Lambda takes
 20 to 40 minutes after the last function has let go
-(https://github.com/hashicorp/terraform-provider-aws/pull/10347, https://github.com/pulumi/pulumi-aws/pull/4392).
+(https://github.com/hashicorp/terraform-provider-aws/pull/10347, https://github.com/pulumi/pulumi-aws/pull/4392).  It
+does so as the function's role: where that is gone by then, the interface stays, and somebody has to delete it
+(https://repost.aws/knowledge-center/lambda-eni-find-delete,
+https://github.com/terraform-aws-modules/terraform-aws-lambda/issues/310).
 """
 
 from __future__ import annotations
@@ -37,19 +40,24 @@ def follow(ledger: Ledger, region: str) -> None:
 
 
 def drop_unused(region: str, id: str) -> None:
-    """Lambda deletes an interface, unless a function has come to need it meanwhile."""
+    """Lambda deletes an interface, or lets go of it, unless a function has come to need it meanwhile."""
     enis = backend("ec2", region).enis
-    if id in enis and _place(enis[id]) not in _needed(region):
+    if id not in enis or _place(enis[id]) in _needed(region):
+        return
+    roles = {role.arn for role in backend("iam", "aws").roles.values()}
+    if getattr(enis[id], "made_as", "") in roles:
         del enis[id]
+    else:
+        enis[id].status, enis[id].requester_managed = "available", False
 
 
-def _needed(region: str) -> dict[_Place, str]:
-    """Where functions of a region want interfaces, each with the name of one of them."""
+def _needed(region: str) -> dict[_Place, Any]:
+    """Where functions of a region want interfaces, each with one of them."""
     places = {}
     for function in backend("lambda", region).list_functions():
         config = function.vpc_config or {}
         for subnet in config.get("SubnetIds") or ():
-            places[subnet, frozenset(config.get("SecurityGroupIds") or ())] = function.function_name
+            places[subnet, frozenset(config.get("SecurityGroupIds") or ())] = function
     return places
 
 
@@ -57,11 +65,13 @@ def _place(interface: Any) -> _Place:
     return interface.subnet.id, frozenset(group.id for group in interface._group_set)
 
 
-def _make(records: Any, place: _Place, function: str) -> None:
+def _make(records: Any, place: _Place, function: Any) -> None:
     from moto.moto_api._internal import mock_random
 
     subnet, groups = place
     number = uuid.UUID(int=mock_random.getrandbits(128), version=4)  # the same again when the call is replayed
     made = records.create_network_interface(records.get_subnet(subnet), None)
     found = [records.get_security_group_from_id(group) for group in sorted(groups)]
-    own(made, _KIND, f"AWS Lambda VPC ENI-{function}-{number}", [group for group in found if group is not None])
+    said = f"AWS Lambda VPC ENI-{function.function_name}-{number}"
+    own(made, _KIND, said, [group for group in found if group is not None])
+    made.made_as = function.role
