@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from awsrun.aws.clients import Cloud
 from awsrun.aws.names import stack_table
 from awsrun.aws.rights import Right, allow, equals, made_for, not_owned, owned_by, passed_to
+from awsrun.resources.ours import arn
 
 VERBS: Mapping[str, frozenset[str]] = {
     "submit": frozenset({"look", "results", "change", "submit"}),  # cancel, retry and resume too
@@ -25,7 +26,7 @@ def rights(cloud: Cloud, stack: str, where: Mapping[str, str], command: str) -> 
     """
     if where:
         workers = _batch if "queue" in where else _fargate
-        every = (*_rights(cloud, stack, where), *workers(stack, where))
+        every = (*_rights(cloud, stack, where), *workers(cloud, stack, where))
         yield from (right for right in every if right.verb in VERBS[command])
 
 
@@ -46,9 +47,12 @@ def _rights(cloud: Cloud, stack: str, where: Mapping[str, str]) -> Iterator[Righ
     yield allow("submit", "s3", "PutObject", f"{where['bucket']}/awsrun/*")
 
 
-def _batch(stack: str, where: Mapping[str, str]) -> Iterator[Right]:
+def _batch(cloud: Cloud, stack: str, where: Mapping[str, str]) -> Iterator[Right]:
     jobs = f"{where['queue'].partition(':job-queue/')[0]}:job/*"
     yield allow("results", "batch", "DescribeComputeEnvironments DescribeJobQueues DescribeJobs ListJobs")
+    quotas = [arn(cloud, "servicequotas", f"{service}/*") for service in ("ec2", "fargate")]  # why workers wait
+    yield allow("results", "servicequotas", "GetServiceQuota", *quotas)
+    yield allow("results", "servicequotas", "GetAWSDefaultServiceQuota")
     yield allow("change", "batch", "TerminateJob", jobs, when=[owned_by(stack)])
     yield allow("submit", "batch", "CancelJob", jobs, when=[owned_by(stack)])
     yield allow("submit", "batch", "SubmitJob", where["queue"], f"{where['definition']}:*")
@@ -56,7 +60,7 @@ def _batch(stack: str, where: Mapping[str, str]) -> Iterator[Right]:
     yield allow("submit", "batch", "SubmitJob TagResource", jobs, when=[made_for(stack), not_owned()])
 
 
-def _fargate(stack: str, where: Mapping[str, str]) -> Iterator[Right]:
+def _fargate(cloud: Cloud, stack: str, where: Mapping[str, str]) -> Iterator[Right]:
     """Tasks of the stack's cluster alone
     (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html).
     Its tasks are listed on ``*``: the container instances of the reference are for lists of what one of them runs

@@ -25,7 +25,7 @@ class Options:
             rates divided.
         iam: calls are allowed by IAM policies, and by nothing else.
         quotas: code -> value, where Service Quotas are not those of a new account.  With strict, what they limit is
-            refused: Fargate's vCPUs.
+            not to be had: vCPUs of Fargate, and of the machines of Batch.
         containers: jobs run in their images, with the Docker engine of this machine.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -10,6 +11,7 @@ import pytest
 
 from awsrun.aws.clients import Cloud
 from awsrun.aws.context import LOCAL
+from awsrun.jobs.workers.batch import diagnose
 from awsrun.resources.batch_compute_environment import ComputeEnvironment
 from tests.conftest import LocalCloud
 from tests.contract.strict_bench import passes, refused, sometimes, unique, until
@@ -261,3 +263,45 @@ def disable_any(batch: Any, name: str) -> None:
 
 def test_the_linked_role_is_always_there(batch: Any, valid: str) -> None:
     assert environment(batch, valid)["serviceRole"].endswith("AWSServiceRoleForBatch")
+
+
+def test_what_quotas_and_environments_have_no_room_for_waits(
+    batch: Any, strict_cloud: LocalCloud, tmp_path: Path
+) -> None:
+    queues = {}
+    for type, most in (("g4dn.xlarge", 64), ("c5.large", 1)):
+        machines = {"type": "EC2", "maxvCpus": most, "instanceTypes": [type], "instanceRole": "i", "subnets": ["s"]}
+        made = batch.create_compute_environment(
+            computeEnvironmentName=unique(), type="MANAGED", computeResources=machines
+        )["computeEnvironmentName"]
+        until(lambda name=made: environment(batch, name)["status"] == "VALID")
+        queues[type] = create_queue(batch, made)
+        until(lambda type=type: queue(batch, queues[type])["status"] == "VALID")
+
+    def submit(type: str, script: str) -> str:
+        container = {"image": "x", "vcpus": 1, "memory": 512, "command": ["sh", "-c", script]}
+        made = batch.register_job_definition(
+            jobDefinitionName=unique(), type="container", containerProperties=container
+        )["jobDefinitionArn"]
+        return str(batch.submit_job(jobName="job", jobQueue=queues[type], jobDefinition=made)["jobId"])
+
+    def status(job: str) -> str:
+        return str(batch.describe_jobs(jobs=[job])["jobs"][0]["status"])
+
+    flag, over = tmp_path / "flag", tmp_path / "over"
+    gpus = submit("g4dn.xlarge", "true")
+    first = submit("c5.large", f"while ! test -e {flag}; do sleep 0.02; done; touch {over}")
+    second = submit("c5.large", f"test -e {over}")
+    until(lambda: status(first) == "RUNNING")
+    flag.touch()
+    assert until(lambda: status(second) in ("SUCCEEDED", "FAILED") and status(second)) == "SUCCEEDED", "one at a time"
+    assert status(gpus) == "RUNNABLE", "a new account has no vCPUs of that family"
+    cloud = Cloud(
+        boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1"),
+        LOCAL,
+        strict_cloud.endpoint,
+    )
+    (said,) = diagnose(cloud, queues["g4dn.xlarge"], [])
+    assert "'Running On-Demand G and VT instances' is 0 vCPUs" in said and "--quota-code L-DB2E81BA" in said
+    assert diagnose(cloud, queues["c5.large"], []) == []
+    batch.terminate_job(jobId=gpus, reason="it would wait for ever")

@@ -89,7 +89,7 @@ def test_a_job_that_was_about_to_start_is_started_by_the_next_server(fresh_cloud
     assert "embedded cloud was stopped" in ended["attempts"][0]["statusReason"]
 
 
-def test_a_stop_interrupts_jobs_and_a_start_runs_themagain(fresh_cloud: LocalCloud, tmp_path: Path) -> None:
+def test_a_stop_interrupts_jobs_and_a_start_runs_them_again(fresh_cloud: LocalCloud, tmp_path: Path) -> None:
     cloud = fresh_cloud
     place = Place(cloud, "jobs")
     told, flag = tmp_path / "told", tmp_path / "go"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from awsrun.aws.clients import Cloud
-from awsrun.aws.errors import AwsrunError, code_of, message_of, outcome
+from awsrun.aws.errors import DENIED, AwsrunError, code_of, matches, message_of, outcome
 from awsrun.jobs.workers.stages import STAGES, Stages
 
 MOST_WORKERS = (
@@ -167,7 +167,7 @@ def fallen(cloud: Cloud, groups: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def diagnose(cloud: Cloud, queue: str, arrays: Sequence[str]) -> list[str]:
     """Why workers do not start: what Batch says of waiting children of ``arrays``, of the queue, and of its
-    environments."""
+    environments; and the account's quotas, of which Batch says nothing."""
     batch = cloud.read("batch")
     found: dict[str, None] = {}
     for job in arrays:
@@ -183,7 +183,26 @@ def diagnose(cloud: Cloud, queue: str, arrays: Sequence[str]) -> list[str]:
                 said = environment.get("statusReason", "")
                 name, state = environment["computeEnvironmentName"], environment["status"]
                 found[f"environment {name} is {environment['state']}, {state}: {said}".rstrip(": ")] = None
+            elif environment.get("computeResources"):
+                found |= dict.fromkeys(_over_quota(cloud, environment))
     return list(found)
+
+
+def _over_quota(cloud: Cloud, environment: Mapping[str, Any]) -> Iterator[str]:
+    """Quotas that no machine of an environment is within, where this user may look at them."""
+    from botocore.exceptions import ClientError
+
+    from awsrun.preflight.need import Pool
+    from awsrun.preflight.quotas import vcpu_quotas
+
+    resources, name = environment["computeResources"], str(environment["computeEnvironmentName"])
+    kind, types = str(resources["type"]), tuple(resources.get("instanceTypes", ()))
+    pool = Pool(name, types, kind.startswith("FARGATE"), kind.endswith("SPOT"), int(resources["maxvCpus"]))
+    try:
+        yield from (f"{one.what}: {one.hint}" for one in vcpu_quotas(cloud, [pool]).look() if one.severity == "error")
+    except ClientError as error:
+        if not matches(error, DENIED):
+            raise
 
 
 def stop(cloud: Cloud, jobs: Sequence[str], reason: str) -> None:

@@ -7,7 +7,7 @@ an environment, because jobs run on this machine.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from awsrun.local.batch import machines
@@ -161,13 +161,10 @@ class ControlPlane:
             raise BatchError(f"Error executing request, Exception : JobQueue {name_or_arn} does not exist.")
         return record
 
-    def open_environment(self, queue: Record) -> str:
-        """The name of the first ENABLED environment of a queue; empty where its jobs must wait."""
-        for arn in _environments_of(queue):
-            environment = self.environments.get(arn)
-            if environment is not None and environment["state"] == "ENABLED":
-                return str(environment["computeEnvironmentName"])
-        return ""
+    def open_environments(self, queue: Record) -> Iterator[Record]:
+        """The ENABLED environments of a queue, in their order; where there are none its jobs must wait."""
+        found = (self.environments.get(arn) for arn in _environments_of(queue))
+        return (one for one in found if one is not None and one["state"] == "ENABLED")
 
     # Common
 

@@ -39,6 +39,11 @@ def of(
     return found
 
 
+def vcpus(job: Job) -> float:
+    """How many each unit of a job wants."""
+    return float(needs(job.container).get("VCPU", job.container.get("vcpus") or 1))
+
+
 def order(job: Job, region: str, variables: Mapping[str, str]) -> Order:
     """What is to be run of a job."""
     container, wanted = job.container, needs(job.container)
@@ -47,7 +52,7 @@ def order(job: Job, region: str, variables: Mapping[str, str]) -> Order:
         container["command"],
         region,
         variables,
-        vcpus=float(wanted.get("VCPU", container.get("vcpus") or 1)),
+        vcpus=vcpus(job),
         memory_mib=int(float(wanted.get("MEMORY", container.get("memory") or 0))),
         shared_memory_mib=int((container.get("linuxParameters") or {}).get("sharedMemorySize") or 0),
         gpus=int(wanted.get("GPU", 0)),

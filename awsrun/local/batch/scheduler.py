@@ -5,7 +5,6 @@ It holds the world's lock only to look at records and to write events, never whi
 
 from __future__ import annotations
 
-import heapq
 import signal
 import time
 import uuid
@@ -13,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from awsrun.local.batch import environment, logs, retry
+from awsrun.local.batch import environment, logs, queues, retry
 from awsrun.local.batch.jobs import Job, Unit
-from awsrun.local.batch.region import Region
+from awsrun.local.batch.room import Place, Taken
 from awsrun.local.batch.service import ACCOUNT, Batch
 from awsrun.local.work.environment import ROOT
 from awsrun.local.work.errors import NoRole
@@ -42,6 +41,7 @@ class Running:
     """An attempt under way.
 
     Attributes:
+        place: where it counts as running.
         ends: monotonic seconds, when its time is over: a machine that sleeps meanwhile takes none of it.
         adopted: a server before this one started it, or was about to.
     """
@@ -50,6 +50,7 @@ class Running:
     job: Job
     unit: Unit
     process: Work
+    place: Place
     ends: float = float("inf")
     adopted: bool = False
     kill_at: float | None = None  # monotonic seconds
@@ -96,9 +97,9 @@ class Scheduler:
                     for unit in job.units if job.counts["RUNNING"] else ():
                         if unit.status == "RUNNING":
                             work = self._machine.adopt(self._folder_of(unit))
-                            self._running[unit.id] = Running(
-                                name, job, unit, work, _ends(job, unit.started), adopted=True
-                            )
+                            place = queues.place(self._batch, region, job, self._taken()[name]) or Place("")
+                            ends = _ends(job, unit.started)
+                            self._running[unit.id] = Running(name, job, unit, work, place, ends, adopted=True)
                             self._slots.take(always=True)
         known = {self._folder_of(running.unit).name for running in self._running.values()}
         end_unknown(self._machine, self._folder, known | {"bin"})
@@ -139,7 +140,9 @@ class Scheduler:
         free = self._slots.free
         if free <= 0:
             return
-        for name, region, job, unit in self._choose(free):
+        with self._world.lock:
+            chosen = queues.choose(self._batch, self._taken(), free)
+        for name, region, job, unit, place in chosen:
             stream = logs.stream_of(job, uuid.uuid4().hex)
             at = int(time.time() * 1000)
             if not self._slots.take():
@@ -149,7 +152,7 @@ class Scheduler:
                     self._slots.give()
                     continue
                 queue = region.plane.queues[job.queue]
-                places = (queue["jobQueueName"], region.plane.open_environment(queue))
+                places = (queue["jobQueueName"], place.environment)
                 self._world.happened("batch", ("started", name, unit.id, at, stream))
             try:
                 role = self._credentials(self._endpoint, name, job, unit)
@@ -166,25 +169,14 @@ class Scheduler:
                 reason = f"CannotStartContainerError: {error}"
                 self._happened_ended(name, unit, None, reason, reason, self._after(job, unit, None, reason, reason))
                 continue
-            self._running[unit.id] = Running(name, job, unit, process, _ends(job))
+            self._running[unit.id] = Running(name, job, unit, process, place, _ends(job))
 
-    def _choose(self, free: int) -> list[tuple[str, Region, Job, Unit]]:
-        """The next units by the queue's priority, then in order of submission, then by index."""
-        with self._world.lock:
-            waiting = []
-            for name, region in self._batch.regions.items():
-                for order, job in enumerate(region.jobs.values()):
-                    queue = region.plane.queues.get(job.queue) if job.counts["RUNNABLE"] else None
-                    if queue is not None and region.plane.open_environment(queue):
-                        waiting.append((-queue["priority"], job.created, order, name, region, job))
-            chosen: list[tuple[str, Region, Job, Unit]] = []
-            for *_, name, region, job in heapq.nsmallest(free, waiting, key=lambda entry: entry[:3]):
-                for unit in job.units:
-                    if unit.status == "RUNNABLE":
-                        chosen.append((name, region, job, unit))
-                        if len(chosen) == free:
-                            return chosen
-            return chosen
+    def _taken(self) -> dict[str, Taken]:
+        """What runs, by region."""
+        taken = {name: Taken() for name in self._batch.regions}
+        for running in self._running.values():
+            taken[running.region].add(running.place, environment.vcpus(running.job))
+        return taken
 
     # Ending
 

@@ -15,6 +15,7 @@ from awsrun.local.batch.errors import BatchError
 from awsrun.local.batch.jobs import describe
 from awsrun.local.batch.listing import list_jobs
 from awsrun.local.batch.region import Region
+from awsrun.local.batch.room import Room
 from awsrun.local.batch.submit import job_of
 from awsrun.local.calls import Call, Reply
 from awsrun.local.work import logs as output
@@ -27,6 +28,7 @@ class Batch:
 
     Attributes:
         wake: called when there may be something to start or to end.
+        room: what there is for jobs.
     """
 
     name = "batch"
@@ -34,6 +36,7 @@ class Batch:
     def __init__(self) -> None:
         self.regions: dict[str, Region] = {}
         self.wake: Callable[[], None] = lambda: None
+        self.room = Room()
 
     def handle(self, call: Call) -> Reply | None:
         service, region = call.scope

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from awsrun.aws.quotas import FARGATE, FARGATE_SPOT
+from awsrun.local.batch import room
 from awsrun.local.batch.service import Batch
 from awsrun.local.calls import Call, Perform, Reply
 from awsrun.local.ecs.room import Room
@@ -49,6 +50,7 @@ class Strict:
         self._ledger.scale = options.time_scale
         quotas = {"FARGATE": options.quota(FARGATE), "FARGATE_SPOT": options.quota(FARGATE_SPOT)}
         self._ecs.room = Room(options.scarce, quotas) if options.strict else Room()
+        self._batch.room = room.Room(options.quota) if options.strict else room.Room()
 
     def around(self, call: Call, inner: Perform) -> Reply:
         """Answer ``call`` as AWS would."""
