@@ -18,7 +18,7 @@ from typing import Any
 
 from awsrun.aws import embedded
 from awsrun.aws.context import Context, current, pinned
-from awsrun.aws.errors import AwsrunError, message_of
+from awsrun.aws.errors import AwsrunError, login, message_of
 
 MOST_TOGETHER = 8  # calls that one list or look makes side by side
 LOGIN = "set AWS_PROFILE, or run: aws configure; or go back with: awsrun use local"
@@ -38,8 +38,20 @@ class Session:
 
         core: Any = Core(profile=profile)
         core.lazy_register_component("data_loader", lambda: models.loader(core.get_config_variable("data_path")))
+        if region:
+            core.set_config_variable("region", region)  # roles are assumed there, too
         self.core = core
         self._region = region
+
+    def share_roles(self) -> None:
+        """Keep the credentials of roles where the ``aws`` command does, for both: else a role that wants a code of a
+        second factor would ask for one with each command, and AWS takes each code once
+        (https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-role.html).
+        """
+        from botocore.credentials import JSONFileCache
+
+        roles = self.core.get_component("credential_provider").get_provider("assume-role")
+        roles.cache = JSONFileCache(os.path.expanduser(os.path.join("~", ".aws", "cli", "cache")))
 
     @property
     def region_name(self) -> str | None:
@@ -192,6 +204,7 @@ def _connect_aws(context: Context, services: Iterable[str]) -> Cloud:
     try:
         region = context.region or os.environ.get("AWS_REGION")  # which boto3, unlike other SDKs, does not read
         session = Session(context.profile, region)
+        session.share_roles()
         if not session.region_name:
             raise AwsrunError("no AWS region is set", hint="awsrun use aws --region eu-west-1, or export AWS_REGION")
         probe = Cloud(session, pinned(context, session.region_name, ""), os.environ.get("AWS_ENDPOINT_URL"))
@@ -204,7 +217,8 @@ def _connect_aws(context: Context, services: Iterable[str]) -> Cloud:
         who, _ = probe.together(identity, lambda: probe.time_scale)
         account = str(who["Account"])
     except (BotoCoreError, ClientError) as error:
-        raise AwsrunError("cannot use AWS with these credentials", message_of(error), LOGIN) from error
+        command = login(error, context.profile or os.environ.get("AWS_PROFILE"))
+        raise AwsrunError("cannot use AWS with these credentials", message_of(error), command or LOGIN) from error
     if context.account and context.account != account:
         raise AwsrunError(
             f"these credentials belong to account {account}, but awsrun is set to account {context.account}",

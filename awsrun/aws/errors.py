@@ -1,13 +1,14 @@
 """Errors as data: what a user reads, and what the engine decides by.
 
 Decisions about AWS errors go by code, or by ``"Code:text"`` where AWS answers everything with one code (Batch says
-``ClientException`` whatever happened).  Nothing in awsrun decides by an exception's class or by its message alone.
+``ClientException`` whatever happened).  Nothing in awsrun decides by an exception's class or by its message alone, but
+for what botocore says itself, before it asks AWS: of logins that have ended.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from traceback import extract_tb
 from typing import Literal
@@ -38,6 +39,16 @@ THROTTLES = frozenset(
     }
 )
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+# botocore's own errors, and what has them mended: its classes, by name.
+_NO_LOGIN: Mapping[str, str] = {
+    "SSOError": "aws sso login",
+    "TokenRetrievalError": "aws sso login",
+    "LoginError": "aws login",
+    "RefreshWithMFAUnsupportedError": "",  # whoever starts anew is asked for a code
+    "CredentialRetrievalError": "",
+    "NoCredentialsError": "",
+    "PartialCredentialsError": "",
+}
 # What this identity may not do; 403 is S3's answer to a HEAD, which has no body to say more.
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
 
@@ -102,6 +113,17 @@ def matches(error: BaseException, codes: Iterable[str]) -> bool:
     return False
 
 
+def logged_out(error: BaseException) -> bool:
+    """Whether a login has ended, or there was none: nothing was done then."""
+    return matches(error, EXPIRED) or any(one.__name__ in _NO_LOGIN for one in type(error).__mro__)
+
+
+def login(error: BaseException, profile: str | None = None) -> str:
+    """The command that logs in again, where the error tells which it is; else empty."""
+    found = next((command for one in type(error).__mro__ if (command := _NO_LOGIN.get(one.__name__))), "")
+    return f"{found} --profile {profile}" if found and profile else found
+
+
 def outcome(error: BaseException) -> Outcome:
     """What a failed mutating call says of the world.
 
@@ -111,7 +133,7 @@ def outcome(error: BaseException) -> Outcome:
     """
     if matches(error, THROTTLES):
         return "throttled"
-    if matches(error, EXPIRED):
+    if logged_out(error):
         return "expired"
     if not code_of(error):
         return "unknown"

@@ -160,12 +160,15 @@ def _interrupted(error: BaseException) -> bool:
 
 
 def _explain(error: Exception) -> None:
-    from awsrun.aws.errors import DENIED, AwsrunError, Stopped, code_of, matches, message_of
+    from awsrun.aws.errors import DENIED, AwsrunError, Stopped, code_of, logged_out, login, matches, message_of
     from awsrun.worker.protocol.table import Unanswered
 
     if isinstance(error, AwsrunError):
         lines = [line for line in (error.why, error.hint and f"→ {error.hint}") if line]
         _fail("\n".join([error.what, *lines]), 128 + error.number if isinstance(error, Stopped) else 1)
+    if logged_out(error):
+        how = f"log in again{f' ({command})' if (command := login(error)) else ''}, then run the command again"
+        _fail(f"AWS does not take this login any more: {message_of(error)}\n→ {how}; what runs on AWS goes on")
     if code_of(error):
         hint = "\n→ the rights that it takes: awsrun policy SPEC" if matches(error, DENIED) else ""
         _fail(f"AWS refused {getattr(error, 'operation_name', 'a call')}: {message_of(error)} ({code_of(error)}){hint}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from botocore import exceptions as boto
 
-from awsrun.aws.errors import AwsrunError, code_of, matches, message_of, outcome
+from awsrun.aws.errors import AwsrunError, code_of, login, matches, message_of, outcome
 from awsrun.reconcile.clock import Clock, Timing
 from awsrun.reconcile.halt import Halt, Halted
 from awsrun.resources.kind import Kind
@@ -26,7 +26,6 @@ Verb = Literal["create", "update", "tag", "delete", "empty"]
 
 # Errors of botocore that come without an answer of AWS.  The request may have arrived.
 _NO_ANSWER = (boto.HTTPClientError, ConnectionError, TimeoutError)
-_NO_CREDENTIALS = (boto.NoCredentialsError, boto.CredentialRetrievalError, boto.TokenRetrievalError, boto.SSOError)
 NO_ADVICE: Mapping[str, str] = {}
 _MEND = "mend the cause and run again"
 
@@ -144,8 +143,9 @@ class Calls:
         return retrying(once)
 
     def _stop_if_expired(self, error: BaseException) -> None:
-        if outcome(error) == "expired" or isinstance(error, _NO_CREDENTIALS):
-            reason = AwsrunError("the credentials have run out", message_of(error), "log in and run the same again")
+        if outcome(error) == "expired":
+            how = f"log in{f' ({command})' if (command := login(error)) else ''} and run the same again"
+            reason = AwsrunError("the credentials have run out", message_of(error), how)
             self.halt.stop(reason)
             raise Halted from error
 

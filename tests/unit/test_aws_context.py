@@ -80,6 +80,23 @@ def test_another_account_behind_the_same_profile_is_refused(local_cloud: Any, mo
         clients.connect(Context("aws", region="eu-west-1", account="999999999999"))
 
 
+def test_a_role_is_assumed_once_for_many_commands(
+    local_cloud: Any, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    """As with the ``aws`` command, which shares them: a second factor is asked for once an hour."""
+    (home / "config.ini").write_text(
+        "[profile user]\naws_access_key_id = test\naws_secret_access_key = test\n"
+        "[profile lab]\nsource_profile = user\nrole_arn = arn:aws:iam::123456789012:role/lab\n"
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"HOME": home, "AWS_CONFIG_FILE": home / "config.ini", "AWS_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", local_cloud.endpoint)
+    keys = {clients.connect(Context("aws", profile="lab")).core.get_credentials().access_key for _ in range(2)}
+    assert len(keys) == 1 and list((home / ".aws" / "cli" / "cache").glob("*.json"))
+
+
 @pytest.mark.parametrize("key", ["results", "network/public-0", "a" * 80])
 def test_physical_names_fit_and_differ(key: str) -> None:
     name = physical("mnist", key, limit=40, suffix="abc123")

@@ -3,10 +3,16 @@
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    LoginRefreshRequired,
+    ReadTimeoutError,
+    RefreshWithMFAUnsupportedError,
+    UnauthorizedSSOTokenError,
+)
 
-from awsrun.aws.errors import AwsrunError, code_of, matches, outcome
-from awsrun.cli.main import _interrupted
+from awsrun.aws.errors import AwsrunError, code_of, login, matches, outcome
+from awsrun.cli.main import _explain, _interrupted
 from awsrun.jobs.submit.parameter import Parameter
 from awsrun.jobs.submit.signature import Signature
 
@@ -30,6 +36,8 @@ def refused(code: str, message: str = "", status: int = 400) -> ClientError:
         (refused("DependencyViolation"), "refused", "AWS said no and did nothing"),
         (ReadTimeoutError(endpoint_url="http://x"), "unknown", "the answer was lost, not the call"),
         (ConnectionResetError(), "unknown", "a dropped connection may have been done"),
+        (UnauthorizedSSOTokenError(), "expired", "nothing was asked of AWS"),
+        (RefreshWithMFAUnsupportedError(), "expired", "the session of a role with a second factor has ended"),
     ],
 )
 def test_outcome_of_a_mutating_call(error: Exception, expected: str, reason: str) -> None:
@@ -62,3 +70,19 @@ def test_ctrl_c_that_python_has_wrapped_is_still_ctrl_c() -> None:
     wrapped.__cause__ = KeyboardInterrupt()
     assert _interrupted(wrapped)
     assert not _interrupted(RuntimeError("no"))
+
+
+def test_how_to_log_in_again_is_told_where_it_is_known() -> None:
+    assert login(UnauthorizedSSOTokenError(), "lab") == "aws sso login --profile lab"
+    assert login(LoginRefreshRequired()) == "aws login"
+    assert login(refused("ExpiredToken")) == login(RefreshWithMFAUnsupportedError()) == ""
+
+
+def test_a_login_that_ends_while_a_run_is_followed_is_no_trouble_with_the_network(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for error in (UnauthorizedSSOTokenError(), refused("ExpiredToken", "The security token has expired")):
+        with pytest.raises(SystemExit):
+            _explain(error)
+        said = capsys.readouterr().err
+        assert "does not take this login any more" in said and "what runs on AWS goes on" in said
