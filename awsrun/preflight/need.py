@@ -33,6 +33,7 @@ class Pool:
         types: as Batch takes them; none on Fargate.
         server: it is bought by the apply itself, and not when jobs come.
         tasks: jobs are tasks of ECS there, without Batch.
+        zones: the numbers of the region's zones that its machines may be in; empty for any.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Pool:
     max_vcpus: int
     server: bool = False
     tasks: bool = False
+    zones: tuple[int, ...] = ()
 
     def quotas(self) -> Mapping[Quota, tuple[str, ...]]:
         """The quotas that its vCPUs count for, and the types of each."""
@@ -64,11 +66,14 @@ def pools(resources: Mapping[str, ResourceSpec], jobs: JobsSpec | None = None) -
         if spec.kind == "batch.compute_environment":
             environment = cast("ComputeEnvironmentSpec", spec)
             types = () if environment.fargate else tuple(environment.instance_types or ["optimal"])
-            yield Pool(name, types, environment.fargate, environment.spot, environment.max_vcpus)
+            network = cast("VpcSpec", resources[environment.vpc])
+            zones = tuple(range(network.max_azs))
+            yield Pool(name, types, environment.fargate, environment.spot, environment.max_vcpus, zones=zones)
         elif spec.kind == "ec2.instance":
             server = cast("InstanceSpec", spec)
             types = (server.instance_type,)
-            yield Pool(name, types, False, server.spot, smallest(types)[0], server=True)
+            zones = (int(server.subnet.rpartition("-")[2]),)
+            yield Pool(name, types, False, server.spot, smallest(types)[0], server=True, zones=zones)
         elif spec.kind == "ecs.service":
             service = cast("ServiceSpec", spec)
             task = cast("TaskDefinitionSpec", resources[service.task_definition])

@@ -1,14 +1,16 @@
-"""Whether the region has the machines that a spec names at all: newer types come to few regions first."""
+"""Whether the region, and the zones that a stack is in, have the machines that its spec names: newer types, and those
+with GPUs, come to few regions first, and to some of their zones only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from awsrun.aws.clients import Cloud
 from awsrun.preflight.check import Check, Finding
 from awsrun.preflight.need import Pool
 from awsrun.prices.table import BUNDLES, shipped
 
+MOST_ZONES = 4  # that a VPC has subnets in
 _MOST = 10.0  # seconds
 
 
@@ -27,10 +29,14 @@ def _look(cloud: Cloud, pools: Sequence[Pool]) -> Iterator[Finding]:
     pages = (
         cloud.read("ec2")
         .get_paginator("describe_instance_type_offerings")
-        .paginate(LocationType="region", Filters=[{"Name": "instance-type", "Values": patterns}])
+        .paginate(LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": patterns}])
     )
-    there = {str(one["InstanceType"]) for page in pages for one in page["InstanceTypeOfferings"]}
-    there |= {type.partition(".")[0] for type in there} | BUNDLES.keys()
+    where: dict[str, set[str]] = {}
+    for offered in (one for page in pages for one in page["InstanceTypeOfferings"]):
+        type = str(offered["InstanceType"])
+        for name in (type, type.partition(".")[0]):
+            where.setdefault(name, set()).add(str(offered["Location"]))
+    there = where.keys() | BUNDLES.keys()
     missing = {pool.name: [type for type in pool.types if type not in there] for pool in pools}
     for pool in pools:
         if not missing[pool.name]:
@@ -43,5 +49,25 @@ def _look(cloud: Cloud, pools: Sequence[Pool]) -> Iterator[Finding]:
         else:
             hint = "in the spec: take it out of instance_types"
             yield Finding("warning", "offerings", what, "Batch will refuse the environment, or use the others", hint)
-    if not any(missing.values()):
+    elsewhere = [finding for pool in pools if not missing[pool.name] for finding in _zones(cloud, pool, where)]
+    yield from elsewhere
+    if not any(missing.values()) and not elsewhere:
         yield Finding("ok", "offerings", f"{cloud.region} offers {', '.join(named)}")
+
+
+def _zones(cloud: Cloud, pool: Pool, where: Mapping[str, set[str]]) -> Iterator[Finding]:
+    """What is wrong where the region has the machines of a pool, and the zones that it is in do not."""
+    from awsrun.resources.vpc_parts import zones  # a plan waits for what this imports
+
+    known = zones(cloud) if pool.zones and not BUNDLES.keys() & set(pool.types) else []
+    own = [known[number] for number in pool.zones if number < len(known)]
+    fitting = sorted(set().union(*(where.get(type, set()) for type in pool.types)) & set(known))
+    if not own or set(own) & set(fitting):
+        return
+    lack = "does" if len(own) == 1 else "do"
+    what = f"{', '.join(own)} {lack} not offer {', '.join(pool.types)}, which {pool.name} names"
+    why = "EC2 will not start it" if pool.server else "its jobs will stay RUNNABLE for ever"
+    number = known.index(fitting[0]) if fitting else MOST_ZONES
+    place = f"subnet: public-{number}, with max_azs: {number + 1}" if pool.server else f"max_azs: {number + 1}"
+    hint = f"{fitting[0]} does; in the spec: {place}" if number < MOST_ZONES else "in the spec: other instance_types"
+    yield Finding("error", "offerings", what, why, hint)

@@ -34,7 +34,7 @@ def rights(cloud: Cloud, resources: Mapping[str, ResourceSpec], jobs: JobsSpec |
     if reserved(resources):
         quotas.add(CONCURRENCY)
     if any(pool.types for pool in machines):
-        yield allow("check", "ec2", "DescribeInstanceTypeOfferings DescribeInstanceTypes")
+        yield allow("check", "ec2", "DescribeAvailabilityZones DescribeInstanceTypeOfferings DescribeInstanceTypes")
         yield allow("check", "freetier", "GetAccountPlanState")
     if quotas:
         values = sorted(arn(cloud, "servicequotas", f"{quota.service}/{quota.code}") for quota in quotas)

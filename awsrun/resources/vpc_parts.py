@@ -162,17 +162,17 @@ class Subnet(Ec2Kind[SubnetSpec, SubnetState]):
 
     def create(self, state: SubnetState, owner: Owner) -> str:
         """The zone is chosen now and stays, whatever zones the region gets later."""
-        zones = self._zones()
-        if state.zone >= len(zones):
+        there = self._zones()
+        if state.zone >= len(there):
             raise AwsrunError(
-                f"{self.cloud.region} has only {len(zones)} availability zones for this account",
-                ", ".join(zones),
-                f"max_azs: {len(zones)}",
+                f"{self.cloud.region} has only {len(there)} availability zones for this account",
+                ", ".join(there),
+                f"max_azs: {len(there)}",
             )
         answer = self.ec2.create_subnet(
             VpcId=state.vpc_id,
             CidrBlock=state.cidr,
-            AvailabilityZone=zones[state.zone],
+            AvailabilityZone=there[state.zone],
             TagSpecifications=self.tagged(owner, **{ZONE_TAG: str(state.zone)}),
         )
         return str(answer["Subnet"]["SubnetId"])
@@ -191,13 +191,16 @@ class Subnet(Ec2Kind[SubnetSpec, SubnetState]):
         return named(interfaces(self.cloud, "subnet-id", id), self.cloud)
 
     def _zones(self) -> list[str]:
-        """The region's own zones by name, asked for once; local and wavelength zones have other types."""
-        if self._known_zones:
-            return self._known_zones
-        only = [{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
-        answer = self.cloud.read("ec2").describe_availability_zones(Filters=only)
-        self._known_zones = sorted(zone["ZoneName"] for zone in answer["AvailabilityZones"])
+        """`zones`, asked for once."""
+        self._known_zones = self._known_zones or zones(self.cloud)
         return self._known_zones
+
+
+def zones(cloud: Cloud) -> list[str]:
+    """The zones that a region's subnets are in, by their number; local and wavelength zones have other types."""
+    only = [{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
+    answer = cloud.read("ec2").describe_availability_zones(Filters=only)
+    return sorted(zone["ZoneName"] for zone in answer["AvailabilityZones"])
 
 
 class RouteTableSpec(ResourceSpec):

@@ -118,6 +118,12 @@ def test_a_machine_that_the_region_does_not_have_is_an_error(abroad: Shell) -> N
     found = abroad.json("doctor", "spec.yaml", code=1)
     assert "g99.xlarge" in findings(found, "warning")["offerings"]["what"], "the others are enough"
     assert "offerings" not in findings(found, "error")
+    abroad.write(BATCH.replace("[g4dn.xlarge]", "[p4de]"))
+    error = findings(abroad.json("doctor", "spec.yaml", code=1), "error")["offerings"]
+    assert error["what"] == "us-east-1a does not offer p4de, which compute names", "and other zones do"
+    assert error["hint"] == "us-east-1b does; in the spec: max_azs: 2"
+    abroad.write(BATCH.replace("[g4dn.xlarge]", "[p4de]").replace("max_azs: 1", "max_azs: 2"))
+    assert "offerings" not in findings(abroad.json("doctor", "spec.yaml", code=1), "error")
 
 
 def test_without_a_connection_the_rest_is_still_looked_at(abroad: Shell) -> None:
