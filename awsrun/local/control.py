@@ -213,7 +213,10 @@ def _server(files: Files) -> int | None:
     if not _holds(files.server_lock):
         return None
     try:
-        pid = int(files.server_lock.read_text())
+        written = files.server_lock.read_text()
+        if not written:  # by an older version, which holds the lock without a word: it is who answers
+            return status(files.data).pid
+        pid = int(written)
         os.kill(pid, 0)
     except (OSError, ValueError):  # it was killed, and its child still writes a snapshot
         return None

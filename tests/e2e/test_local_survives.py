@@ -116,8 +116,10 @@ def test_ids_times_and_contents_are_the_same_after_kill_and_stop(fresh_cloud: Lo
     cloud.start()
     assert everything(cloud) == before, "from a snapshot"
     upload_part(cloud, "half", upload)
-    before = everything(cloud)
+    before, pid = everything(cloud), cloud.status()["pid"]
+    (store.parent / "server.lock").write_text("")  # as older versions, which an upgrade must be able to stop
     cloud.stop()
+    assert not _alive(pid)
     cloud.start()
     assert everything(cloud) == before, "from the last snapshot of a stop"
     log = (cloud.home / "data" / "local" / "server.log").read_text()
