@@ -180,12 +180,14 @@ class Courier:
         return replace(claimed, restored=restored, lines=lines)
 
     def _give_back(self, claimed: Claimed) -> bool:
-        """Release a trial that did not start; if the table is silent, others find it when this worker is gone."""
+        """Release a trial that did not start; if the table is silent, a sweep finds it, this worker's or, if it has
+        gone by then, another's."""
         store = RunStore(self._store.table, self._sleep, PAUSES)
         try:
             return self._settle(replace(claimed.record, state="retry"), claimed, store.settle)
         except Unanswered as error:
             _say_silent(error, f"trial {claimed.record.n} is not given back")
+            self._claims.settled(claimed.record, False)
             return False
 
     def _commit(self, attempt: Attempt, record: TrialRecord) -> bool:

@@ -19,7 +19,7 @@ from awsrun.worker.objects import HURRY, PAUSES, BucketSilent, Objects
 from awsrun.worker.protocol.claims import Claims, Identity, Tools
 from awsrun.worker.protocol.memory import MemoryTable
 from awsrun.worker.protocol.patience import LONG, PatientTable
-from awsrun.worker.protocol.records import Me, Report, Run, Standing, TrialRecord
+from awsrun.worker.protocol.records import Limits, Me, Report, Run, Standing, TrialRecord
 from awsrun.worker.protocol.store import RunStore
 from awsrun.worker.protocol.table import Condition, Item, Unanswered
 from awsrun.worker.supervisor import Supervisor
@@ -253,3 +253,42 @@ def test_a_worker_that_goes_for_want_of_an_answer_says_so() -> None:
     supervisor._tasks.add(unanswered)
     supervisor._collect()
     assert (supervisor._leaving, supervisor._code) == ("no answer for too long (query: Connect timeout)", AWAY)
+
+
+def test_a_trial_that_could_not_even_be_given_back_is_taken_up_again_by_its_own_worker(scene: Scene) -> None:
+    scene.store.settle(RUN, replace(scene.record, state="retry"))
+
+    def both_gone(**_: Any) -> dict[str, Any]:
+        scene.table.back = scene.clock.now + HOUR
+        raise GONE
+
+    scene.bucket.list_objects_v2, answers = both_gone, scene.bucket.list_objects_v2  # type: ignore[method-assign]
+    assert scene.courier.claim(scene.claims.sweep).result(10) is None
+    scene.clock.now, scene.bucket.list_objects_v2 = scene.table.back, answers  # type: ignore[method-assign]
+    again = scene.courier.claim(scene.claims.sweep).result(10)
+    assert again is not None and (again.record.n, again.record.attempt, again.record.state) == (0, 3, "run")
+
+
+def test_that_some_trial_succeeded_is_said_until_it_is_on_record(scene: Scene) -> None:
+    done = replace(scene.record, state="done", result=1)
+    scene.table.back = 99 * HOUR
+    with pytest.raises(Unanswered):
+        scene.claims.settled(done, True)
+    scene.table.back = 0.0
+    scene.claims.settled(done, True)
+    assert scene.table.get(f"{RUN}#F", "!ok"), "else the run may fail by failures alike"
+
+
+def test_a_run_that_has_what_it_wants_is_cut_though_the_table_was_silent_then(scene: Scene) -> None:
+    run = a_run(run="wants", next=0, limits=Limits(until=0.9), mode="max")
+    assert scene.store.create(run)
+    claims = Claims(scene.store, run, Identity(ME), Tools(lambda n: {}, lambda: scene.clock.now))
+    trial = claims.next()
+    assert trial is not None
+    good = replace(trial, state="done", value=0.95)
+    assert scene.store.settle(run.run, good)
+    scene.table.back = 99 * HOUR
+    with pytest.raises(Unanswered):
+        claims.settled(good, True)
+    scene.table.back = 0.0
+    assert claims.next() is None and scene.store.status(run.run).cut == 1

@@ -171,11 +171,15 @@ class Claims:
         self.active.discard(trial.n)
         if not ok:
             return
+        good = trial.state == "done" and reached(self._run, trial.value)
+        if good:
+            self._looked = False  # if nobody answers here, it is found before the next trial starts
         if trial.state == "done" and not self._succeeded:
-            self._succeeded = True
             self._store.note_success(self._run.run)
-        if trial.state == "done" and reached(self._run, trial.value):
+            self._succeeded = True
+        if good:
             self._cut(self._reached(trial))
+            self._looked = True
         if trial.state == "failed" and not self._succeeded and not self._run.limits.keep_going:
             weigh(self._store, self._run, trial, self._tools.rng, self._tools.now_ms())
 
