@@ -159,3 +159,24 @@ def test_what_a_killed_command_had_started_is_found_and_nobody_waits_for_it_for_
         control.resume(site, RUN)
     site.store.attach, site.store.free_launch = attach, free  # type: ignore[method-assign]
     assert control.resume(site, RUN) == 2 and len(batch.jobs) == 1, "the job that is there is noted, not doubled"
+
+
+def test_a_command_that_takes_minutes_is_not_taken_for_a_killed_one() -> None:
+    table, clock, waited = MemoryTable(), [0.0], list[float]()
+    holder = RunStore(table)
+    assert holder.create(a_run())
+    holder.hold_launch(RUN, "first")
+    starts = holder.getting_on(RUN, "first", lambda _: None, lambda: clock[0])
+
+    def second_passes(seconds: float) -> None:
+        waited.append(seconds)
+        clock[0] += seconds
+        if clock[0] < 600:
+            starts(1.0)
+        elif clock[0] == 600:
+            holder.free_launch(RUN, "first")
+
+    RunStore(table, sleep=second_passes).hold_launch(RUN, "second")
+    assert sum(waited) == 600, "as long as it got on, and then no longer"
+    assert not holder.attach(RUN, {"groups": []}, "first") and holder.attach(RUN, {"groups": []}, "second")
+    assert not holder.attach(RUN, {"groups": [{}]}), "a late copy of what the submit noted"

@@ -108,8 +108,9 @@ class OnBatch:
         table, region = str(self.jobs["table"]), self.cloud.region
         command = bootstrap.command(run.bucket, run.code_key, run.code_hash, run.run, table, region, slot)
         job = batch.find(self.cloud, queue, name) if launch else None
+        sleeps = self.site.store.getting_on(run.run, launch, sleep)
         job = job or batch.start(
-            self.cloud, queue, definition, name, count, command, _tags(self.site, run), sleep, run.size
+            self.cloud, queue, definition, name, count, command, _tags(self.site, run), sleeps, run.size
         )
         groups.append({"job": job, "workers": count, "slot": slot, "image": image})
         engine = {"kind": "batch", "queue": queue, "definition": definition, "groups": groups}
@@ -162,7 +163,8 @@ class OnFargate:
         if not self.site.store.attach(run.run, engine, launch):
             raise Overtaken(run.run)
         try:
-            made = fargate.start(self.cloud, replace(run, engine=engine), slot, count, sleep)
+            sleeps = self.site.store.getting_on(run.run, launch, sleep)
+            made = fargate.start(self.cloud, replace(run, engine=engine), slot, count, sleeps)
         except AwsrunError:
             self.site.store.attach(run.run, {**engine, "groups": before, "tries": engine["tries"] + 1}, launch)
             raise

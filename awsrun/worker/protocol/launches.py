@@ -7,7 +7,8 @@ not killed but held up, what it notes is refused, and it stops what it has start
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from awsrun.worker.protocol.reads import Reads
@@ -16,6 +17,8 @@ from awsrun.worker.protocol.table import Item, When
 
 PATIENCE = 60
 """Seconds for which a command waits for another that starts workers and does not get on."""
+SHOWN = 15.0
+"""Seconds after which a command that starts many workers, which takes minutes, shows that it gets on."""
 
 
 class Launches(Reads):
@@ -23,11 +26,11 @@ class Launches(Reads):
 
     def hold_launch(self, run: str, token: str) -> None:
         """Become the only command that starts workers for a run; waits for another one that does."""
-        seen: tuple[object, object] | None = None
+        seen: tuple[object, ...] | None = None
         waited = 0
         while True:
             item = self.table.get(run, "RD") or {}
-            holder, now = str(item.get("launch", "")), (item.get("launch"), item.get("engine"))
+            holder, now = str(item.get("launch", "")), (item.get("launch"), item.get("launch_beat"), item.get("engine"))
             if seen != now:
                 seen, waited = now, 0
             if holder and waited < PATIENCE:
@@ -38,6 +41,21 @@ class Launches(Reads):
             held = self._update((run, "RD"), {"launch": token}, (as_seen,), lambda old: old.get("launch") == token)
             if held.ok:
                 return
+
+    def getting_on(
+        self, run: str, token: str, sleep: Callable[[float], None], clock: Callable[[], float] = time.monotonic
+    ) -> Callable[[float], None]:
+        """``sleep`` for the holder of the token, which shows meanwhile that it gets on."""
+        shown = clock()
+
+        def sleeps(seconds: float) -> None:
+            nonlocal shown
+            if token and clock() - shown >= SHOWN:
+                self._update((run, "RD"), {}, (When("launch", "=", token),), add={"launch_beat": 1})
+                shown = clock()
+            sleep(seconds)
+
+        return sleeps
 
     def free_launch(self, run: str, token: str) -> None:
         """Let other commands start workers again."""
