@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from awsrun.resources.apigateway_definition import APART
 from awsrun.resources.registry import kind
 from awsrun.spec.references import ResourceSpec
 
@@ -175,7 +176,7 @@ def _methodless(client: Client, id: str) -> None:
             client("apigateway").delete_method(restApiId=id, resourceId=one["id"], httpMethod="GET")
 
 
-MANY = {f"GET /items/{number}": "ask" for number in range(60)}
+MANY = {f"GET /items/{number}": "ask" for number in range(APART + 1)}
 
 
 def _api(**fields: Any) -> ResourceSpec:

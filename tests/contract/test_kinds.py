@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from awsrun.aws.clients import Cloud
-from awsrun.aws.context import LOCAL
+from awsrun.aws.context import LOCAL, pinned
 from awsrun.aws.errors import matches
 from awsrun.aws.tags import PURGE
 from awsrun.resources.kind import UNKNOWN, Found, Kind, Refs, diff
@@ -39,6 +39,15 @@ def cloud(local_cloud: Any) -> Cloud:
     return Cloud(session, LOCAL, local_cloud.endpoint)
 
 
+@pytest.fixture(scope="module")
+def ireland(local_cloud: Any) -> Cloud:
+    """Another region, whose clients serve all tests."""
+    import boto3
+
+    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="eu-west-1")
+    return Cloud(session, pinned(LOCAL, "eu-west-1", str(LOCAL.account)), local_cloud.endpoint)
+
+
 @pytest.fixture
 def bench(cloud: Cloud, sample: Sample) -> Bench:
     return Bench(cloud, unique(), sample.specs)
@@ -62,7 +71,7 @@ def test_every_kind_has_a_sample() -> None:
 
 
 @each_kind
-def test_a_life(bench: Bench, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_life(bench: Bench, sample: Sample, ireland: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """Created, found by its tags, by its stack alone, as wanted; tagged; deleted, absent, found no more.
 
     No verb sleeps; what is not there is harmless.
@@ -87,7 +96,7 @@ def test_a_life(bench: Bench, sample: Sample, monkeypatch: pytest.MonkeyPatch) -
     for other in (unique(), bench.stack[:-1]):  # the second is the start of this one's name
         assert found(kind, other, name) == []
     assert one.id in {other.id for other in found(kind, None, name)}
-    there = type(kind)(kind.cloud.elsewhere("eu-west-1"))
+    there = type(kind)(ireland)
     assert one.id not in {other.id for other in there.find(bench.stack)}, "a stack of its name elsewhere has it too"
 
     if kind.taggable:
