@@ -6,28 +6,15 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import threading
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import parse_qs
 
-from forwarding import ForwardingProxy, Request
+from tests.forwarding import ForwardingProxy, Request
 
 Moment = Literal["before", "after"]
-READS = ("Get", "List", "Describe", "Head", "Scan", "Query", "BatchGet")
-
-
-def operation(method: str, path: str, target: str, body: bytes) -> str:
-    """What is called, as far as it takes to tell reads from writes: ``CreateVpc``, ``PUT /bucket``."""
-    if target:
-        return target.rpartition(".")[2]
-    if method == "POST" and (action := parse_qs(body.decode("utf-8", "replace")).get("Action")):
-        return action[0]
-    if found := re.match(r"/v1/([a-z]+)", path):  # Batch
-        return found.group(1)[0].upper() + found.group(1)[1:]
-    return {"GET": "Get ", "HEAD": "Head "}.get(method, f"{method} ") + path
+READS = ("Get", "List", "Describe", "Head", "Scan", "Query", "BatchGet", "GET ", "HEAD ")
 
 
 def mutates(name: str) -> bool:
@@ -77,7 +64,7 @@ class KillingProxy(ForwardingProxy):
         trap = self.trap
         if trap is None:
             return True
-        name = operation(request.method, request.path, request.headers.get("X-Amz-Target", ""), request.body)
+        name = request.operation
         request.marked = mutates(name) and trap.here(name)
         if request.marked and trap.moment == "before":
             trap.spring(name)

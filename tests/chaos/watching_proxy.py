@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
-from forwarding import ForwardingProxy, Request
+from tests.forwarding import ForwardingProxy, Request
 
 Watch = Callable[[str, Mapping[str, str]], None]
 

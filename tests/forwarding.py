@@ -1,14 +1,19 @@
-"""A proxy in front of a cloud: what stands between a command and its calls is said by subclasses."""
+"""A proxy in front of a cloud: what stands between a command and its calls is said by subclasses.
+
+What a command really sends is seen there, whoever sends it: awsrun, boto3 within another tool, retries included.
+"""
 
 from __future__ import annotations
 
 import http.client
+import re
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import parse_qs, urlparse
 
 
 @dataclass
@@ -16,6 +21,8 @@ class Request:
     """One call on its way.
 
     Attributes:
+        began: monotonic seconds when it was here whole.
+        status: of its answer, once there is one.
         marked: for subclasses, to know it again after it was forwarded.
     """
 
@@ -23,11 +30,25 @@ class Request:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    began: float
+    status: int = 0
     marked: bool = False
+
+    @property
+    def operation(self) -> str:
+        """The name of what is called; of S3 and other REST services the method and the path."""
+        if target := self.headers.get("X-Amz-Target", ""):
+            return target.rpartition(".")[2]
+        if self.method == "POST" and (action := parse_qs(self.body.decode("utf-8", "replace")).get("Action")):
+            return action[0]
+        if found := re.match(r"/v1/([a-z]+)", self.path):  # Batch
+            return found.group(1)[0].upper() + found.group(1)[1:]
+        return f"{self.method} {self.path}"
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Whoever was killed closes its connections: no news."""
@@ -67,7 +88,7 @@ def _handler(proxy: ForwardingProxy) -> type[BaseHTTPRequestHandler]:
 
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            request = Request(self.command, self.path, dict(self.headers.items()), body)
+            request = Request(self.command, self.path, dict(self.headers.items()), body, time.monotonic())
             if not (proxy.before(request) and self.forward(request)):
                 self.close_connection = True
 
@@ -78,7 +99,7 @@ def _handler(proxy: ForwardingProxy) -> type[BaseHTTPRequestHandler]:
                 answer = upstream.getresponse()
             except http.client.RemoteDisconnected:  # the cloud lost the answer on purpose
                 return False
-            content = answer.read()
+            content, request.status = answer.read(), answer.status
             upstream.close()
             if not proxy.after(request):
                 return False
