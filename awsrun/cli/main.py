@@ -129,8 +129,6 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(1)
     except Exception as error:
-        if _interrupted(error):
-            _fail("stopped", 130)
         _explain(error)
 
 
@@ -163,9 +161,12 @@ def _explain(error: Exception) -> None:
     from awsrun.aws.errors import DENIED, AwsrunError, Stopped, code_of, logged_out, login, matches, message_of
     from awsrun.worker.protocol.table import Unanswered
 
+    if isinstance(error, Stopped):
+        _fail(str(error), 128 + error.number)
+    if _interrupted(error):
+        _fail("stopped", 130)
     if isinstance(error, AwsrunError):
-        lines = [line for line in (error.why, error.hint and f"→ {error.hint}") if line]
-        _fail("\n".join([error.what, *lines]), 128 + error.number if isinstance(error, Stopped) else 1)
+        _fail(str(error))
     if logged_out(error):
         how = f"log in again{f' ({command})' if (command := login(error)) else ''}, then run the command again"
         _fail(f"AWS does not take this login any more: {message_of(error)}\n→ {how}; what runs on AWS goes on")

@@ -193,6 +193,7 @@ def test_a_person_is_asked(life: Shell, fresh_cloud: Any) -> None:
         ended, shown = life.at_terminal(typed, "apply", changed)
         assert "1 resource will be replaced. Go on?" in shown
         assert ended == code, shown
+        assert ("stopped: nothing was done" in shown) == (code == 130)
         keys = fresh_cloud.client("dynamodb").describe_table(TableName=table)["Table"]["KeySchema"]
         assert keys[0]["AttributeName"] == "id", typed
     ended, shown = life.at_terminal(b"y\n", "teardown", "small")
