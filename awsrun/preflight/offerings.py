@@ -59,7 +59,9 @@ def _zones(cloud: Cloud, pool: Pool, where: Mapping[str, set[str]]) -> Iterator[
     """What is wrong where the region has the machines of a pool, and the zones that it is in do not."""
     from awsrun.resources.vpc_parts import zones  # a plan waits for what this imports
 
-    known = zones(cloud) if pool.zones and not BUNDLES.keys() & set(pool.types) else []
+    if not pool.types or BUNDLES.keys() & set(pool.types):
+        return
+    known = zones(cloud)
     own = [known[number] for number in pool.zones if number < len(known)]
     fitting = sorted(set().union(*(where.get(type, set()) for type in pool.types)) & set(known))
     if not own or set(own) & set(fitting):

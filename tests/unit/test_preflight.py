@@ -21,6 +21,7 @@ from awsrun.preflight.account_plan import account_plan
 from awsrun.preflight.check import Check, Finding, Watch, side_by_side
 from awsrun.preflight.fit import fit
 from awsrun.preflight.need import Pool, networks, pools
+from awsrun.preflight.offerings import offerings
 from awsrun.resources.models import SpecModels
 from awsrun.resources.sizes import too_large
 from awsrun.spec.load import parse
@@ -235,6 +236,45 @@ def test_what_the_free_plan_does_not_have_is_said() -> None:
     assert found("FREE", "t3.micro", server=True) == found("FREE", "m7i-flex") == []
     assert found("FREE", "g4dn.xlarge", server=True) == [("error", "EC2 will not start it")]
     assert [severity for severity, _ in found("FREE", "m7i-flex.large", "c5")] == ["warning"]
+
+
+class Zoned:
+    """A region of three zones, of which the last two have p4d."""
+
+    region = "eu-west-1"
+
+    def read(self, service: str) -> Zoned:
+        return self
+
+    get_paginator = read
+
+    def describe_availability_zones(self, **asked: Any) -> dict[str, Any]:
+        return {"AvailabilityZones": [{"ZoneName": f"eu-west-1{letter}"} for letter in "cab"]}
+
+    def paginate(self, **asked: Any) -> list[dict[str, Any]]:
+        (names,) = (one["Values"] for one in asked["Filters"])
+        having = {"p4d.24xlarge": "bc", "c5.large": "abc"}
+        return [
+            {"InstanceTypeOfferings": [{"InstanceType": type, "Location": f"eu-west-1{letter}"} for letter in letters]}
+            for type, letters in having.items()
+            if type in names
+        ]
+
+
+def test_zones_without_the_machines_of_a_pool_are_named() -> None:
+    def found(*pools: Pool) -> list[tuple[str, str]]:
+        return [(one.severity, one.hint) for one in offerings(Zoned(), pools).look()]  # type: ignore[arg-type]
+
+    def pool(*types: str, zones: int) -> Pool:
+        return Pool("compute", types, False, False, 4, zones=tuple(range(zones)))
+
+    burst = Pool("burst", (), True, False, 4, zones=(0,))
+    assert found(pool("p4d", zones=1), burst) == [("error", "eu-west-1b does; in the spec: max_azs: 2")]
+    assert found(pool("p4d", zones=2), burst) == [("ok", "")]
+    assert found(pool("p4d", "c5.large", zones=1)) == found(pool("optimal", "p4d", zones=1)) == [("ok", "")]
+    server = Pool("web", ("p4d.24xlarge",), False, False, 4, server=True, zones=(0,))
+    assert found(server) == [("error", "eu-west-1b does; in the spec: subnet: public-1, with max_azs: 2")]
+    assert found(burst) == []
 
 
 class Answers:
