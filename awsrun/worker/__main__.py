@@ -26,6 +26,7 @@ from typing import Any
 
 from awsrun.worker import fargate
 from awsrun.worker.bootstrap import ASKED, AWAY, PROJECT
+from awsrun.worker.cores import bounded
 from awsrun.worker.courier import Courier
 from awsrun.worker.heartbeat import Heartbeat
 from awsrun.worker.nursery import Job, Zygote
@@ -162,7 +163,7 @@ def _work(store: RunStore, run: Run, who: Identity, place: Place, asked: Any, sc
     claims = Claims(store, run, who, tools, place.log_stream)
     root, site = asked.root / PROJECT, scratch / "site"
     job = Job(root, run.job, run.function, run.batch)
-    env = dict(os.environ)  # as it is now: while Optuna chooses a trial, it bounds the threads of all that starts
+    env = bounded(os.environ)  # as it is now: while Optuna chooses a trial, it bounds the threads of all that starts
     supervisor = Supervisor(run, claims, lambda: Zygote(job, str(packages(site)) if run.requirements else "", env))
     signal.signal(signal.SIGTERM, supervisor.terminate)
     own = RunStore(dynamodb.DynamoTable(dynamodb.client(), asked.table), pauses=())  # each beat is a repeat

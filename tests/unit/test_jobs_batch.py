@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
+from jobs_runs import a_run
 
 from awsrun.aws.errors import AwsrunError
+from awsrun.jobs.site import Site
 from awsrun.jobs.workers import batch
+from awsrun.jobs.workers.engines import OnBatch
+from awsrun.worker.cores import bounded
+from awsrun.worker.protocol.memory import MemoryTable
+from awsrun.worker.protocol.store import RunStore
 
 LOST = ReadTimeoutError(endpoint_url="http://batch")
 
@@ -24,6 +31,7 @@ class Cloud:
         return self
 
     write = read
+    region = "us-east-1"
 
     def submit_job(self, **request: Any) -> dict[str, str]:
         what = self.script.pop(0)
@@ -90,6 +98,21 @@ def test_sizes_are_plain_numbers_however_large() -> None:
     assert asked == {"VCPU": "192", "MEMORY": "1992294", "GPU": "8"}
     batch.start(cloud, "q", "d", "awsrun-r-w0", 1, ["run"], {}, size={"vcpus": 0.25})  # type: ignore[arg-type]
     assert cloud.taken[1]["containerOverrides"]["resourceRequirements"] == [{"type": "VCPU", "value": "0.25"}]
+
+
+def test_a_worker_starts_as_many_threads_as_it_has_vcpus_of_its_machine() -> None:
+    """A container has a share of the processors, and sees all of them."""
+    cloud = Cloud("take", "take")
+    jobs = {"queue": "q", "definition": "d", "table": "t", "vcpus": 4.0}
+    for run, threads in ((a_run(), "4"), (replace(a_run(), run="other", size={"vcpus": 0.5}), "1")):
+        store = RunStore(MemoryTable())
+        assert store.create(run)
+        engine = OnBatch(Site("s", store, cloud, jobs), cloud, jobs)  # type: ignore[arg-type]
+        engine.start(run, 1, 0, "an image", "", lambda _: None)
+        given = {one["name"]: one["value"] for one in cloud.taken[-1]["containerOverrides"]["environment"]}
+        assert bounded(given)["OMP_NUM_THREADS"] == bounded(given)["OPENBLAS_NUM_THREADS"] == threads
+        assert bounded({**given, "OMP_NUM_THREADS": "2"})["OMP_NUM_THREADS"] == "2", "the spec or the image says it"
+    assert bounded({"A": "b"}) == {"A": "b"}, "a worker of an older version of awsrun, or on Fargate"
 
 
 @pytest.mark.parametrize(("workers", "size"), [(1, None), (2, {"size": 2}), (10_000, {"size": 10_000})])

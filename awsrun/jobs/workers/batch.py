@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from awsrun.aws.clients import Cloud
@@ -56,6 +57,7 @@ def start(
     tags: Mapping[str, str],
     sleep: Callable[[float], None] = time.sleep,
     size: Mapping[str, Any] | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Start ``workers`` workers as one job called ``name``, once; the job's id.
 
@@ -63,6 +65,7 @@ def start(
 
     Args:
         size: ``vcpus``, ``memory_mib`` and ``gpus`` of each, where they are not the definition's.
+        variables: of each one's environment.
 
     Raises:
         AwsrunError: Batch refuses the job, or does not answer.
@@ -73,7 +76,7 @@ def start(
         "jobName": name,
         "jobQueue": queue,
         "jobDefinition": definition,
-        "containerOverrides": {"command": list(command), **_resources(size or {})},
+        "containerOverrides": {"command": list(command), **_resources(size or {}), **_environment(variables)},
         "retryStrategy": RETRY,
         "tags": dict(tags),
     }
@@ -98,6 +101,11 @@ def _resources(size: Mapping[str, Any]) -> dict[str, Any]:
     wanted = {"VCPU": size.get("vcpus"), "MEMORY": size.get("memory_mib"), "GPU": size.get("gpus")}
     listed = [{"type": type, "value": _number(value)} for type, value in wanted.items() if value]
     return {"resourceRequirements": listed} if listed else {}
+
+
+def _environment(variables: Mapping[str, str]) -> dict[str, Any]:
+    listed = [{"name": name, "value": value} for name, value in variables.items()]
+    return {"environment": listed} if listed else {}
 
 
 def _number(value: float) -> str:

@@ -14,6 +14,7 @@ from awsrun.jobs.site import Site
 from awsrun.jobs.workers import batch, fargate
 from awsrun.jobs.workers.stages import Stages
 from awsrun.worker import bootstrap
+from awsrun.worker.cores import VCPUS
 from awsrun.worker.fargate import KIND
 from awsrun.worker.protocol.runs import Run
 
@@ -109,8 +110,10 @@ class OnBatch:
         command = bootstrap.command(run.bucket, run.code_key, run.code_hash, run.run, table, region, slot)
         job = batch.find(self.cloud, queue, name) if launch else None
         sleeps = self.site.store.getting_on(run.run, launch, sleep)
+        vcpus = run.size.get("vcpus") or self.jobs.get("vcpus")
+        variables = {VCPUS: f"{float(vcpus):g}"} if vcpus else {}
         job = job or batch.start(
-            self.cloud, queue, definition, name, count, command, _tags(self.site, run), sleeps, run.size
+            self.cloud, queue, definition, name, count, command, _tags(self.site, run), sleeps, run.size, variables
         )
         groups.append({"job": job, "workers": count, "slot": slot, "image": image})
         engine = {"kind": "batch", "queue": queue, "definition": definition, "groups": groups}
