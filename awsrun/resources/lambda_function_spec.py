@@ -106,7 +106,8 @@ class FunctionSpec(ResourceSpec):
     reserved: int | None = Field(
         default=None,
         ge=0,
-        description="So many may run at once, and are kept from other functions; no limit unless given.",
+        description="So many may run at once, and are kept from other functions; no limit unless given. Lambda wants "
+        "100 left for the others, which new accounts do not have before their quota is raised.",
     )
     vpc: Annotated[str, RefTo("vpc")] | None = Field(
         default=None,
