@@ -25,6 +25,7 @@ class Tasks:
         network = {"subnets": outputs["network"]["subnets"], "securityGroups": [outputs["network"]["security_group"]]}
         self._network = {"awsvpcConfiguration": {**network, "assignPublicIp": "ENABLED"}}
         self._arns: list[str] = []
+        self._over: dict[str, Mapping[str, Any]] = {}  # ECS forgets a task an hour after its end
         self.stages: Counter[str] = Counter()
         self.stopped: list[Mapping[str, Any]] = []
 
@@ -55,13 +56,15 @@ class Tasks:
 
     def look(self) -> bool:
         """Ask how they are; whether any still goes on."""
-        self.stages, self.stopped = Counter(), []
-        for at in range(0, len(self._arns), 100):
-            for task in self._ecs.describe_tasks(cluster=self._cluster, tasks=self._arns[at : at + 100])["tasks"]:
+        self.stages = Counter()
+        left = [arn for arn in self._arns if arn not in self._over]
+        for at in range(0, len(left), 100):
+            for task in self._ecs.describe_tasks(cluster=self._cluster, tasks=left[at : at + 100])["tasks"]:
                 if task["lastStatus"] == "STOPPED":
-                    self.stopped.append(task)
+                    self._over[task["taskArn"]] = task
                 else:
                     self.stages[_STAGES.get(task["lastStatus"], "ending")] += 1
+        self.stopped = list(self._over.values())
         return len(self.stopped) < len(self._arns)
 
     def said(self) -> str:

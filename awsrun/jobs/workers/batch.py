@@ -115,10 +115,21 @@ def _number(value: float) -> str:
 
 
 def find(cloud: Cloud, queue: str, name: str) -> str | None:
-    """The id of the newest job called ``name``, None if there is none."""
-    answer = cloud.read("batch").list_jobs(jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}])
-    found = sorted(answer["jobSummaryList"], key=lambda job: int(job.get("createdAt", 0)))
-    return str(found[-1]["jobId"]) if found else None
+    """The id of the newest job called ``name``, None if there is none.
+
+    A page of what a filter lets through may be empty and not the last one
+    (https://docs.aws.amazon.com/batch/latest/APIReference/API_ListJobs.html).
+    """
+    asked: dict[str, Any] = {"jobQueue": queue, "filters": [{"name": "JOB_NAME", "values": [name]}]}
+    found: list[Mapping[str, Any]] = []
+    while True:
+        answer = cloud.read("batch").list_jobs(**asked)
+        found += answer["jobSummaryList"]
+        if not (token := answer.get("nextToken")):
+            break
+        asked["nextToken"] = token
+    newest = max(found, key=lambda job: int(job.get("createdAt", 0)), default=None)
+    return str(newest["jobId"]) if newest else None
 
 
 def _look(cloud: Cloud, queue: str, name: str, sleep: Callable[[float], None]) -> str | None:
