@@ -47,3 +47,10 @@ def test_what_was_put_off_happens_after_a_crash_too(fresh_cloud: Any) -> None:
     ec2.delete_internet_gateway(InternetGatewayId=gateway)
     ec2.delete_security_group(GroupId=network.group)
     ec2.delete_vpc(VpcId=network.vpc)
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+
+    ec2 = killed_and_back(fresh_cloud)
+    log = (fresh_cloud.home / "data" / "local" / "server.log").read_text()
+    assert "replayed POST" not in log, "what was carried out is carried out again"
+    assert address not in str(ec2.describe_addresses()) and network.vpc not in str(ec2.describe_vpcs())
+    assert does(ec2.describe_vpcs, VpcIds=[vpc])["Vpcs"]

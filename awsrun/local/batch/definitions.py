@@ -111,6 +111,11 @@ def _revisions(plane: ControlPlane, name: str) -> list[Record]:
     return [record for record in plane.definitions.values() if record["jobDefinitionName"] == name]
 
 
+def needs(container: Record) -> dict[str, str]:
+    """``VCPU``, ``MEMORY`` and ``GPU`` as a container asks for them."""
+    return {entry["type"]: entry["value"] for entry in container.get("resourceRequirements", [])}
+
+
 def check_needs(listed: Iterable[Record]) -> None:
     """Refuse resourceRequirements that are no plain numbers: ``4.0`` vCPUs of a machine, ``1.04858e+06`` MiB
     (https://github.com/kestra-io/plugin-aws/issues/504)."""
@@ -124,14 +129,14 @@ def check_needs(listed: Iterable[Record]) -> None:
 
 def _check_container(container: Record, fargate: bool) -> None:
     check_needs(container.get("resourceRequirements", []))
-    needs = {entry["type"]: entry["value"] for entry in container.get("resourceRequirements", [])}
+    wanted = needs(container)
     for kind, old in (("VCPU", "vcpus"), ("MEMORY", "memory")):
-        value = needs.get(kind, container.get(old))
+        value = wanted.get(kind, container.get(old))
         if value is None or float(value) <= 0:
             raise BatchError(f"Error executing request, Exception : Container properties must declare {kind}.")
     if fargate and "executionRoleArn" not in container:
         raise BatchError("Error executing request, Exception : EXECUTION_ROLE_ARN is required for Fargate jobs.")
     if fargate and "sharedMemorySize" in (container.get("linuxParameters") or {}):
         raise BatchError("Error executing request, Exception : sharedMemorySize is not supported on Fargate.")
-    if fargate and "GPU" in needs:
+    if fargate and "GPU" in wanted:
         raise BatchError("Error executing request, Exception : GPU is not supported on Fargate.")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from awsrun.local.batch.definitions import needs
 from awsrun.local.batch.jobs import Job, Unit
-from awsrun.local.batch.submit import needs
 from awsrun.local.work import environment
 from awsrun.local.work.machine import Order
 

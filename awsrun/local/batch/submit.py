@@ -57,11 +57,6 @@ def job_of(plane: ControlPlane, body: Record, job_id: str, created: int, known: 
     )
 
 
-def needs(container: Record) -> dict[str, str]:
-    """``VCPU``, ``MEMORY`` and ``GPU`` as a container asks for them."""
-    return {entry["type"]: entry["value"] for entry in container.get("resourceRequirements", [])}
-
-
 def _size(body: Record) -> int | None:
     size = (body.get("arrayProperties") or {}).get("size")
     if size is not None and not 2 <= size <= 10_000:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from awsrun.aws.quotas import FARGATE, FARGATE_SPOT
+from awsrun.local import clock
 from awsrun.local.batch import room
 from awsrun.local.batch.service import Batch
 from awsrun.local.calls import Call, Perform, Reply
@@ -53,9 +54,14 @@ class Strict:
         self._batch.room = room.Room(options.quota) if options.strict else room.Room()
 
     def around(self, call: Call, inner: Perform) -> Reply:
-        """Answer ``call`` as AWS would."""
+        """Answer ``call`` as AWS would.
+
+        What is due happens at its own time and with randomness of its own, whichever call comes after it: reads are not
+        replayed, and the next change would find it done later, and draw other ids.
+        """
         while (due := self._ledger.due(all_of_it=not self._on)) is not None:
-            self._rules[due.service].happen(due.event, due.arguments, inner)
+            with clock.moment(due.at, f"{due.service}:{due.number}"):
+                self._rules[due.service].happen(due.event, due.arguments, inner)
         rules = self._rules.get(call.scope[0]) if self._on else None
         return inner(call) if rules is None else rules.around(call, inner)
 
