@@ -166,7 +166,7 @@ def submit(
     try:
         run = submission.submit(replace(request, command=shlex.join(["awsrun", *sys.argv[1:]])), site)
     except KeyboardInterrupt:
-        hint = "awsrun runs; if it is there all the same: awsrun resume RUN, or awsrun cancel RUN"
+        hint = "if it is in awsrun runs all the same: awsrun resume RUN, or awsrun cancel RUN"
         raise Stopped("stopped before the run was there", "no worker was asked for", hint) from None
     if as_json:
         emit({"run": run})

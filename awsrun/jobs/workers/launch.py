@@ -48,9 +48,13 @@ def workers(
         return now.start(run, count, first_slot, found.identity, token, sleep)
     except KeyboardInterrupt as error:
         what = f"{run.run} is submitted, and perhaps not all its workers were asked for"
-        hint = f"awsrun resume {run.run} asks for the rest; awsrun cancel {run.run} ends it"
+        hint = (
+            f"awsrun show {run.run} --watch; if it stalls: awsrun resume {run.run}; to end it: awsrun cancel {run.run}"
+        )
         raise Stopped(what, "stopped by Ctrl-C", hint) from error
     except engines.Overtaken:
         raise
     except AwsrunError as error:
-        raise AwsrunError(error.what, error.why, f"the run is written; to go on: awsrun resume {run.run}") from error
+        first = f"{error.hint}; " if error.hint else ""
+        hint = f"{first}the run is written; to go on: awsrun resume {run.run}"
+        raise AwsrunError(error.what, error.why, hint) from error
