@@ -8,10 +8,12 @@ again (https://github.com/hashicorp/terraform-provider-aws/issues/37945), as one
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+from awsrun.aws.clients import Cloud
 from awsrun.aws.rights import Right, allow, equals
 from awsrun.aws.tags import NAME
 from awsrun.prices import machines
@@ -82,6 +84,10 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
     retry = frozenset({*MODIFIED, "ClientException:service-linked role", "ClientException:instance profile"})
     # It says so for a while after the queue let go.
     blocked = frozenset({"ClientException:existing JobQueue relationship"})
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self._looks: Counter[str] = Counter()  # environment -> how often this process had Batch look at it again
 
     def expand(self, name: str, spec: ComputeEnvironmentSpec) -> Mapping[str, ResourceSpec]:
         nodes: dict[str, ResourceSpec] = {}
@@ -193,6 +199,7 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
             resources["minvCpus"] = wanted.min_vcpus
         state = "ENABLED" if wanted.enabled else "DISABLED"
         self.batch.update_compute_environment(computeEnvironment=id, state=state, computeResources=resources)
+        self._looks[id] += bool(seen.trouble)
 
     def delete(self, id: str, seen: Seen[ComputeEnvironmentState]) -> None:
         """Disable, let that settle, delete: Batch deletes only what is DISABLED, and VALID or INVALID."""
@@ -213,7 +220,8 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
         if phase == "absent":
             return ABSENT
         lags = phase == "broken" and any(said in why for said in _LAGS)
-        role, tags = entry.get("serviceRole", ""), entry.get("tags", {})
+        role, tags, name = entry.get("serviceRole", ""), entry.get("tags", {}), entry["computeEnvironmentName"]
+        again = f" ({looks} times)" if (looks := self._looks[name]) else ""  # said once more it is no standstill
         resources = entry.get("computeResources", {})
         template = resources.get("launchTemplate", {})
         state = ComputeEnvironmentState(
@@ -230,10 +238,9 @@ class ComputeEnvironment(BatchKind[ComputeEnvironmentSpec, ComputeEnvironmentSta
             min_vcpus=resources.get("minvCpus", 0),
             max_vcpus=resources.get("maxvCpus", 0),
             enabled=entry["state"] == "ENABLED",
-            trouble=why if lags else "",
+            trouble=why + again if lags else "",
         )
-        name, environment_arn = entry["computeEnvironmentName"], entry["computeEnvironmentArn"]
-        outputs = {"arn": environment_arn, "name": name, "max_vcpus": state.max_vcpus}
+        outputs = {"arn": entry["computeEnvironmentArn"], "name": name, "max_vcpus": state.max_vcpus}
         outputs |= {"capacity": state.type, "instance_types": sorted(state.instance_types)}
         return Seen(state, "ready" if lags else phase, why, outputs)
 

@@ -230,6 +230,28 @@ def test_a_profile_that_is_new_makes_it_invalid_until_batch_looks_again(strict_c
     until(lambda: looked_again(batch, name))
 
 
+def test_the_same_trouble_after_another_look_is_no_standstill() -> None:
+    """Batch says it in the same words for as long as a new instance profile is not known everywhere."""
+    said = {"status": "INVALID", "state": "ENABLED", "statusReason": "CLIENT_ERROR - Invalid IamInstanceProfile: arn"}
+
+    class Told:
+        region, read, write = "us-east-1", (lambda self, _: self), (lambda self, _: self)
+        get_paginator = read
+
+        def paginate(self, **_: Any) -> Any:
+            return [{"computeEnvironments": [{**said, "computeEnvironmentName": "e", "computeEnvironmentArn": "a"}]}]
+
+        def update_compute_environment(self, **_: Any) -> None:
+            """It is INVALID again."""
+
+    kind, seen = ComputeEnvironment(Told()), []  # type: ignore[arg-type]
+    for _ in range(3):
+        state = kind.read("e").state
+        assert state is not None and state.trouble not in seen
+        seen.append(state.trouble)
+        kind.update("e", state, state, ())
+
+
 def looked_again(batch: Any, name: str) -> bool:
     """Whether it is VALID once Batch has looked again."""
     passes(MODIFIED, batch.update_compute_environment, computeEnvironment=name, state="ENABLED")
