@@ -16,11 +16,12 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from awsrun.worker.attempt import Attempt, Claimed
 from awsrun.worker.job.failures import describe
 from awsrun.worker.objects import BucketSilent, Objects
+from awsrun.worker.patience import Patience, say_silent
 from awsrun.worker.protocol.claims import Claims
 from awsrun.worker.protocol.reads import PAUSES
 from awsrun.worker.protocol.records import LARGEST, Report, Run, Standing, TrialRecord
@@ -29,13 +30,6 @@ from awsrun.worker.protocol.store import RunStore
 from awsrun.worker.protocol.table import Unanswered
 
 Task = Callable[[], Any]
-_Answer = TypeVar("_Answer")
-PATIENCE = 600.0
-"""Seconds for which a worker that finds nothing to do asks a table that does not answer."""
-OFFERED = 900.0
-"""Seconds for which what a trial has come to is offered at least; see above."""
-AGAIN = 5.0
-"""Seconds between two offers, each of which is patient in itself."""
 
 
 class Courier:
@@ -66,7 +60,7 @@ class Courier:
         self._space, self._kinds = run.space, run.limits.kinds
         self._wake, self._scratch = wake, scratch
         self._clock, self._sleep = clock, sleep
-        self._silent_since: float | None = None
+        self._patience = Patience(clock, sleep)
         self._claimer = ThreadPoolExecutor(1, "claims")
         self._notes = ThreadPoolExecutor(1, "notes")
         self._commits = ThreadPoolExecutor(3, "commits")
@@ -76,7 +70,7 @@ class Courier:
 
         A claim that was made all the same is found by the next sweep, which takes this worker's own lost trials over.
         """
-        return self._submit(self._claimer, lambda: self._patiently(lambda: self._prepare(how())))
+        return self._submit(self._claimer, lambda: self._patience.ask(lambda: self._prepare(how())))
 
     def commit(self, attempt: Attempt, record: TrialRecord) -> Future[bool]:
         """Write everything that an attempt left, then settle it; False if it was lost to another worker."""
@@ -105,6 +99,7 @@ class Courier:
 
     def hurry(self, seconds: float) -> None:
         """The worker is told to go, and will be killed: what S3 does not take in ``seconds`` stays behind."""
+        self._patience.hurried = True
         self._objects.hurry(seconds)
 
     def close(self) -> None:
@@ -118,46 +113,12 @@ class Courier:
         future.add_done_callback(lambda _: self._wake())
         return future
 
-    def _patiently(self, how: Callable[[], Claimed | None]) -> Claimed | None:
-        try:
-            found = how()
-        except Unanswered as error:
-            now = self._clock()
-            if self._silent_since is None:
-                self._silent_since = now
-            if now - self._silent_since > PATIENCE:
-                raise
-            _say_silent(error)
-            self._sleep(1.0)
-            return None
-        self._silent_since = None
-        return found
-
     def _compare(self, standing: Standing) -> bool:
         try:
             return self._claims.goes_on(standing)
         except Unanswered as error:
-            _say_silent(error, f"trial {standing.n} goes on uncompared")
+            say_silent(error, f"trial {standing.n} goes on uncompared")
             return True
-
-    def _insist(self, write: Callable[[], _Answer], worth: float) -> _Answer:
-        """Do something until it is answered.
-
-        Args:
-            worth: seconds for which it is tried at least, and `OFFERED` in any case.
-
-        Raises:
-            Unanswered: it was tried for so long.
-        """
-        end = self._clock() + max(worth, OFFERED)
-        while True:
-            try:
-                return write()
-            except Unanswered as error:
-                if self._clock() >= end:
-                    raise
-                _say_silent(error)
-                self._sleep(AGAIN)
 
     def _prepare(self, record: TrialRecord | None) -> Claimed | None:
         """Fetch what a trial goes on from; where that cannot be, it is given back."""
@@ -186,7 +147,7 @@ class Courier:
         try:
             return self._settle(replace(claimed.record, state="retry"), claimed, store.settle)
         except Unanswered as error:
-            _say_silent(error, f"trial {claimed.record.n} is not given back")
+            say_silent(error, f"trial {claimed.record.n} is not given back")
             self._claims.settled(claimed.record, False)
             return False
 
@@ -200,10 +161,10 @@ class Courier:
         if record.state == "done":
             record = replace(record, checkpoints=self._staying(record))
         try:
-            won = self._insist(lambda: self._write(record, attempt), worth)
+            won = self._patience.insist(lambda: self._write(record, attempt), worth)
         except Unanswered as error:
             lost = f"what attempt {attempt.name} came to in {worth:,.0f} s is lost: it could not be written down"
-            _say_silent(error, lost)
+            say_silent(error, lost)
             raise
         if attempt.checkpointed:
             try:
@@ -226,8 +187,12 @@ class Courier:
         """Upload the files of a trial.  Where that cannot be, it has failed: a result without its files is none."""
         try:
             put = partial(self._objects.put_artifacts, record.n, record.attempt, folder)
-            return replace(record, artifacts=self._insist(put, worth))
+            return replace(record, artifacts=self._patience.insist(put, worth))
         except Exception as error:
+            if self._patience.hurried and isinstance(error, BucketSilent) and record.state != "failed":
+                why = "its files cannot be stored, and the worker is to go: it is given back"
+                print(f"[t{record.n}.{record.attempt}] awsrun: {why}", flush=True)
+                return replace(record, state="retry", result=None, value=None)
             found = describe(error, folder)
             message = f"its files cannot be stored: {found['message']}"
             print(f"[t{record.n}.{record.attempt}] awsrun: {message}", flush=True)
@@ -261,7 +226,7 @@ class Courier:
         try:
             self._claims.settled(record, won)
         except Unanswered as silence:  # it is settled, and that is what counts
-            _say_silent(silence, "what follows for the run is left to others")
+            say_silent(silence, "what follows for the run is left to others")
         claimed.discard()
         return won
 
@@ -274,7 +239,7 @@ class Courier:
         except Unanswered as error:
             attempt.reports[:0] = reports
             if not self._kept_back:
-                _say_silent(error, "reports are kept until they can be written")
+                say_silent(error, "reports are kept until they can be written")
             self._kept_back = True
         for kind, (path, about) in files.items():
             attempt.checkpointed = True
@@ -302,8 +267,3 @@ class Courier:
     def _brief(self) -> RunStore:
         """For what is said again soon: no checkpoint waits for a table that does not answer."""
         return RunStore(self._store.table, self._sleep, pauses=())
-
-
-def _say_silent(error: Unanswered, so: str = "it is asked again") -> None:
-    who = "the bucket" if isinstance(error, BucketSilent) else "the table"
-    print(f"[awsrun] {who} does not answer ({error}); {so}", flush=True)

@@ -12,7 +12,8 @@ import pytest
 from jobs_runs import a_run
 
 from awsrun.worker.attempt import Claimed
-from awsrun.worker.courier import PATIENCE, Courier
+from awsrun.worker.courier import Courier
+from awsrun.worker.patience import NOTHING_TO_DO
 from awsrun.worker.protocol.claims import Claims, Identity, Tools
 from awsrun.worker.protocol.memory import MemoryTable
 from awsrun.worker.protocol.records import LARGEST, Me
@@ -36,11 +37,13 @@ def test_a_claim_that_is_not_answered_is_made_again_for_some_minutes(
     def busy() -> None:
         raise Unanswered("query: ThrottlingException")
 
-    assert claim(busy, 5) is None and claim(busy, PATIENCE) is None, "the worker looks again"
+    assert claim(busy, 5) is None and claim(busy, NOTHING_TO_DO) is None, "the worker looks again"
     assert "the table does not answer (query: ThrottlingException)" in capsys.readouterr().out
-    assert claim(lambda: None, PATIENCE + 3) is None and claim(busy, PATIENCE + 20) is None, "an answer starts it anew"
+    assert claim(lambda: None, NOTHING_TO_DO + 3) is None and claim(busy, NOTHING_TO_DO + 20) is None, (
+        "an answer starts it anew"
+    )
     with pytest.raises(Unanswered):
-        claim(busy, 2 * PATIENCE + 21)
+        claim(busy, 2 * NOTHING_TO_DO + 21)
     assert slept == [1.0, 1.0, 1.0]
     courier.close()
 

@@ -14,8 +14,9 @@ from jobs_runs import a_run
 
 from awsrun.worker.attempt import Claimed
 from awsrun.worker.bootstrap import AWAY
-from awsrun.worker.courier import OFFERED, Courier
+from awsrun.worker.courier import Courier
 from awsrun.worker.objects import HURRY, PAUSES, BucketSilent, Objects
+from awsrun.worker.patience import OFFERED
 from awsrun.worker.protocol.claims import Claims, Identity, Tools
 from awsrun.worker.protocol.memory import MemoryTable
 from awsrun.worker.protocol.patience import LONG, PatientTable
@@ -292,3 +293,18 @@ def test_a_run_that_has_what_it_wants_is_cut_though_the_table_was_silent_then(sc
         claims.settled(good, True)
     scene.table.back = 0.0
     assert claims.next() is None and scene.store.status(run.run).cut == 1
+
+
+def test_a_trial_that_is_done_as_its_worker_is_told_to_go_is_given_back_if_its_files_cannot_be_stored(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (scene.attempt.claimed.artifacts / "model.pt").write_text("weights")
+    scene.courier.hurry(HURRY)
+    scene.clock.now += HURRY
+    scene.bucket.fails = [GONE] * 50
+    assert scene.courier.commit(scene.attempt, replace(scene.record, state="done", result=1)).result(10)
+    assert (scene.trial().state, scene.trial().losses, scene.trial().failures) == ("retry", (), 0)
+    assert scene.clock.now < 3 * HOUR + 20, "it will be killed"
+    assert "[t0.1] awsrun: its files cannot be stored, and the worker is to go: it is given back" in (
+        capsys.readouterr().out
+    )
