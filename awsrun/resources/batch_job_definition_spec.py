@@ -59,7 +59,10 @@ class JobDefinitionSpec(ResourceSpec):
         "0 never stops it. How long a trial may take is said with submit --timeout.",
     )
     image: str | None = Field(
-        default=None, min_length=1, description="Container image with Python 3.10 or newer and boto3."
+        default=None,
+        min_length=1,
+        description="Container image with Python 3.10 or newer and boto3. Batch keeps its ENTRYPOINT: one that does "
+        "not run the command as it is will not do.",
     )
     repository: Annotated[str, RefTo("ecr.repository")] | None = Field(
         default=None, description="The stack's repository to take the image from, instead of image."

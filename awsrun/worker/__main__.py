@@ -85,11 +85,15 @@ def _container(uri: str) -> tuple[str, str]:
     """
     if not uri:
         return "", ""
-    try:
-        with urllib.request.urlopen(uri, timeout=2) as answer:
-            told = json.loads(answer.read())
-    except (OSError, ValueError):
-        return "", ""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # metadata are behind no proxy
+    told: dict[str, Any] = {}
+    for wait in (0.5, 1.0, 2.0, 0.0):  # ECS's agent may be busy where many tasks start
+        try:
+            with direct.open(uri, timeout=2) as answer:
+                told = json.loads(answer.read())
+            break
+        except (OSError, ValueError):
+            time.sleep(wait)
     task = str((told.get("Labels") or {}).get("com.amazonaws.ecs.task-arn", ""))
     return str((told.get("LogOptions") or {}).get("awslogs-stream", "")), task.rpartition("/")[2]
 

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -115,6 +116,32 @@ def test_a_job_that_never_stops_talking_is_read_piece_by_piece() -> None:
 )
 def test_a_workers_place(env: dict[str, str], me: Me) -> None:
     assert Place.find({**env, "AWSRUN_LOG_STREAM": "s"}, 10) == Place(me, "s", "")
+
+
+def test_a_busy_agent_is_asked_again_and_through_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {
+        "Labels": {"com.amazonaws.ecs.task-arn": "arn:aws:ecs:r:1:task/c/abc"},
+        "LogOptions": {"awslogs-stream": "s"},
+    }
+    asked: list[str] = []
+
+    class Agent(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(429 if len(asked) == 1 else 200)
+            self.end_headers()
+            self.wfile.write(json.dumps(told).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Agent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        found = Place.find({"ECS_CONTAINER_METADATA_URI_V4": f"http://127.0.0.1:{server.server_port}/v4"}, 3)
+        server.shutdown()
+    assert (found.log_stream, found.job_id, asked) == ("s", "abc", ["/v4", "/v4"])
 
 
 def test_a_worker_of_a_job_that_was_submitted_twice_knows_it() -> None:

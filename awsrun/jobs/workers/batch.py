@@ -20,14 +20,16 @@ MOST_WORKERS = (
 )
 # A worker that was lost is started again: its machine was taken back or died, or it was told to go (143: SIGTERM) or
 # killed (137: for want of memory, or after SIGTERM), or it never started; what no rule matches is retried.  One that
-# ended by itself (1), or whose image lacks Python (126, 127), has said why in its log and would do so again.  A spot
-# machine that is taken back counts as an attempt, too: as many as Batch allows.
+# ended by itself (1), or whose image lacks Python (126, 127) or has an entrypoint that takes the command for arguments
+# of its own (2), has said why in its log and would do so again.  A spot machine that is taken back counts as an
+# attempt, too: as many as Batch allows.
 # https://docs.aws.amazon.com/batch/latest/APIReference/API_EvaluateOnExit.html
 RETRY: Mapping[str, Any] = {
     "attempts": 10,
     "evaluateOnExit": [
         {"onStatusReason": "Host EC2*", "action": "RETRY"},
         {"onExitCode": "1", "action": "EXIT"},
+        {"onExitCode": "2", "action": "EXIT"},
         {"onExitCode": "12*", "action": "EXIT"},
     ],
 }
