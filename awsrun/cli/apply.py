@@ -46,7 +46,7 @@ def apply(
     ahead.  Stopped or killed at any point, the same command goes on from what is there.  A resource that fails stops
     only those that need it.
 
-    Exit code: 0 AWS is as the spec has it, 1 something failed.
+    Exit code: 0 AWS is as the spec has it, 1 something failed, 130 Ctrl-C.
     """
     from awsrun.cli.progress import Progress
     from awsrun.reconcile import api

@@ -101,7 +101,7 @@ def show(
     makes at most one query a second, however many trials there are; elsewhere than at a terminal it prints a line now
     and then.
 
-    Exit code with --watch: 0 every trial is done, 1 some failed.
+    Exit code with --watch: 0 every trial is done, 1 some failed, 130 Ctrl-C.
     """
     from awsrun.jobs.run import Run
 

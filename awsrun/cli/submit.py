@@ -118,7 +118,7 @@ def submit(
     Before a run that will cost more than $10 (`awsrun use aws --ask-over USD`) it asks.  What it will cost is reckoned
     from the trials of an earlier run of the same job; where there is none, an hour of the workers counts.
 
-    Exit code with --wait: 0 every trial is done, 1 some failed.
+    Exit code with --wait: 0 every trial is done, 1 some failed, 130 Ctrl-C: the run goes on.
     """
     from awsrun.aws.errors import AwsrunError, Stopped
     from awsrun.cli.follow import follow, missing

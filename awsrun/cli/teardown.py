@@ -37,7 +37,7 @@ def teardown(
     A bucket, table or repository that holds something goes only where its spec says `purge: true`, or with --purge;
     what its spec protects (`protect: true`) stays, with what that may need.
 
-    Exit code: 0 nothing is left, 1 something was kept or is left.
+    Exit code: 0 nothing is left, 1 something was kept or is left, 130 Ctrl-C: the same command goes on.
     """
     from awsrun.aws.regions import elsewhere
 
