@@ -167,6 +167,8 @@ def test_an_archive_that_leaves_its_folder_is_refused(tmp_path: Path) -> None:
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     arguments = command("b", "k", digest, "r", "t", python=sys.executable)
     assert arguments[2] == SCRIPT
+    # ECS takes 8,192 characters of overrides, for jobs of Batch, too: https://github.com/Netflix/metaflow/issues/1482
+    assert len(json.dumps({"command": arguments})) < 4096
     env = {**os.environ, "PYTHONPATH": str(tmp_path), "ARCHIVE": str(archive), "TMPDIR": str(tmp_path)}
     done = subprocess.run(arguments, env=env, capture_output=True, text=True)
     assert done.returncode == 1 and "'../../evil.py' leaves the archive" in done.stderr
