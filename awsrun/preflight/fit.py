@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from awsrun.preflight.check import Check, Finding
 from awsrun.preflight.need import pools
 from awsrun.prices.table import LEFT, shipped
-from awsrun.resources.batch_job_definition_spec import JobDefinitionSpec
+from awsrun.resources.batch_job_definition_spec import JobDefinitionSpec, usual_shared
 from awsrun.spec.references import ResourceSpec
 
 
@@ -26,8 +26,16 @@ def _look(resources: Mapping[str, ResourceSpec]) -> Iterator[Finding]:
     for name, spec in resources.items():
         if not isinstance(spec, JobDefinitionSpec) or spec.fargate or not known:
             continue
+        shared = spec.shared_memory_mib or usual_shared(spec.memory_mib)
         holding = [one for one in offered if one.holds(spec.vcpus, spec.gpus, spec.memory_mib)]
-        if holding:
+        if holding and not any(one.holds(spec.vcpus, spec.gpus, spec.memory_mib + shared) for one in holding):
+            most = max(holding, key=lambda one: one.memory_mib)
+            what = (
+                f"{name} asks for {spec.memory_mib} MiB and {shared} MiB of /dev/shm, about all that a {most.type} has"
+            )
+            why = f"ECS may count both, and has {int(most.memory_mib * LEFT)} MiB: such jobs may stay RUNNABLE for ever"
+            yield Finding("warning", "fit", what, why, "in the spec: less memory_mib, or less shared_memory_mib")
+        elif holding:
             smallest = min(holding, key=lambda one: (one.hourly or 0.0, one.vcpus))
             count = smallest.holds(spec.vcpus, spec.gpus, spec.memory_mib)
             yield Finding("ok", "fit", f"{name}: {count} at once on a {smallest.type}")

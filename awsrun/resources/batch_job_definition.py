@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from awsrun.aws.rights import Right
 from awsrun.aws.tags import NAME
 from awsrun.resources.batch import GONE, BatchKind
-from awsrun.resources.batch_job_definition_spec import JobDefinitionSpec
+from awsrun.resources.batch_job_definition_spec import JobDefinitionSpec, usual_shared
 from awsrun.resources.iam_role import RoleSpec
 from awsrun.resources.kind import ABSENT, REPLACE, Found, Owner, Refs, Seen, State
 from awsrun.resources.logs_group import LogGroupSpec
@@ -17,9 +17,6 @@ from awsrun.resources.ours import known, ours
 from awsrun.resources.rights import pass_roles
 from awsrun.spec.references import ResourceSpec
 
-# MiB of /dev/shm that a container has unless told otherwise, with which PyTorch's data loaders end in a bus error:
-# https://github.com/pytorch/pytorch/blob/main/README.md (Docker image: shared memory)
-SHARED = 64
 # Lets Fargate pull images and write logs; it does not create log groups.
 EXECUTION_POLICY = "service-role/AmazonECSTaskExecutionRolePolicy"
 
@@ -187,7 +184,7 @@ def _container(state: JobDefinitionState) -> dict[str, Any]:
     if state.init is not False:
         linux["initProcessEnabled"] = True
     if not state.fargate:
-        linux["sharedMemorySize"] = state.shared_memory_mib or max(SHARED, state.memory_mib // 2)
+        linux["sharedMemorySize"] = state.shared_memory_mib or usual_shared(state.memory_mib)
     container |= {"linuxParameters": linux} if linux else {}
     if state.log_group:
         container["logConfiguration"] = {"logDriver": "awslogs", "options": {"awslogs-group": state.log_group}}

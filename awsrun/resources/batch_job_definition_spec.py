@@ -24,6 +24,17 @@ NO_GPU_JOBS = r"(g4ad|g5g)(\.|$)"
 PRIVATE_REGISTRY = r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/"
 
 
+def usual_shared(memory_mib: int) -> int:
+    """MiB of /dev/shm for a job of so much memory, where its spec does not say.
+
+    Docker's own 64 MiB end PyTorch's data loaders with a bus error
+    (https://github.com/pytorch/pytorch/blob/main/README.md, Docker image: shared memory).  No more than an eighth:
+    ECS may count it beside the memory where it places tasks, as its agent's authors had planned
+    (https://github.com/aws/amazon-ecs-agent/pull/1149), and a job that takes most of a machine must still fit.
+    """
+    return max(64, memory_mib // 8)
+
+
 class JobDefinitionSpec(ResourceSpec):
     """What one worker is: an image, vCPUs, memory, and what it may do."""
 
@@ -50,8 +61,8 @@ class JobDefinitionSpec(ResourceSpec):
     shared_memory_mib: int | None = Field(
         default=None,
         ge=64,
-        description="Size of /dev/shm in MiB, part of the memory: PyTorch's data loaders hand batches over in it. Half "
-        "of memory_mib unless given. Not with fargate.",
+        description="Size of /dev/shm in MiB, part of the memory: PyTorch's data loaders hand batches over in it. An "
+        "eighth of memory_mib unless given. Not with fargate.",
     )
     timeout: Duration = Field(
         default=0,

@@ -334,7 +334,7 @@ def test_new_definitions_have_an_init_process_and_older_ones_are_left_alone(clou
     bench.make()
     state = bench.seen("train").state
     assert state is not None and state.init
-    assert getattr(state, "shared_memory_mib", 256) == 256, "half of the memory, on machines"
+    assert getattr(state, "shared_memory_mib", 64) == 64, "an eighth of the memory, on machines"
     bench.put("train", plain.model_copy(update={"init": False}))
     changes = diff(bench.wanted("train"), state)
     assert [(change.field, change.old, change.new, change.replace) for change in changes] == [

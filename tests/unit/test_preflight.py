@@ -191,6 +191,8 @@ def test_memory_that_the_system_keeps_is_warned_of() -> None:
     (tight,) = fit(stack("g4dn.xlarge", "gpus: 1, vcpus: 4, memory_mib: 16000").resources).look()
     assert tight.severity == "warning"
     assert tight.hint == "in the spec: memory_mib: 15564 or less"
+    (shared,) = fit(stack("g4dn.xlarge", "gpus: 1, vcpus: 4, memory_mib: 15000").resources).look()
+    assert shared.severity == "warning" and "15000 MiB and 1875 MiB of /dev/shm" in shared.what
     assert not list(fit(stack("zz9.large", "memory_mib: 16000").resources).look()), "nothing is known of zz9"
 
 
