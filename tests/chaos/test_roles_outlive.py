@@ -54,8 +54,10 @@ class Observer:
     early: list[str] = field(default_factory=list)
 
     def learn(self) -> None:
-        """Note what the environments that are there use."""
+        """Note what the environments of the stack that are there use; other tests share the cloud."""
         for one in self.batch.describe_compute_environments()["computeEnvironments"]:
+            if not one["computeEnvironmentName"].startswith("roles-"):
+                continue
             profile = one["computeResources"]["instanceRole"].rpartition("/")[2]
             found = self.iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]
             roles = [role["RoleName"] for role in found["Roles"]]
