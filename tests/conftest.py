@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 
 from tests import docker_engine
@@ -23,6 +24,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ONCE = {"total_max_attempts": 1}
 PATIENT = {"mode": "standard", "total_max_attempts": 8}
+# Every boto3 session would read service models of its own, megabytes of JSON; those of a process of tests share them.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)  # type: ignore[attr-defined]
 _MAKING = threading.Lock()  # a boto3 session makes one client at a time
 
 
