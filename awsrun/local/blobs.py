@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import time
 from collections.abc import Collection
 from pathlib import Path
+
+from awsrun.local.state import replace
 
 LARGE = 32 * 1024  # bytes; smaller bodies travel inside journal and snapshot
 _YOUNG = 600.0  # seconds; a blob this fresh may belong to a request that is not in the journal yet
@@ -34,15 +35,7 @@ class Blobs:
         try:
             os.utime(path)
         except FileNotFoundError:
-            fresh = path.with_name(f"{name}.{os.getpid()}.{time.monotonic_ns()}")
-            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-            except OSError:
-                fresh.unlink()
-                raise
-            fresh.rename(path)
+            replace(path, content)
         return name
 
     def get(self, name: str) -> bytes:

@@ -11,7 +11,6 @@ import gc
 import importlib
 import io
 import marshal
-import os
 import pickle
 import sys
 import threading
@@ -203,20 +202,3 @@ def _register(service: str, account: str, region: str, backend: Any) -> None:
             for stream in group.streams.values():
                 last = stream.events[-1].event_id if stream.events else -1
                 LogEvent._event_id = max(LogEvent._event_id, last + 1)
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a snapshot aside, then move it into place: a reader finds a whole one or none.
-
-    Raises:
-        OSError: the disk has no room for it; nothing of it is left there.
-    """
-    fresh = path.with_suffix(".tmp")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-    except OSError:
-        fresh.unlink()
-        raise
-    fresh.replace(path)

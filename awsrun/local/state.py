@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shutil
+import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,12 +131,13 @@ def write(files: Files, server: Server) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write ``path`` aside (mode 0600) and move it into place.
+    """Write ``path`` aside (mode 0600) and move it into place: a reader finds a whole file or none, whatever threads
+    and processes write it at once.
 
     Raises:
         OSError: the disk has no room for it; ``path`` is as it was.
     """
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:

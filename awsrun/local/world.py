@@ -287,7 +287,7 @@ class World:
     def _write(self, generation: int) -> set[str]:
         extras = {name: kept.state() for name, kept in self._kept.items()}
         content, used = snapshot.dump({"sequence": self._sequence, **extras}, self.blobs)
-        snapshot.write(self._snapshot(generation), content)
+        replace(self._snapshot(generation), content)
         return used
 
     def _finish(self, generation: int, used: set[str]) -> None:

@@ -107,8 +107,9 @@ def test_another_machine_says_who_has_the_private_key(life: Shell, cloud: Cloud,
     spec = api.load(life.folder / life.write(LAB))
     api.apply(spec, cloud)
     keys, host = life.folder / "keys", os.uname().nodename
+    there = f"~/{life.folder.name}/keys/lab"
     keys.rename(life.folder / "elsewhere")
-    missing = f"its private key is not on this machine: {host} has it, in ~/work/keys/lab"
+    missing = f"its private key is not on this machine: {host} has it, in {there}"
     found = api.plan(spec, cloud)
     assert (found.changes, found.notes) == ((), {"here": missing}), "another machine's key is no reason for a new one"
     assert [one.seen.why for one in api.status("lab", cloud)[0].resources] == [missing]
@@ -120,7 +121,7 @@ def test_another_machine_says_who_has_the_private_key(life: Shell, cloud: Cloud,
     assert found.changes == () and "is another one" in found.notes["here"]
 
     keys.rename(life.folder / "elsewhere")
-    assert f"its private key is not on this machine: delete ~/work/keys/lab on {host}" in torn_down("lab", cloud)
+    assert f"its private key is not on this machine: delete {there} on {host}" in torn_down("lab", cloud)
     assert pairs(local_cloud, "lab") == []
 
 
