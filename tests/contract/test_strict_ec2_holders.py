@@ -80,7 +80,7 @@ def test_an_endpoint_that_is_nobody_of_awsruns_is_named_with_what_deletes_it(str
     said = until(lambda: kind("vpc.subnet")(cloud).holder(place, seen), lambda found: "which" in found)
     assert "which GuardDuty made by itself" in said and f"delete-vpc-endpoints --vpc-endpoint-ids {id}" in said
     assert id in kind("vpc")(cloud).holder(network.vpc, ABSENT)
-    ec2.create_tags(Resources=[id], Tags=[{"Key": "awsrun:stack", "Value": "s"}])
+    does(ec2.create_tags, Resources=[id], Tags=[{"Key": "awsrun:stack", "Value": "s"}])
     said = until(lambda: kind("vpc.subnet")(cloud).holder(place, seen), lambda found: "which" not in found)
     assert said.endswith("it goes a few minutes after the endpoint is deleted")
 
